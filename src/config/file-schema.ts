@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { CacheError } from "../errors.js";
+import { SETTING_NAMES, settingSpec } from "./settings.js";
+
+const scalar = { text: z.string(), boolean: z.boolean(), integer: z.number().int().min(0) };
+const units = z.union([z.string(), z.number()]);
+
+const values = Object.fromEntries(
+  SETTING_NAMES.filter((name) => !settingSpec(name).secret && name !== "askPassword").map((name) => {
+    const spec = settingSpec(name);
+    if (spec.kind === "choice") return [name, z.enum([...(spec.choices ?? [])]).optional()];
+    if (spec.kind === "text" || spec.kind === "boolean" || spec.kind === "integer") return [name, scalar[spec.kind].optional()];
+    return [name, (spec.kind === "ttl" ? units.nullable() : units).optional()];
+  }),
+);
+
+const { profile: _profile, ...profileValues } = values;
+
+const schema = z.strictObject({
+  $schema: z.string().optional(),
+  ...values,
+  profiles: z.record(z.string(), z.strictObject(profileValues)).optional(),
+});
+
+type Values = Record<string, string | number | boolean | null>;
+
+/**
+ * The content of a config file, checked: unknown names, wrong types and secrets are refused, each with its place.
+ * @throws CacheError `invalid-config`
+ */
+export function checkConfigFile(json: unknown, path: string): Values & { profiles?: Record<string, Values> } {
+  const result = schema.safeParse(json);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => {
+      const place = issue.path.map(String).join(".") || "the file";
+      if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownName(place, key)).join("; ");
+      return `${place}: ${issue.message}`;
+    });
+    throw new CacheError("usage", "invalid-config", `${path}: ${problems.join("; ")}`, {
+      hint: "Each setting is listed by: cache info",
+    });
+  }
+  const { $schema: _, ...rest } = result.data;
+  return nullToNone(rest) as ReturnType<typeof checkConfigFile>;
+}
+
+function unknownName(place: string, key: string): string {
+  const at = place === "the file" ? key : `${place}.${key}`;
+  if (key === "password") return `${at}: a config file holds no password, use passwordFile`;
+  const near = SETTING_NAMES.find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[-_]/g, ""));
+  return near ? `${at}: write it ${near}` : `${at} is not a setting`;
+}
+
+/** `"cacheTtl": null` says the same as `"none"`. */
+function nullToNone(value: unknown): unknown {
+  if (value === null) return "none";
+  if (typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, nullToNone(inner)]));
+}

@@ -1,0 +1,166 @@
+import { CacheError } from "../errors.js";
+import { parseDuration, parseSize, parseTtl } from "../units.js";
+
+/** How the text of a setting becomes a value. */
+type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
+
+export interface SettingSpec {
+  /** Long flag without dashes; the environment variable is `CACHE_` + the flag in capitals. */
+  flag: string;
+  char?: string;
+  kind: SettingKind;
+  choices?: readonly string[];
+  summary: string;
+  /** As a person would type it; absent = not set. */
+  fallback?: string;
+  /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
+  compatible?: string;
+  /** Never shown; refused in config files. */
+  secret?: boolean;
+  /** A path: relative ones in a config file start at its folder. */
+  path?: boolean;
+  /** About one invocation, not about a cache: not listed in the settings of `info`. */
+  invocation?: boolean;
+}
+
+/** Every setting, once: its flag, environment variable, config key (the property name) and default come from here. */
+export const SETTINGS = {
+  store: {
+    flag: "store",
+    char: "s",
+    kind: "text",
+    summary: "the store: sqlite:PATH, file:DIR, redis://HOST, rediss://HOST or memory:",
+  },
+  backend: {
+    flag: "backend",
+    kind: "choice",
+    choices: ["memory", "sqlite", "redis", "file"],
+    summary: "the store's kind, with the flags below instead of a URL",
+  },
+  profile: { flag: "profile", char: "p", kind: "text", summary: "a named set of settings from the config file" },
+  namespace: {
+    flag: "namespace",
+    char: "n",
+    kind: "text",
+    summary: "prefix of every key (a trailing : is added), hidden on display",
+  },
+  cacheTtl: {
+    flag: "cache-ttl",
+    kind: "ttl",
+    fallback: "1h",
+    summary: "TTL of new entries, none = never expires",
+  },
+  timeout: { flag: "timeout", kind: "duration", summary: "longest wait for one answer of the store (5s)" },
+  readOnly: { flag: "read-only", kind: "boolean", summary: "refuse every write before it reaches the store" },
+  cacheDb: { flag: "cache-db", kind: "text", path: true, summary: "file of the SQLite store" },
+  cacheDir: { flag: "cache-dir", kind: "text", path: true, summary: "folder of the file store" },
+  maxSize: {
+    flag: "max-size",
+    kind: "integer",
+    summary: "entries at most (sqlite, file, memory)",
+  },
+  maxBytes: { flag: "max-bytes", kind: "size", summary: "bytes of values at most (sqlite, file, memory)" },
+  cleanupInterval: {
+    flag: "cleanup-interval",
+    kind: "duration",
+    summary: "how often expired entries are swept from memory (60s)",
+  },
+  enableRedis: {
+    flag: "enable-redis",
+    kind: "boolean",
+    summary: "use Redis where nothing else names a store",
+    compatible: "ENABLE_REDIS",
+  },
+  redisHost: redis({ flag: "redis-host", kind: "text", summary: "host of the Redis server (127.0.0.1)" }, "REDIS_HOST"),
+  redisPort: redis({ flag: "redis-port", kind: "integer", summary: "port of the Redis server (6379)" }, "REDIS_PORT"),
+  redisDb: redis({ flag: "redis-db", kind: "integer", summary: "number of the Redis database (0)" }, "REDIS_DB"),
+  redisUsername: redis({ flag: "redis-username", kind: "text", summary: "ACL user" }, "REDIS_USERNAME"),
+  redisKeyPrefix: redis(
+    { flag: "redis-key-prefix", kind: "text", summary: "raw prefix of every key in Redis, before the namespace" },
+    "REDIS_KEY_PREFIX",
+  ),
+  redisCa: { flag: "redis-ca", kind: "text", path: true, summary: "file with the CA of a rediss:// server" },
+  redisCert: { flag: "redis-cert", kind: "text", path: true, summary: "file with the client certificate" },
+  redisKey: { flag: "redis-key", kind: "text", path: true, summary: "file with the key of the client certificate" },
+  password: redis(
+    {
+      flag: "password",
+      kind: "text",
+      secret: true,
+      summary: "password of the store (others can see it: prefer --password-file)",
+    },
+    "REDIS_PASSWORD",
+  ),
+  passwordFile: {
+    flag: "password-file",
+    kind: "text",
+    path: true,
+    summary: "file with the password of the store, - for standard input",
+  },
+  askPassword: { flag: "ask-password", kind: "boolean", invocation: true, summary: "prompt for the password of the store" },
+  json: { flag: "json", kind: "boolean", invocation: true, summary: "one JSON object on standard output" },
+  ndjson: { flag: "ndjson", kind: "boolean", invocation: true, summary: "one JSON object a line, a summary last" },
+  quiet: { flag: "quiet", char: "q", kind: "boolean", invocation: true, summary: "no progress, warnings or summaries" },
+  verbose: { flag: "verbose", kind: "boolean", invocation: true, summary: "say what is done, and causes of errors" },
+  noColor: { flag: "no-color", kind: "boolean", invocation: true, summary: "no colours" },
+  noInput: { flag: "no-input", kind: "boolean", invocation: true, summary: "never ask, fail instead" },
+} as const satisfies Record<string, SettingSpec>;
+
+function redis<const S extends SettingSpec>(spec: S, name: string) {
+  return { ...spec, compatible: name };
+}
+
+export type SettingName = keyof typeof SETTINGS;
+export type SettingValue = string | number | boolean | null;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** The spec with its optional parts visible to the type checker. */
+export function settingSpec(name: SettingName): SettingSpec {
+  return SETTINGS[name];
+}
+
+/** `CACHE_STORE` for `store`; a flag that begins with `cache-` may also say it once (`CACHE_CACHE_TTL`, `CACHE_TTL`). */
+export function environmentNames(spec: SettingSpec): string[] {
+  const name = spec.flag.toUpperCase().replaceAll("-", "_");
+  return name.startsWith("CACHE_") ? [`CACHE_${name}`, name] : [`CACHE_${name}`];
+}
+
+const TRUE = new Set(["1", "true", "yes", "on"]);
+const FALSE = new Set(["0", "false", "no", "off", ""]);
+
+/**
+ * The value that a text means for a setting.
+ * @param where who said it (`--timeout`, `CACHE_TIMEOUT`), for the message
+ * @throws CacheError `invalid-setting` and the codes of `units.ts`
+ */
+export function parseSetting(spec: SettingSpec, text: string, where: string): SettingValue {
+  const refuse = (what: string, hint: string) =>
+    new CacheError("usage", "invalid-setting", `${where}: "${text}" ${what}`, { hint });
+  switch (spec.kind) {
+    case "text":
+      if (text === "") throw refuse("is empty", `Give ${where} a value, or leave it out.`);
+      return text;
+    case "boolean": {
+      const lower = text.toLowerCase();
+      if (TRUE.has(lower)) return true;
+      if (FALSE.has(lower)) return false;
+      throw refuse("is neither true nor false", "Use true or false.");
+    }
+    case "integer":
+      if (!/^\d{1,15}$/.test(text)) throw refuse("is not a whole number", "Use digits alone.");
+      return Number(text);
+    case "choice":
+      if (!spec.choices?.includes(text)) throw refuse("is not a choice", `Use one of ${spec.choices?.join(", ")}.`);
+      return text;
+    default:
+      try {
+        const value = { duration: parseDuration, ttl: parseTtl, size: parseSize }[spec.kind](text);
+        if (spec.kind === "duration" && (value ?? 0) <= 0) throw refuse("is no time at all", "Give a duration above zero.");
+        return value;
+      } catch (error) {
+        if (!(error instanceof CacheError) || error.message.startsWith(where)) throw error;
+        throw new CacheError("usage", error.code, `${where}: ${error.message}`, error.hint ? { hint: error.hint } : {});
+      }
+  }
+}

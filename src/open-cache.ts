@@ -1,0 +1,63 @@
+import type { BackendKind } from "./backends/backend.js";
+import { openBackend, type StoreOptions } from "./backends/open.js";
+import { Cache } from "./cache/cache.js";
+import type { Clock } from "./clock.js";
+import type { ResolvedConfig } from "./config/load.js";
+import { messageOf } from "./errors.js";
+import type { Listener } from "./events.js";
+
+/** From settings to a cache: the one place where the parts meet. */
+export async function openConfigured(config: ResolvedConfig, clock: Clock, emit: Listener): Promise<Cache> {
+  const readOnly = config.settings.readOnly?.value === true;
+  const backend = await openBackend(storeOptions(config), { namespace: config.keyPrefix, clock, emit, readOnly });
+  return new Cache(backend, { clock, defaultTtl: config.defaultTtl, readOnly, countInterval: 0 });
+}
+
+function storeOptions(config: ResolvedConfig): StoreOptions {
+  const { store, settings, password } = config;
+  const timeout = settings.timeout?.value;
+  const timeoutMs = typeof timeout === "number" ? timeout : undefined;
+  if (store.kind === "redis") {
+    const username = settings.redisUsername?.value;
+    return {
+      ...store,
+      ...(typeof username === "string" && { username }),
+      ...(password !== undefined && { password }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    };
+  }
+  if (store.kind === "memory") {
+    const sweep = settings.cleanupInterval?.value;
+    return { ...store, ...(typeof sweep === "number" && { sweepMs: sweep }) };
+  }
+  return { ...store, ...(timeoutMs !== undefined && { busyTimeoutMs: timeoutMs }) };
+}
+
+export interface Availability {
+  kind: BackendKind;
+  available: boolean;
+  /** What it is, or why it is not available. */
+  reason: string;
+}
+
+/** Which backends can be used here: a client that can't be loaded is named with the reason. */
+export async function availableBackends(): Promise<Availability[]> {
+  const probe = async (kind: BackendKind, reason: string, load: () => Promise<unknown>): Promise<Availability> => {
+    try {
+      await load();
+      return { kind, available: true, reason };
+    } catch (error) {
+      return { kind, available: false, reason: messageOf(error).split("\n")[0] ?? "" };
+    }
+  };
+  const sqlite = async () => {
+    const { default: Database } = await import("better-sqlite3");
+    new Database(":memory:").close();
+  };
+  return [
+    { kind: "memory", available: true, reason: "in this process, gone with it" },
+    await probe("sqlite", "one file, nothing to install", sqlite),
+    await probe("file", "a folder, one file a value", sqlite),
+    await probe("redis", "a server, shared by machines", () => import("ioredis")),
+  ];
+}
