@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, describe } from "vitest";
+import { describeDeadlines } from "./deadlines.js";
+import { describeDeletion } from "./deletion.js";
+import type { Harness } from "./harness.js";
+import { describeLifeCycle } from "./life-cycle.js";
+import { describeModel } from "./model.js";
+import { describeScans } from "./scans.js";
+import { describeSelection } from "./selection.js";
+import { describeTags } from "./tags.js";
+import { describeValues } from "./values.js";
+
+export type { Harness } from "./harness.js";
+
+/**
+ * The contract of src/backends/backend.ts as tests that every backend passes.
+ * @param create makes a harness on an empty store; called before each test
+ */
+export function describeBackend(name: string, create: () => Promise<Harness>): void {
+  describe(`contract: ${name}`, () => {
+    let harness: Harness | undefined;
+    const current = () => {
+      if (!harness) throw new Error("there is a harness only while a test runs");
+      return harness;
+    };
+    beforeEach(async () => {
+      harness = await create();
+    });
+    afterEach(async () => {
+      const last = harness;
+      harness = undefined;
+      try {
+        await last?.validate?.();
+      } finally {
+        await last?.dispose();
+      }
+    });
+    describeValues(current);
+    describeDeadlines(current);
+    describeSelection(current);
+    describeScans(current);
+    describeDeletion(current);
+    describeTags(current);
+    describeLifeCycle(current);
+    describeModel(current);
+  });
+}
