@@ -1,0 +1,26 @@
+import { Config } from "@oclif/core/config";
+import type { Io } from "./io.js";
+
+export const BIN = "cache";
+
+/**
+ * What oclif's commands, parser and help need to know of the tool. oclif's own `Config.load` looks for plugins, themes, shells and a
+ * package file on every start and reads the process's environment; this one is given all it needs.
+ */
+export class CommandHost extends Config {
+  readonly io: Io;
+
+  constructor(io: Io, version: string) {
+    super({ root: io.cwd });
+    this.io = io;
+    this.bin = BIN;
+    this.name = "cachectl";
+    this.version = version;
+    this.topicSeparator = " ";
+    this.root = io.cwd;
+    this.platform = process.platform === "win32" ? "win32" : "linux";
+    this.shell = "";
+    this.userAgent = `cachectl/${version} ${process.platform}-${process.arch} node-${process.version}`;
+    this.pjson = { name: "cachectl", version, oclif: { bin: BIN, topicSeparator: " " } };
+  }
+}

@@ -1,0 +1,126 @@
+import * as Args from "@oclif/core/args";
+import * as Flags from "@oclif/core/flags";
+import type { FlagInput } from "@oclif/core/interfaces";
+import { SETTING_NAMES, type SettingName, settingSpec } from "../config/settings.js";
+import { CacheError } from "../errors.js";
+import { parseDuration, parseSize, parseTtl } from "../units.js";
+
+/** One flag for every setting, from its spec; values stay as typed until the settings are resolved. */
+export const settingFlags: FlagInput = Object.fromEntries(
+  SETTING_NAMES.map((name) => {
+    const spec = settingSpec(name);
+    const common = {
+      summary: spec.fallback === undefined ? spec.summary : `${spec.summary} [default: ${spec.fallback}]`,
+      helpGroup: spec.invocation ? "OUTPUT" : spec.flag.startsWith("redis-") ? "REDIS" : "STORE",
+      ...(spec.char !== undefined && { char: spec.char as "s" }),
+    };
+    const flag =
+      spec.kind === "boolean"
+        ? Flags.boolean(common)
+        : Flags.string({ ...common, helpValue: helpValue(spec.kind), ...(spec.choices && { options: [...spec.choices] }) });
+    return [spec.flag, flag];
+  }),
+);
+
+function helpValue(kind: string): string {
+  return { integer: "N", duration: "DURATION", ttl: "DURATION", size: "SIZE" }[kind] ?? "VALUE";
+}
+
+/** The settings among parsed flags, as typed. */
+export function typedSettings(flags: Readonly<Record<string, unknown>>): Partial<Record<SettingName, string | boolean>> {
+  const typed: Partial<Record<SettingName, string | boolean>> = {};
+  for (const name of SETTING_NAMES) {
+    const value = flags[settingSpec(name).flag];
+    if (typeof value === "string" || typeof value === "boolean") typed[name] = value;
+  }
+  return typed;
+}
+
+/** Puts the flag's name before the message of what its value is refused for. */
+function parsed<T>(name: string, parse: (text: string) => T): (text: string) => Promise<T> {
+  return async (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      throw new CacheError(error.kind, error.code, `--${name}: ${error.message}`, error.hint ? { hint: error.hint } : {});
+    }
+  };
+}
+
+const definition = { duration: Flags.custom<number>(), size: Flags.custom<number>(), whole: Flags.custom<number>() };
+
+interface Common {
+  summary: string;
+}
+
+/** Milliseconds. */
+export const durationFlag = (name: string, common: Common) =>
+  definition.duration({ ...common, helpValue: "DURATION", parse: parsed(name, parseDuration) });
+
+/** Milliseconds, or `none` and `keep` as they are. */
+export const ttlFlag = (name: string, common: Common, words: readonly ("keep" | "none")[]) =>
+  Flags.custom<number | "keep" | "none">()({
+    ...common,
+    helpValue: ["DURATION", ...words].join("|"),
+    parse: parsed(name, (text) => {
+      const word = words.find((w) => w === text);
+      return word ?? parseTtl(text) ?? "none";
+    }),
+  });
+
+/** Bytes. */
+export const sizeFlag = (name: string, common: Common) =>
+  definition.size({ ...common, helpValue: "SIZE", parse: parsed(name, parseSize) });
+
+/** A whole number from `min` (default 1) to `max`. */
+export const countFlag = (name: string, common: Common & { min?: number; max?: number; default?: number; helpValue?: string }) => {
+  const { min = 1, max = Number.MAX_SAFE_INTEGER, helpValue: value = "N", ...rest } = common;
+  return definition.whole({
+    ...rest,
+    helpValue: value,
+    parse: parsed(name, (text) => {
+      const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+      if (number >= min && number <= max) return number;
+      throw new CacheError("usage", "invalid-number", `"${text}" is not a whole number of at least ${min}`);
+    }),
+  });
+};
+
+/** A percentage, 0 to 100; a trailing % may be there. */
+export const percentFlag = (name: string, common: Common) =>
+  definition.whole({
+    ...common,
+    helpValue: "PCT",
+    parse: parsed(name, (text) => {
+      const number = /^\d{1,3}(\.\d+)?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+      if (number >= 0 && number <= 100) return number;
+      throw new CacheError("usage", "invalid-number", `"${text}" is not a percentage from 0 to 100`);
+    }),
+  });
+
+/** Items a second, `1000/s` or `1000`. */
+export const rateFlag = (name: string, common: Common) =>
+  definition.whole({
+    ...common,
+    helpValue: "N/s",
+    parse: parsed(name, (text) => {
+      const number = Number(/^([1-9]\d{0,11})(\/s)?$/.exec(text)?.[1]);
+      if (number > 0) return number;
+      throw new CacheError("usage", "invalid-rate", `"${text}" is not a rate`, { hint: "Write it like 1000/s." });
+    }),
+  });
+
+/** Several by repeating the flag; never greedy, so that arguments may follow. */
+export const repeatedFlag = (common: Common & { helpValue?: string }) =>
+  Flags.string({ ...common, multiple: true, multipleNonGreedy: true });
+
+/** Arguments never come from standard input by themselves: `-` says so. */
+export const keysArg = (common: { description: string; required?: boolean }) =>
+  Args.string({ ...common, multiple: true, ignoreStdin: true });
+export const keyArg = (common: { description: string; required?: boolean }) => Args.string({ ...common, ignoreStdin: true });
+
+export const binaryKeysFlag = () =>
+  repeatedFlag({ summary: "a key given as base64 of its bytes (repeatable)", helpValue: "BASE64" });
+
+export { Flags };

@@ -1,0 +1,66 @@
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { CacheError, codeOf } from "../errors.js";
+import type { Input, Io } from "./io.js";
+
+/** All bytes of a stream. */
+export async function readAll(stream: Input, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const stop = () => stream.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The exact bytes of a file, `-` for standard input. */
+export async function readBytes(io: Io, path: string, signal: AbortSignal): Promise<Buffer> {
+  if (path === "-") return readAll(io.stdin, signal);
+  const full = resolve(io.cwd, path);
+  try {
+    if ((await stat(full)).isDirectory()) throw unreadable(path, "it is a folder");
+    return await readFile(full);
+  } catch (error) {
+    if (error instanceof CacheError) throw error;
+    throw unreadable(path, REASONS[codeOf(error) ?? ""] ?? String(codeOf(error)), error);
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EACCES: "no permission",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is no folder",
+  ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
+};
+
+function unreadable(path: string, reason: string, cause?: unknown): CacheError {
+  return new CacheError("usage", "unreadable-file", `${path} can't be read: ${reason}`, {
+    cause,
+    hint: "Check the path and its permissions.",
+  });
+}
+
+/** The lines of a list of keys, or its parts between NULs. */
+export function splitKeys(bytes: Buffer, separator: "line" | "nul"): string[] {
+  const text = bytes.toString("utf8");
+  const parts = separator === "nul" ? text.split("\0") : text.replace(/^\ufeff/, "").split(/\r?\n/);
+  return parts.filter((part) => part !== "");
+}
+
+/** A password from standard input (its first line) or from a prompt that shows nothing of it. */
+export async function readSecret(io: Io, from: "stdin" | "prompt", noInput: boolean): Promise<string> {
+  if (from === "stdin") return (await readAll(io.stdin, io.signal)).toString("utf8").split(/\r?\n/)[0] ?? "";
+  if (noInput || io.stdin.isTTY !== true) {
+    throw new CacheError("refused", "no-terminal", "there is no terminal to ask for the password on", {
+      hint: "Use --password-file, or CACHE_PASSWORD.",
+    });
+  }
+  const { askSecret } = await import("./prompts.js");
+  return askSecret(io, "Password of the store:");
+}

@@ -1,0 +1,20 @@
+import { textOf } from "../../cache/codec.js";
+import { indented } from "../json-text.js";
+
+/** Bytes for a terminal: JSON indented, control characters escaped so that no value can move the cursor. */
+export function valueForTerminal(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  if (text === undefined) return `(binary, ${bytes.byteLength} bytes: write it to a file with --output FILE)`;
+  return escapeControls(indented(text) ?? text);
+}
+
+/** C0 but tab and line feed, DEL, C1, and what changes the direction of text. */
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+export function escapeControls(text: string): string {
+  return text.replace(CONTROLS, (char) => {
+    const code = char.charCodeAt(0);
+    if (char === "\r") return "\\r";
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}

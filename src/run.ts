@@ -1,0 +1,75 @@
+import type { CacheCommand } from "./cli/base-command.js";
+import { BIN, CommandHost } from "./cli/command-host.js";
+import { EXIT } from "./cli/exit-codes.js";
+import type { Io } from "./cli/io.js";
+import { nearest } from "./cli/nearest.js";
+import { VERSION } from "./version.js";
+
+type CommandClass = (new (argv: string[], config: CommandHost) => CacheCommand) & typeof CacheCommand;
+
+/** Every command, loaded when it is run: one line for each file in `commands/`. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>>> = {
+  get: () => import("./commands/get.js"),
+};
+
+/**
+ * Runs a command line in this process and gives its exit code. Nothing of the process is touched but what `io` holds.
+ * @param argv what follows the name of the program
+ */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const host = new CommandHost(io, VERSION);
+  const [first = ""] = argv;
+  if (first === "--version" || first === "-v" || first === "version") {
+    io.stdout.write(`${host.userAgent}\n`);
+    return EXIT.done;
+  }
+  const words = first === "help" ? argv.slice(1) : argv;
+  const nested = `${words[0]}:${words[1]}`;
+  const id = Object.hasOwn(COMMANDS, nested) ? nested : (words[0] ?? "");
+  const rest = words.slice(id === nested ? 2 : 1);
+  const load = Object.hasOwn(COMMANDS, id) ? COMMANDS[id] : undefined;
+  if (!load) return withoutCommand(words, io, host);
+  const { default: CommandToRun } = await load();
+  CommandToRun.id = id;
+  const end = rest.indexOf("--");
+  const flags = end < 0 ? rest : rest.slice(0, end);
+  if (first === "help" || flags.includes("--help") || flags.includes("-h")) return showHelp(CommandToRun, id, io, host);
+  return new CommandToRun([...rest], host).start();
+}
+
+async function showHelp(command: CommandClass, id: string, io: Io, host: CommandHost): Promise<number> {
+  const { commandHelp } = await import("./cli/help.js");
+  const { styleFor } = await import("./cli/style.js");
+  const colour = styleFor(io.stdout, io.env, false).level > 0;
+  io.stdout.write(commandHelp(command, id, host, colour));
+  return EXIT.done;
+}
+
+/** The overview, a topic's commands, or what was probably meant. */
+async function withoutCommand(words: readonly string[], io: Io, host: CommandHost): Promise<number> {
+  const [word = ""] = words;
+  const topic = Object.keys(COMMANDS).filter((id) => id.startsWith(`${word}:`));
+  const known = word === "" || word === "--help" || word === "-h" || topic.length > 0;
+  const mode = words.includes("--json") ? "json" : words.includes("--ndjson") ? "ndjson" : "text";
+  const { Output } = await import("./cli/output.js");
+  const { styleFor } = await import("./cli/style.js");
+  const [style, errStyle] = [styleFor(io.stdout, io.env, false), styleFor(io.stderr, io.env, false)];
+  const out = new Output(io, { mode, quiet: false, style, errStyle, schema: host.name, onClosed: () => undefined });
+  try {
+    if (known) {
+      const { rootHelp } = await import("./cli/help.js");
+      const ids = topic.length > 0 ? topic : Object.keys(COMMANDS);
+      const lines = await Promise.all(ids.map(async (id) => ({ id, summary: (await COMMANDS[id]?.())?.default.summary ?? "" })));
+      await out.write(rootHelp(lines, out));
+      return word === "" || (topic.length > 0 && !words.includes("--help")) ? EXIT.usage : EXIT.done;
+    }
+    const near = nearest(word, Object.keys(COMMANDS));
+    const message = word.startsWith("-") ? `flags follow the command: ${BIN} COMMAND ${word}` : `there is no command "${word}"`;
+    const hint = near === undefined ? `See: ${BIN} --help` : `Did you mean ${BIN} ${near.replaceAll(":", " ")}?`;
+    if (mode === "text") io.stderr.write(`${errStyle.red("error:")} ${message}\n  ${errStyle.dim(hint)}\n`);
+    else await out.error({ code: "unknown-command", message, hint });
+    return EXIT.usage;
+  } finally {
+    out.dispose();
+  }
+}
