@@ -148,7 +148,12 @@ export function describeDeadlines(current: Current): void {
     test("a new deadline, none, and false where there is nothing", async () => {
       const backend = await current().open();
       const later = inFuture(HOUR);
-      await put(backend, entry("a", "v", { expiresAt: inFuture(60_000) }), entry("b", "v", { expiresAt: later }), "c");
+      await put(
+        backend,
+        entry("a", "v", { expiresAt: inFuture(60_000) }),
+        entry("b", "v", { expiresAt: later }),
+        entry("c", "v"),
+      );
       const changes = [
         { key: "a", expiresAt: later },
         { key: "none", expiresAt: later },

@@ -147,3 +147,8 @@ export const HOSTILE_KEYS: readonly string[] = [
   "é".repeat(512),
   "\u{10ffff}".repeat(256),
 ];
+
+/** The longest tag that the cache lets through, in bytes. */
+const MAX_TAG_BYTES = 256;
+
+export const HOSTILE_TAGS: readonly string[] = HOSTILE_KEYS.filter((text) => Buffer.byteLength(text) <= MAX_TAG_BYTES);

@@ -18,7 +18,7 @@ interface Real {
   harness: Harness;
 }
 
-type Command = fc.AsyncCommand<Model, Real, true>;
+type Command = fc.AsyncCommand<Model, Real>;
 
 /** Few keys and tags, so that commands meet; some of them begin with others. */
 const KEYS = ["a", "a:", "a:b", "ab", "a[bc]", "a*", "%", "_", "\uffff", "😀", ...HOSTILE_KEYS.slice(-3)];
@@ -150,7 +150,7 @@ function commandsFor(harness: Harness) {
     fc.constant({ expiry: "none" as const }),
   );
   const mode = fc.constantFrom<SetMode[]>("always", "always", "if-absent", "if-present");
-  return fc.commands<Model, Real, true>(
+  return fc.commands<Model, Real, false>(
     [
       fc.tuple(fc.array(write, { minLength: 1, maxLength: 4 }), mode).map(([writes, m]) => setCommand(writes, m)),
       fc.array(key, { maxLength: 4 }).map(getCommand),

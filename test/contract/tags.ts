@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Current, entry, HOSTILE_KEYS, keysOf, put, texts } from "./harness.js";
+import { type Current, entry, HOSTILE_KEYS, HOSTILE_TAGS, keysOf, put, texts } from "./harness.js";
 
 export function describeTags(current: Current): void {
   describe("tags", () => {
@@ -98,11 +98,11 @@ export function describeTags(current: Current): void {
 
     test("hostile names are each their own tag", async () => {
       const backend = await current().open();
-      await put(backend, ...HOSTILE_KEYS.map((tag, i) => entry(`k${i}`, "v", { tags: [tag] })));
-      for (const [i, tag] of HOSTILE_KEYS.entries()) {
+      await put(backend, ...HOSTILE_TAGS.map((tag, i) => entry(`k${i}`, "v", { tags: [tag] })));
+      for (const [i, tag] of HOSTILE_TAGS.entries()) {
         expect({ tag, keys: await keysOf(backend, { tags: [tag] }) }).toEqual({ tag, keys: [`k${i}`] });
       }
-      for (const [i, tag] of HOSTILE_KEYS.entries()) {
+      for (const [i, tag] of HOSTILE_TAGS.entries()) {
         expect({ tag, ...(await backend.deleteWhere({ tags: [tag] })) }).toMatchObject({ tag, deleted: 1 });
         expect((await backend.getMany([`k${i}`]))[0]).toBeUndefined();
       }
