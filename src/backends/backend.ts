@@ -174,6 +174,25 @@ export interface Backend {
   close(): Promise<void>;
 }
 
+/** An entry of a type that only some stores have: a Redis hash, list, set, sorted set or stream. */
+export interface ForeignEntry {
+  type: string;
+  /** Elements as JSON can hold them; a hash gives `[field, value]` pairs, a sorted set `[member, score]`. */
+  items: unknown[];
+  /** There are more elements than the limit. */
+  truncated: boolean;
+}
+
+/** What a backend has beside the contract, if its store has other types than strings. */
+export interface ForeignReader {
+  /** Undefined where there is no such key, or a string. @param limit elements at most */
+  readForeign(key: string, limit: number): Promise<ForeignEntry | undefined>;
+}
+
+export function readsForeign(backend: Backend): backend is Backend & ForeignReader {
+  return "readForeign" in backend;
+}
+
 /** What every backend is opened with. */
 export interface BackendContext {
   /** Raw prefix of every key, with its trailing `:`; empty = the whole store. */
