@@ -74,6 +74,17 @@ export interface CacheStats {
   info: BackendInfo;
 }
 
+export interface PacedScanOptions extends ScanOptions {
+  /** Entries a second at most. */
+  rate?: number;
+}
+
+/** Keys that a count remembers, to tell repeats from others. */
+const MOST_TOLD_APART = 1_000_000;
+
+/** Keys that a count gives as an example of what it counted. */
+const SAMPLE = 5;
+
 /** The longest tag, in bytes of UTF-8. */
 const MAX_TAG_BYTES = 256;
 
@@ -226,13 +237,45 @@ export class Cache {
   }
 
   /** Entries page by page; nothing is counted and no recency moved. */
-  scan(selector: Selector, options?: ScanOptions): AsyncIterable<ScanPage> {
+  scan(selector: Selector, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
     checkSelector(selector);
-    return this.#backend.scan(selector, options);
+    const { rate, ...rest } = options;
+    const pages = this.#backend.scan(selector, rest);
+    return rate === undefined ? pages : this.#paced(pages, rate, rest.signal);
+  }
+
+  async *#paced(pages: AsyncIterable<ScanPage>, rate: number, signal?: AbortSignal): AsyncGenerator<ScanPage> {
+    const start = this.clock.monotonic();
+    let seen = 0;
+    for await (const page of pages) {
+      yield page;
+      seen += page.entries.length;
+      const ahead = start + (seen / rate) * 1000 - this.clock.monotonic();
+      if (ahead > 0) await this.clock.sleep(ahead, signal);
+      if (signal?.aborted) return;
+    }
+  }
+
+  /**
+   * How many entries a selector holds. A store that repeats keys in a scan has them told apart up to a million; beyond that the count is `exact: false`.
+   */
+  async countWhere(selector: Selector, options: CallOptions = {}): Promise<{ count: number; exact: boolean; sample: string[] }> {
+    const seen = this.#backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
+    const sample: string[] = [];
+    let count = 0;
+    for await (const page of this.scan(selector, options)) {
+      for (const { key } of page.entries) {
+        if (seen?.has(key)) continue;
+        if (seen && seen.size < MOST_TOLD_APART) seen.add(key);
+        if (sample.length < SAMPLE) sample.push(key);
+        count += 1;
+      }
+    }
+    return { count, exact: count <= MOST_TOLD_APART || seen === undefined, sample };
   }
 
   /** The keys that a selector holds, one by one. A store may name one twice (`capabilities.repeatsInScan`). */
-  async *keys(selector: Selector = { all: true }, options?: ScanOptions): AsyncGenerator<string> {
+  async *keys(selector: Selector = { all: true }, options?: PacedScanOptions): AsyncGenerator<string> {
     for await (const page of this.scan(selector, options)) for (const entry of page.entries) yield entry.key;
   }
 
@@ -295,7 +338,8 @@ function checkTtl(ttl: number, key: string): number {
   });
 }
 
-function checkTag(tag: string): void {
+/** @throws CacheError `invalid-tag` */
+export function checkTag(tag: string): void {
   if (tag !== "" && !tag.includes("\0") && tag.isWellFormed() && Buffer.byteLength(tag) <= MAX_TAG_BYTES) return;
   throw new CacheError("usage", "invalid-tag", `${JSON.stringify(tag.slice(0, 80))} can't be a tag`, {
     hint: `A tag is 1 to ${MAX_TAG_BYTES} bytes of UTF-8 without NUL.`,
