@@ -1,0 +1,107 @@
+import { crc32 } from "node:zlib";
+import { CacheError } from "../errors.js";
+
+/**
+ * The wrapping of a value that needs more than bytes, tags and a TTL, in stores that hold one string per key.
+ *
+ * | offset | bytes | |
+ * |---|---|---|
+ * | 0 | 8 | magic, which is no valid UTF-8 |
+ * | 8 | 1 | version, 1 |
+ * | 9 | 1 | flags: 1 = has a soft deadline, 2 = has meta, 4 = the magic is escaped; the others are for compression and encryption |
+ * | 10 | 2 | reserved, 0 |
+ * | 12 | 4 | length of meta, big endian |
+ * | 16 | 4 | CRC-32 of bytes 0 to 15 and of meta |
+ * | 20 | 8 | soft deadline, epoch milliseconds as a big-endian double; outside the checksum, so that it can be rewritten in place |
+ * | 28 | … | meta, then the value |
+ */
+export const MAGIC = Buffer.from([0xff, 0x63, 0x61, 0x63, 0xfe, 0x0d, 0x0a, 0xc0]);
+/** Bytes before meta. */
+export const HEADER_BYTES = 28;
+/** Offset of the soft deadline. */
+export const STALE_AT_OFFSET = 20;
+/** Bytes of meta at most. */
+export const MAX_META_BYTES = 65_536;
+
+const VERSION = 1;
+const FLAG_STALE = 1;
+const FLAG_META = 2;
+const FLAG_ESCAPED = 4;
+const KNOWN_FLAGS = FLAG_STALE | FLAG_META | FLAG_ESCAPED;
+
+export interface Envelope {
+  staleAt?: number;
+  meta?: Uint8Array;
+  /** Bytes before the value. */
+  headerBytes: number;
+}
+
+export interface Wrappable {
+  value: Uint8Array;
+  staleAt?: number;
+  meta?: Uint8Array;
+}
+
+/**
+ * The bytes to store: the value itself, or an envelope when it needs one.
+ * @throws CacheError `meta-too-large`
+ */
+export function wrap(entry: Wrappable): Uint8Array {
+  const escaped = startsWithMagic(entry.value);
+  if (entry.staleAt === undefined && entry.meta === undefined && !escaped) return entry.value;
+  const metaBytes = entry.meta?.length ?? 0;
+  if (metaBytes > MAX_META_BYTES) {
+    throw new CacheError("usage", "meta-too-large", `meta of ${metaBytes} bytes is more than ${MAX_META_BYTES}`);
+  }
+  const out = Buffer.alloc(HEADER_BYTES + metaBytes + entry.value.length);
+  MAGIC.copy(out);
+  out[8] = VERSION;
+  out[9] =
+    (entry.staleAt === undefined ? 0 : FLAG_STALE) |
+    (entry.meta === undefined ? 0 : FLAG_META) |
+    (escaped ? FLAG_ESCAPED : 0);
+  out.writeUInt32BE(metaBytes, 12);
+  if (entry.meta) out.set(entry.meta, HEADER_BYTES);
+  out.writeUInt32BE(checksum(out, metaBytes), 16);
+  if (entry.staleAt !== undefined) out.writeDoubleBE(entry.staleAt, STALE_AT_OFFSET);
+  out.set(entry.value, HEADER_BYTES + metaBytes);
+  return out;
+}
+
+/** True if the bytes may be an envelope; {@link readEnvelope} decides. */
+export function startsWithMagic(bytes: Uint8Array): boolean {
+  if (bytes[0] !== MAGIC[0] || bytes.length < MAGIC.length) return false;
+  for (let i = 1; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return false;
+  return true;
+}
+
+/** How many bytes from the start {@link readEnvelope} needs to see; 0 if these bytes are no envelope. */
+export function envelopeBytes(start: Buffer): number {
+  if (!startsWithMagic(start) || start.length < HEADER_BYTES) return 0;
+  const metaBytes = start.readUInt32BE(12);
+  return metaBytes > MAX_META_BYTES ? 0 : HEADER_BYTES + metaBytes;
+}
+
+/**
+ * The header at the start of `stored`, or undefined where the bytes are plain: no magic, or no header whose checksum holds.
+ * @throws CacheError `envelope-unsupported` for a sound header of a later version of this program
+ */
+export function readEnvelope(stored: Buffer): Envelope | undefined {
+  const headerBytes = envelopeBytes(stored);
+  if (headerBytes === 0 || stored.length < headerBytes) return undefined;
+  if (stored.readUInt32BE(16) !== checksum(stored, headerBytes - HEADER_BYTES)) return undefined;
+  const flags = stored[9] ?? 0;
+  if (stored[8] !== VERSION || (flags & ~KNOWN_FLAGS) !== 0) {
+    throw new CacheError("serialization", "envelope-unsupported", "the value was written by a later version", {
+      hint: "Update this program, or write the entry again.",
+    });
+  }
+  const envelope: Envelope = { headerBytes };
+  if (flags & FLAG_STALE) envelope.staleAt = stored.readDoubleBE(STALE_AT_OFFSET);
+  if (flags & FLAG_META) envelope.meta = stored.subarray(HEADER_BYTES, headerBytes);
+  return envelope;
+}
+
+function checksum(bytes: Buffer, metaBytes: number): number {
+  return crc32(bytes.subarray(HEADER_BYTES, HEADER_BYTES + metaBytes), crc32(bytes.subarray(0, 16)));
+}

@@ -1,0 +1,67 @@
+import { CacheError } from "../../errors.js";
+import { COUNTER_NAMES, type Counters } from "../backend.js";
+import type { Command } from "./connection.js";
+import { readInfo } from "./info.js";
+import { asArray, asText, pairs } from "./reply.js";
+import type { Store } from "./store.js";
+
+/** Hashes over which the counters are spread, so that in a cluster no one node takes every process's counting. */
+const SHARDS = 8;
+
+/** Sums of one namespace. Without a namespace nothing is written: the whole store is other people's. */
+export class CounterStore {
+  readonly #store: Store;
+  readonly #shard: number;
+
+  /** @param random a number from 0 to below 1 that chooses this process's shard */
+  constructor(store: Store, random: number) {
+    this.#store = store;
+    this.#shard = Math.floor(random * SHARDS);
+  }
+
+  async count(deltas: Partial<Counters>): Promise<void> {
+    const { connection, names } = this.#store;
+    connection.checkOpen();
+    if (names.namespace === "") return;
+    const commands = COUNTER_NAMES.flatMap((name): Command[] => {
+      const delta = deltas[name] ?? 0;
+      return delta === 0 ? [] : [["HINCRBY", names.counters(this.#shard), name, delta]];
+    });
+    await connection.pipeline(commands);
+  }
+
+  async read(): Promise<{ counters: Partial<Counters>; source: "cache" | "server" }> {
+    const { connection, names } = this.#store;
+    connection.checkOpen();
+    if (names.namespace === "") {
+      const info = await readInfo(connection, "stats");
+      const counters: Partial<Counters> = {};
+      if (info.keyspace_hits !== undefined) counters.hits = Number(info.keyspace_hits);
+      if (info.keyspace_misses !== undefined) counters.misses = Number(info.keyspace_misses);
+      if (info.expired_keys !== undefined) counters.expirations = Number(info.expired_keys);
+      if (info.evicted_keys !== undefined) counters.evictions = Number(info.evicted_keys);
+      return { counters, source: "server" };
+    }
+    const counters: Counters = { hits: 0, misses: 0, sets: 0, deletes: 0, expirations: 0, evictions: 0, errors: 0 };
+    const shards = Array.from({ length: SHARDS }, (_, shard): Command => ["HGETALL", names.counters(shard)]);
+    for (const reply of await connection.pipeline(shards)) {
+      for (const [field, value] of pairs(asArray(reply))) {
+        const name = COUNTER_NAMES.find((known) => known === asText(field));
+        if (name) counters[name] += Number(asText(value));
+      }
+    }
+    return { counters, source: "cache" };
+  }
+
+  /** @throws CacheError `counters-not-ours` without a namespace: those are the server's */
+  async reset(): Promise<void> {
+    const { connection, names } = this.#store;
+    connection.checkOpen();
+    if (names.namespace === "") {
+      throw new CacheError("usage", "counters-not-ours", "without a namespace the counters are the server's own", {
+        hint: "Name a namespace, or let the server's owner run CONFIG RESETSTAT.",
+      });
+    }
+    await connection.call(["UNLINK", ...Array.from({ length: SHARDS }, (_, shard) => names.counters(shard))]);
+  }
+}

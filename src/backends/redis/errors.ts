@@ -1,0 +1,195 @@
+import { CacheError, type CacheErrorOptions, codeOf, type ErrorKind, messageOf } from "../../errors.js";
+
+interface Mapping {
+  kind: ErrorKind;
+  code: string;
+  message: string;
+  hint: string;
+  retryable?: boolean;
+}
+
+/** Error replies by their first word. */
+const REPLIES: Readonly<Record<string, Mapping>> = {
+  WRONGPASS: {
+    kind: "authentication",
+    code: "authentication-failed",
+    message: "the store refused the user or the password",
+    hint: "Check the user name and the password.",
+  },
+  NOAUTH: {
+    kind: "authentication",
+    code: "authentication-required",
+    message: "the store asks for a password",
+    hint: "Give a password, by file or environment rather than in the URL.",
+  },
+  NOPERM: {
+    kind: "authentication",
+    code: "not-permitted",
+    message: "the store's user may not do this",
+    hint: "Ask for the right in the server's ACL, or use another user.",
+  },
+  LOADING: {
+    kind: "connection",
+    code: "store-loading",
+    message: "the store is still loading its data",
+    hint: "Wait a moment and try again.",
+    retryable: true,
+  },
+  READONLY: {
+    kind: "store",
+    code: "store-read-only",
+    message: "the store is a replica and takes no writes",
+    hint: "Use the address of the primary.",
+  },
+  MASTERDOWN: {
+    kind: "connection",
+    code: "store-unreachable",
+    message: "the store is a replica that has lost its primary",
+    hint: "Use the address of the primary, or try again later.",
+  },
+  OOM: {
+    kind: "store",
+    code: "store-full",
+    message: "the store has no memory left and evicts nothing",
+    hint: "Raise maxmemory, set an eviction policy, or remove entries.",
+  },
+  MISCONF: {
+    kind: "store",
+    code: "store-cannot-save",
+    message: "the store takes no writes because it can't save to its disk",
+    hint: "Look into the server's log and free its disk.",
+  },
+  NOREPLICAS: {
+    kind: "store",
+    code: "store-no-replicas",
+    message: "the store takes no writes because it has too few replicas",
+    hint: "Bring its replicas back, or change min-replicas-to-write.",
+    retryable: true,
+  },
+  BUSY: {
+    kind: "store",
+    code: "store-busy",
+    message: "the store is busy with another client's script",
+    hint: "Try again later.",
+    retryable: true,
+  },
+  WRONGTYPE: {
+    kind: "store",
+    code: "wrong-type",
+    message: "the key holds another Redis type than a string",
+    hint: "Use another key, or remove this one by naming its type.",
+  },
+  MOVED: clusterNode(),
+  ASK: clusterNode(),
+  CROSSSLOT: clusterNode(),
+  CLUSTERDOWN: {
+    kind: "connection",
+    code: "store-unreachable",
+    message: "the cluster that this server is part of is down",
+    hint: "Try again when the cluster has recovered.",
+  },
+};
+
+function clusterNode(): Mapping {
+  return {
+    kind: "usage",
+    code: "cluster-node",
+    message: "this server is a node of a Redis Cluster",
+    hint: "Name the cluster instead: redis+cluster://host:port.",
+  };
+}
+
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "its name is not known",
+  EAI_AGAIN: "its name could not be resolved",
+  EHOSTUNREACH: "there is no route to it",
+  ENETUNREACH: "there is no route to its network",
+  ECONNRESET: "it closed the connection",
+  EPIPE: "it closed the connection",
+  ETIMEDOUT: "it did not answer in time",
+  EACCES: "connecting to it is not permitted",
+};
+
+/** The error of a store as the one of this program. Messages never hold arguments of a command, so no secret and no value. */
+export function mapError(error: unknown, target: string, key?: string): CacheError {
+  if (error instanceof CacheError) return error;
+  const message = messageOf(error);
+  const options: CacheErrorOptions = { cause: cleanCause(error) };
+  if (key !== undefined) options.key = key;
+  const reply = REPLIES[replyCode(message)];
+  if (reply) {
+    options.hint = reply.hint;
+    if (reply.retryable !== undefined) options.retryable = reply.retryable;
+    return new CacheError(reply.kind, reply.code, `${target}: ${reply.message}`, options);
+  }
+  const code = codeOf(error) ?? "";
+  if (message === "Command timed out") {
+    options.hint = "Try again, or allow more time.";
+    return new CacheError("timeout", "store-timeout", `${target} did not answer in time`, options);
+  }
+  if (isTlsError(code, message)) {
+    options.hint = "Check the certificate authority, the server's name, and that this port speaks TLS.";
+    options.retryable = false;
+    return new CacheError("connection", "tls-failed", `no TLS connection to ${target}: ${tlsReason(message)}`, options);
+  }
+  if (isConnectionError(error, code, message)) {
+    options.hint = "Check that the store runs and that its address is right.";
+    const reason = UNREACHABLE[code] ?? "the connection was closed";
+    return new CacheError("connection", "store-unreachable", `can't reach ${target}: ${reason}`, options);
+  }
+  if (/DB index|invalid DB/i.test(message)) {
+    options.hint = "Choose a database that the server has (16 by default, 0 to 15).";
+    return new CacheError("usage", "invalid-database", `${target}: there is no such database`, options);
+  }
+  return new CacheError("store", "store-error", `${target}: ${message}`, options);
+}
+
+/** True if the store does not let this user run scripts at all. */
+export function isScriptingRefused(error: unknown): boolean {
+  const message = messageOf(error);
+  return /^NOPERM.*'?(?:eval|evalsha|script)\b/i.test(message) || /unknown command.*eval/i.test(message);
+}
+
+export function isReply(error: unknown, code: string): boolean {
+  return replyCode(messageOf(error)) === code;
+}
+
+/** A script's error carries the reply inside: `ERR Error running script (…): @user_script:5: -OOM command …` in Redis 6. */
+function replyCode(message: string): string {
+  if (/can't (?:run this command|access at least one of the keys)|has no permissions/i.test(message)) return "NOPERM";
+  if (/invalid password|invalid username-password|without any password configured/i.test(message)) return "WRONGPASS";
+  const word = /^-?([A-Z]+) /.exec(message)?.[1];
+  if (word !== undefined && word !== "ERR") return word;
+  return /@user_script:.*-([A-Z]+) /.exec(message)?.[1] ?? word ?? "";
+}
+
+function isTlsError(code: string, message: string): boolean {
+  return (
+    /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_OSSL|EPROTO)/.test(code) ||
+    /certificate|SSL routines|disconnected before secure TLS/i.test(message)
+  );
+}
+
+function tlsReason(message: string): string {
+  if (/wrong version number|packet length too long|disconnected before secure TLS/i.test(message)) {
+    return "the port does not speak TLS";
+  }
+  const reason = /SSL routines:[^:]*:([^:\n]+)/.exec(message)?.[1];
+  return reason ?? message.split("\n")[0] ?? message;
+}
+
+function isConnectionError(error: unknown, code: string, message: string): boolean {
+  return (
+    code in UNREACHABLE ||
+    (error instanceof Error && /^(?:MaxRetriesPerRequestError|AbortError)$/.test(error.name)) ||
+    /Connection is closed|Stream isn't writeable|connect ETIMEDOUT/.test(message)
+  );
+}
+
+/** ioredis puts the command with its arguments (passwords, values) on its errors; those must not travel on as a cause. */
+function cleanCause(error: unknown): Error {
+  const cause = new Error(messageOf(error));
+  cause.name = error instanceof Error ? error.name : "Error";
+  return cause;
+}

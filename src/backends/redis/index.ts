@@ -1,0 +1,132 @@
+import type { Selector } from "../../selector.js";
+import type {
+  Backend,
+  BackendContext,
+  BackendInfo,
+  Call,
+  Capabilities,
+  Counters,
+  DeleteOptions,
+  DeleteReport,
+  ForeignEntry,
+  ForeignReader,
+  NewEntry,
+  ReadOptions,
+  ScanOptions,
+  ScanPage,
+  SetOptions,
+  SetOutcome,
+  Stored,
+  Touch,
+} from "../backend.js";
+import { Connection, type ConnectionSettings } from "./connection.js";
+import { CounterStore } from "./counters.js";
+import { readForeign } from "./foreign.js";
+import { describeStore } from "./info.js";
+import { Names } from "./names.js";
+import { pruneTags } from "./prune.js";
+import { Reader } from "./read.js";
+import { deleteMany, deleteWhere } from "./remove.js";
+import { scan } from "./scan.js";
+import { Scripts } from "./scripts.js";
+import { type Store, untilAborted } from "./store.js";
+import { refuseWhenReadOnly, Writer } from "./write.js";
+
+export interface RedisOptions extends BackendContext, ConnectionSettings {}
+
+/**
+ * Opens one Redis server (or one that speaks its protocol, from version 6). It is connected when the promise resolves.
+ * @throws CacheError of kind `usage` (address), `authentication`, `connection` or `timeout`
+ */
+export async function openRedis(options: RedisOptions): Promise<Backend & ForeignReader> {
+  const connection = await Connection.open(options, options.clock);
+  return new RedisBackend(connection, options);
+}
+
+class RedisBackend implements Backend, ForeignReader {
+  readonly name = "redis";
+  readonly capabilities: Capabilities;
+  readonly #store: Store;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #counters: CounterStore;
+  readonly #readOnly: boolean;
+
+  constructor(connection: Connection, context: BackendContext) {
+    const { namespace, clock, readOnly = false } = context;
+    this.#store = { connection, names: new Names(namespace), scripts: new Scripts(connection), clock };
+    this.#reader = new Reader(this.#store);
+    this.#writer = new Writer(this.#store);
+    this.#counters = new CounterStore(this.#store, Math.random());
+    this.#readOnly = readOnly;
+    this.capabilities = {
+      persistent: true,
+      shared: true,
+      repeatsInScan: true,
+      knowsAge: false,
+      counts: namespace !== "",
+    };
+  }
+
+  getMany(keys: readonly string[], options: ReadOptions = {}): Promise<(Stored | undefined)[]> {
+    return this.#reader.getMany(keys, options);
+  }
+
+  async setMany(entries: readonly NewEntry[], options: SetOptions = {}): Promise<SetOutcome[]> {
+    refuseWhenReadOnly(this.#readOnly);
+    return this.#writer.setMany(entries, options);
+  }
+
+  async touchMany(changes: readonly Touch[], options: Call = {}): Promise<boolean[]> {
+    refuseWhenReadOnly(this.#readOnly);
+    return this.#writer.touchMany(changes, options);
+  }
+
+  async deleteMany(keys: readonly string[], options: Call = {}): Promise<boolean[]> {
+    refuseWhenReadOnly(this.#readOnly);
+    return deleteMany(this.#store, keys, options);
+  }
+
+  async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
+    refuseWhenReadOnly(this.#readOnly);
+    return deleteWhere(this.#store, selector, options);
+  }
+
+  scan(selector: Selector, options: ScanOptions = {}): AsyncIterable<ScanPage> {
+    return scan(this.#store, selector, options);
+  }
+
+  async count(deltas: Partial<Counters>): Promise<void> {
+    if (!this.#readOnly) await this.#counters.count(deltas);
+  }
+
+  counters(): Promise<{ counters: Partial<Counters>; source: "cache" | "server" }> {
+    return this.#counters.read();
+  }
+
+  async resetCounters(): Promise<void> {
+    refuseWhenReadOnly(this.#readOnly);
+    await this.#counters.reset();
+  }
+
+  describe(): Promise<BackendInfo> {
+    return describeStore(this.#store);
+  }
+
+  ping(options: Call = {}): Promise<number> {
+    return untilAborted(this.#store.connection.ping(), options.signal);
+  }
+
+  async prune(): Promise<number> {
+    refuseWhenReadOnly(this.#readOnly);
+    return pruneTags(this.#store);
+  }
+
+  readForeign(key: string, limit: number): Promise<ForeignEntry | undefined> {
+    return readForeign(this.#store, key, limit);
+  }
+
+  close(): Promise<void> {
+    return this.#store.connection.close();
+  }
+}

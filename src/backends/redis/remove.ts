@@ -1,0 +1,273 @@
+import { checkSelector, filterOf, type Selector } from "../../selector.js";
+import type { Call, DeleteOptions, DeleteReport } from "../backend.js";
+import { STALE_AT_OFFSET } from "../envelope.js";
+import type { Command } from "./connection.js";
+import { digestsOf, type Known } from "./facts.js";
+import { pack } from "./pack.js";
+import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.js";
+import { inspector, typesIn } from "./scan.js";
+import { PURGE, REMOVE, SOFTEN, scriptsNeeded } from "./scripts.js";
+import { memberKey, readMember, readSidecar } from "./sidecar.js";
+import { badCursor, type Candidate, purgedIndex, type SourcePage, sourceOf, tagIndex } from "./source.js";
+import { checkSignal, chunks, hasTags, type Store, untilAborted, wrongType } from "./store.js";
+
+/** Entries of one UNLINK: together with a SCAN step some 1 ms of the server's time. */
+const KEYS_PER_UNLINK = 500;
+
+/** Deletes strings alone. @throws CacheError `wrong-type` with its key, when the others have been deleted */
+export async function deleteMany(store: Store, keys: readonly string[], options: Call): Promise<boolean[]> {
+  store.connection.checkOpen();
+  const out: boolean[] = [];
+  let foreign: string | undefined;
+  for (const chunk of chunks(keys, KEYS_PER_UNLINK)) {
+    checkSignal(options.signal);
+    const candidates = chunk.map((key): Candidate => ({ key, full: store.names.full(key) }));
+    const answer = await untilAborted(removeStrings(store, candidates), options.signal);
+    for (const [i, key] of chunk.entries()) {
+      out.push(answer[i] === "1");
+      if (answer[i] === "t") foreign ??= key;
+    }
+  }
+  if (foreign !== undefined) throw wrongType(store, foreign);
+  return out;
+}
+
+/** Deletes what the selector holds, in steps that hold up nobody; see {@link DeleteOptions}. */
+export async function deleteWhere(store: Store, selector: Selector, options: DeleteOptions): Promise<DeleteReport> {
+  store.connection.checkOpen();
+  checkSelector(selector);
+  const progress = new Progress(store, options);
+  if (!("keys" in selector)) {
+    const filter = filterOf(selector);
+    if (filter.expiry === "expired") return progress.report(undefined);
+    const others = Object.keys(filter).some((name) => name !== "tags" && name !== "tagMode");
+    const any = filter.tags && (filter.tagMode !== "all" || filter.tags.length === 1);
+    if (filter.tags && any && !others && options.limit === undefined && !options.soft) {
+      return purgeTags(store, [...new Set(filter.tags)], progress);
+    }
+  }
+  return walk(store, selector, options, progress);
+}
+
+/** Pace, end and account of one deletion. */
+class Progress {
+  readonly #store: Store;
+  readonly #options: DeleteOptions;
+  readonly #start: number;
+  deleted = 0;
+  softened = 0;
+
+  constructor(store: Store, options: DeleteOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#start = store.clock.monotonic();
+  }
+
+  get stopped(): boolean {
+    return this.#options.signal?.aborted ?? false;
+  }
+
+  /** Entries of the next step: at a given rate, a tenth of a second's. */
+  get step(): number {
+    const { rate } = this.#options;
+    return rate === undefined ? KEYS_PER_UNLINK : Math.max(1, Math.min(KEYS_PER_UNLINK, Math.floor(rate / 10)));
+  }
+
+  get left(): number {
+    return (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.deleted - this.softened;
+  }
+
+  async advance(deleted: number, softened = 0): Promise<void> {
+    this.deleted += deleted;
+    this.softened += softened;
+    const done = this.deleted + this.softened;
+    if (deleted + softened > 0) this.#options.onProgress?.(done);
+    const { rate, signal } = this.#options;
+    if (rate === undefined || rate <= 0) return;
+    const ahead = (done / rate) * 1000 - (this.#store.clock.monotonic() - this.#start);
+    if (ahead > 0) await this.#store.clock.sleep(ahead, signal);
+  }
+
+  /** @param cursor where to go on; undefined = all is done */
+  report(cursor: string | undefined): DeleteReport {
+    const { deleted, softened } = this;
+    return { deleted, softened, complete: cursor === undefined, ...(cursor !== undefined && { cursor }) };
+  }
+}
+
+async function walk(
+  store: Store,
+  selector: Selector,
+  options: DeleteOptions,
+  progress: Progress,
+): Promise<DeleteReport> {
+  // Of a list of keys, too, only strings go.
+  const types = "keys" in selector || selector.types === undefined ? ["string"] : typesIn(selector);
+  const source = sourceOf(store, selector, types);
+  const soft = options.soft ?? false;
+  const inspect = inspector(store, selector, source.kind, soft, types);
+  const byTag = source.kind === "tags";
+  let at = options.cursor ?? source.start;
+  if (!/^[kst][\d.]+$/.test(at)) badCursor(at);
+  if (progress.stopped) return progress.report(at);
+  let reading = source.read(at);
+  for (;;) {
+    const page: SourcePage = await reading;
+    at = page.at;
+    const following = page.next;
+    if (following !== undefined) {
+      reading = source.read(following);
+      // It is awaited only when this page is done; until then a failure must not count as unhandled.
+      reading.catch(() => undefined);
+    }
+    const found = await inspect(page.candidates, page.seenTags);
+    const taken = found.slice(0, Math.max(0, progress.left));
+    for (const chunk of chunks(taken, progress.step)) {
+      if (progress.stopped) return progress.report(at);
+      const windows = soft ? chunk.filter(({ info }) => info.staleAt !== undefined) : [];
+      const softened = await soften(store, windows);
+      const rest = windows.length === 0 ? chunk : chunk.filter(({ info }) => info.staleAt === undefined);
+      await progress.advance(await removeKnown(store, rest, byTag), softened);
+    }
+    if (taken.length < found.length) return progress.report(at);
+    if (following === undefined) return progress.report(undefined);
+    at = following;
+    if (progress.left <= 0 || progress.stopped) return progress.report(at);
+  }
+}
+
+async function removeKnown(store: Store, list: readonly Known[], byTag: boolean): Promise<number> {
+  if (list.length === 0) return 0;
+  const candidates = list.map(({ candidate, id }): Candidate => (id === undefined ? candidate : { ...candidate, id }));
+  if (byTag) return purge(store, candidates);
+  const strings = candidates.filter((_, i) => list[i]?.type === "string");
+  const others = candidates.filter((_, i) => list[i]?.type !== "string");
+  return (await unlink(store, others)) + (await removeScanned(store, strings));
+}
+
+/** Strings that a scan has named: their sidecars are looked for only where there can be any. */
+async function removeScanned(store: Store, candidates: readonly Candidate[]): Promise<number> {
+  if (candidates.length === 0) return 0;
+  const sidecars = candidates.map(({ key }) => store.names.sidecar(key));
+  const tagged = (await hasTags(store)) && (await store.connection.call(["EXISTS", ...sidecars])) !== 0;
+  if (!tagged) return unlink(store, candidates);
+  return count(await removeStrings(store, candidates), "1");
+}
+
+async function unlink(store: Store, candidates: readonly Candidate[]): Promise<number> {
+  if (candidates.length === 0) return 0;
+  return asInteger(await store.connection.call(["UNLINK", ...candidates.map(({ full }) => full)]));
+}
+
+/** One letter a key, see {@link REMOVE}. */
+async function removeStrings(store: Store, candidates: readonly Candidate[]): Promise<string> {
+  const { names, scripts, connection } = store;
+  const packed = pack(candidates.flatMap(({ key, full }) => [full, memberKey(key), names.sidecar(key)]));
+  const answer = await scripts.run(REMOVE, packed, names.internal);
+  if (answer !== undefined) return asText(answer);
+  const types = await connection.pipeline(candidates.map(({ full }): Command => ["TYPE", full]));
+  const strings = candidates.filter((_, i) => asText(types[i]) === "string");
+  const deleted = await connection.pipeline(strings.map(({ full }): Command => ["UNLINK", full]));
+  await forget(store, strings);
+  const done = new Map<Candidate, string>(strings.map((candidate, i) => [candidate, `${asInteger(deleted[i])}`]));
+  return candidates.map((candidate, i) => done.get(candidate) ?? (asText(types[i]) === "none" ? "0" : "t")).join("");
+}
+
+/** Takes entries out of the indexes of their tags, by single commands. */
+async function forget(store: Store, candidates: readonly Candidate[]): Promise<void> {
+  const { connection, names } = store;
+  if (candidates.length === 0) return;
+  const texts = asArray(await connection.call(["MGET", ...candidates.map(({ key }) => names.sidecar(key))]));
+  const commands = candidates.flatMap(({ key }, i): Command[] => {
+    const sidecar = readSidecar(asOptionalBuffer(texts[i]));
+    if (!sidecar) return [];
+    const member = Buffer.concat([Buffer.from(`${sidecar.i}:`), Buffer.from(memberKey(key))]);
+    const indexes = sidecar.t.flatMap((tag) => [tagIndex(store, tag), purgedIndex(store, tag)]);
+    return [...indexes.map((index): Command => ["ZREM", index, member]), ["UNLINK", names.sidecar(key)]];
+  });
+  await connection.pipeline(commands);
+}
+
+/** Whole tags: the index is set aside first, so that what is tagged from now on stays. One that was set aside and not finished comes first. */
+async function purgeTags(store: Store, tags: readonly string[], progress: Progress): Promise<DeleteReport> {
+  const again = "t0.0";
+  for (const tag of tags) {
+    const aside = purgedIndex(store, tag);
+    for (let renamed = false; ; ) {
+      if (!(await drain(store, aside, progress))) return progress.report(again);
+      if (renamed) break;
+      const [reply] = await store.connection.pipelineRaw([["RENAMENX", tagIndex(store, tag), aside]]);
+      if (reply instanceof Error) {
+        if (/no such key/.test(reply.message)) break;
+        await store.connection.pipeline([["RENAMENX", tagIndex(store, tag), aside]]);
+      }
+      // 0: another purge has just set its own aside; that one is finished first.
+      renamed = reply === 1;
+    }
+  }
+  return progress.report(undefined);
+}
+
+/** Deletes what an index that was set aside still names. @returns false if it was stopped */
+async function drain(store: Store, index: string, progress: Progress): Promise<boolean> {
+  for (;;) {
+    if (progress.stopped) return false;
+    const { members, candidates } = await firstMembers(store, index, Math.min(200, progress.step));
+    if (members === 0) return true;
+    await progress.advance(await purge(store, candidates, index));
+  }
+}
+
+async function firstMembers(store: Store, index: string, limit: number) {
+  const members = asArray(await store.connection.call(["ZRANGE", index, 0, limit - 1]));
+  const candidates = members.map((reply): Candidate => {
+    const { id, key } = readMember(asBuffer(reply));
+    return { key, id, full: store.names.full(key) };
+  });
+  return { members: members.length, candidates };
+}
+
+/** Deletes those that are still the write that was tagged, and takes all of them out of `index`. */
+async function purge(store: Store, candidates: readonly Candidate[], index = ""): Promise<number> {
+  const { connection, names, scripts } = store;
+  const packed = pack(candidates.flatMap(({ key, full, id }) => [full, memberKey(key), names.sidecar(key), id ?? ""]));
+  const answer = await scripts.run(PURGE, packed, names.internal, index);
+  if (answer !== undefined) return count(asText(answer), "1");
+  const texts = asArray(await connection.call(["MGET", ...candidates.map(({ key }) => names.sidecar(key))]));
+  const digests = await digestsOf(
+    store,
+    candidates.map(({ full }) => full),
+  );
+  const sidecars = texts.map((text) => readSidecar(asOptionalBuffer(text)));
+  const same = candidates.filter(({ id }, i) => sidecars[i]?.i === id);
+  const intact = candidates.filter(({ id }, i) => sidecars[i]?.i === id && sidecars[i]?.d === digests[i]);
+  const deleted = await unlink(store, intact);
+  await forget(store, same);
+  if (index !== "") {
+    const gone = candidates.map(({ key, id }) => Buffer.concat([Buffer.from(`${id}:`), Buffer.from(memberKey(key))]));
+    await connection.call(["ZREM", index, ...gone]);
+  }
+  return deleted;
+}
+
+/** Moves the soft deadline to now. @returns of how many; one that was written meanwhile is a fresh entry and stays as it is */
+async function soften(store: Store, windows: readonly Known[]): Promise<number> {
+  if (windows.length === 0) return 0;
+  const now = store.clock.now();
+  const packed = pack(
+    windows.flatMap(({ candidate, header = Buffer.alloc(0), info }) => {
+      const moved = Buffer.from(header);
+      moved.writeDoubleBE(Math.min(now, info.staleAt ?? now), STALE_AT_OFFSET);
+      return [candidate.full, store.names.sidecar(candidate.key), header, moved];
+    }),
+  );
+  const answer = await store.scripts.run(SOFTEN, packed, store.names.internal);
+  if (answer === undefined) throw scriptsNeeded("marking entries as stale");
+  return count(asText(answer), "1");
+}
+
+function count(letters: string, letter: string): number {
+  let n = 0;
+  for (const one of letters) if (one === letter) n += 1;
+  return n;
+}

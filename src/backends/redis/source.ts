@@ -1,0 +1,135 @@
+import { CacheError } from "../../errors.js";
+import { type Filter, filterOf, globPrefix, type Selector } from "../../selector.js";
+import type { Command } from "./connection.js";
+import { matchPattern } from "./match.js";
+import { isInternal, type RawKey } from "./names.js";
+import { asArray, asBuffer, asText, pairs } from "./reply.js";
+import { digestOf, readMember } from "./sidecar.js";
+import type { Store } from "./store.js";
+
+/** Keys that one SCAN looks at: some 0.5 ms of the server's time; larger steps are no faster. */
+export const SCAN_COUNT = 1000;
+
+const LITERAL_GLOB = /^(?:[^*?[\\]|\\.)+$/su;
+
+/** A key that may be meant by a selector; what was tested already is said by the source. */
+export interface Candidate {
+  /** As at the backend's edge. */
+  key: string;
+  full: RawKey;
+  /** Write id in the tag index that named it: stale if the sidecar has another. */
+  id?: string;
+}
+
+/** What one step of a source gave. `at` reads it again, `next` goes on. */
+export interface SourcePage {
+  at: string;
+  next: string | undefined;
+  candidates: Candidate[];
+  /** Tags whose entries an earlier step of the source has named already. */
+  seenTags: readonly string[];
+}
+
+/** Where a selector's candidates come from: a list of keys, the indexes of tags, or a SCAN. */
+export interface Source {
+  kind: "keys" | "tags" | "scan";
+  /** Reads the step at a cursor. */
+  read(at: string): Promise<SourcePage>;
+  start: string;
+}
+
+/**
+ * @param types Redis types to look at, undefined = all
+ */
+export function sourceOf(store: Store, selector: Selector, types: readonly string[] | undefined): Source {
+  if ("keys" in selector) return keySource(store, selector.keys);
+  const filter = filterOf(selector);
+  if (filter.tags) return tagSource(store, filter);
+  // A glob without wildcards is one key: nothing has to be scanned for it.
+  if (filter.match !== undefined && LITERAL_GLOB.test(filter.match))
+    return keySource(store, [globPrefix(filter.match)]);
+  return scanSource(store, filter, types);
+}
+
+function keySource(store: Store, keys: readonly string[]): Source {
+  const read = async (at: string): Promise<SourcePage> => {
+    const from = Number(/^k(\d+)$/.exec(at)?.[1] ?? badCursor(at));
+    const page = keys.slice(from, from + SCAN_COUNT);
+    return {
+      at,
+      next: from + SCAN_COUNT < keys.length ? `k${from + SCAN_COUNT}` : undefined,
+      candidates: [...new Set(page)].map((key) => ({ key, full: store.names.full(key) })),
+      seenTags: [],
+    };
+  };
+  return { kind: "keys", start: "k0", read };
+}
+
+function scanSource(store: Store, filter: Filter, types: readonly string[] | undefined): Source {
+  const { connection, names } = store;
+  const rest: (string | Buffer | number)[] = ["MATCH", matchPattern(names.namespace, filter), "COUNT", SCAN_COUNT];
+  const [type, ...others] = types ?? [];
+  if (type !== undefined && others.length === 0) rest.push("TYPE", type);
+  const read = async (at: string): Promise<SourcePage> => {
+    const cursor = /^s(\d{1,20})$/.exec(at)?.[1] ?? badCursor(at);
+    const [after, keys] = asArray(await connection.call(["SCAN", cursor, ...rest]));
+    const candidates: Candidate[] = [];
+    for (const reply of asArray(keys)) {
+      const full = asBuffer(reply);
+      if (!isInternal(full)) candidates.push({ key: names.bare(full), full });
+    }
+    return { at, next: nextCursor("s", after), candidates, seenTags: [] };
+  };
+  return { kind: "scan", start: "s0", read };
+}
+
+function tagSource(store: Store, filter: Filter): Source {
+  const tags = [...new Set(filter.tags)];
+  const walked = filter.tagMode === "all" ? tags.slice(0, 1) : tags;
+  // An index that is being purged still names live entries.
+  const indexes = walked.flatMap((tag) => [tagIndex(store, tag), purgedIndex(store, tag)]);
+  const read = async (at: string): Promise<SourcePage> => {
+    const [, digits, cursor] = /^t(\d{1,6})\.(\d{1,20})$/.exec(at) ?? badCursor(at);
+    const position = Number(digits);
+    const index = indexes[position] ?? badCursor(at);
+    const command: Command = ["ZSCAN", index, cursor ?? "0", "COUNT", SCAN_COUNT];
+    const [after, members] = asArray(await store.connection.call(command));
+    const candidates = pairs(asArray(members)).map(([member]) => {
+      const { id, key } = readMember(asBuffer(member));
+      return { key, id, full: store.names.full(key) };
+    });
+    const another = position + 1 < indexes.length ? `t${position + 1}.0` : undefined;
+    return {
+      at,
+      next: nextCursor(`t${position}.`, after) ?? another,
+      candidates,
+      seenTags: walked.slice(0, Math.floor(position / 2)),
+    };
+  };
+  return { kind: "tags", start: "t0.0", read };
+}
+
+/** Sorted set of `writeId:key` by expiry. The name holds the tag's digest, so that it and its purged twin share a cluster slot. */
+export function tagIndex(store: Store, tag: string): string {
+  return `${store.names.internal}t:{${digestOf(tag)}}`;
+}
+
+export function purgedIndex(store: Store, tag: string): string {
+  return `${store.names.internal}p:{${digestOf(tag)}}`;
+}
+
+function nextCursor(prefix: string, cursor: unknown): string | undefined {
+  const text = asText(cursor);
+  return text === "0" ? undefined : `${prefix}${text}`;
+}
+
+export function badCursor(cursor: string): never {
+  throw new CacheError(
+    "usage",
+    "invalid-cursor",
+    `${JSON.stringify(cursor.slice(0, 60))} is no cursor of this listing`,
+    {
+      hint: "Give the cursor as it was printed, with the same conditions.",
+    },
+  );
+}

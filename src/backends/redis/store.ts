@@ -1,0 +1,70 @@
+import type { Clock } from "../../clock.js";
+import { CacheError } from "../../errors.js";
+import type { Connection } from "./connection.js";
+import type { Names } from "./names.js";
+import type { Scripts } from "./scripts.js";
+
+/** What the parts of the backend work with. */
+export interface Store {
+  connection: Connection;
+  names: Names;
+  scripts: Scripts;
+  clock: Clock;
+}
+
+/** True if entries of the namespace may have tags; where it is false there are no sidecars and no indexes. */
+export async function hasTags(store: Store): Promise<boolean> {
+  return (await store.connection.call(["EXISTS", store.names.registry])) === 1;
+}
+
+/** The relative deadline as the scripts take it: "" = never, "-" = already past, else milliseconds. */
+export function relativeDeadline(expiresAt: number | null | undefined, now: number): string {
+  if (expiresAt === undefined || expiresAt === null) return "";
+  const ms = Math.ceil(expiresAt - now);
+  return ms <= 0 ? "-" : `${ms}`;
+}
+
+export function wrongType(store: Store, key: string): CacheError {
+  return new CacheError(
+    "store",
+    "wrong-type",
+    `${store.connection.target}: the key holds another Redis type than a string`,
+    {
+      key,
+      hint: "Use another key, or remove this one by naming its type.",
+    },
+  );
+}
+
+/** @throws CacheError `aborted`, or the reason given, if that is one */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  if (signal.reason instanceof CacheError) throw signal.reason;
+  throw new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
+}
+
+/** The promise, or the end of waiting for it when the signal is given first; what was sent is not taken back. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  checkSignal(signal);
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => {
+      try {
+        checkSignal(signal);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+export function* chunks<T>(list: readonly T[], size: number): Generator<T[]> {
+  for (let i = 0; i < list.length; i += size) yield list.slice(i, i + size);
+}
