@@ -10,6 +10,18 @@ type CommandClass = (new (argv: string[], config: CommandHost) => CacheCommand) 
 /** Every command, loaded when it is run: one line for each file in `commands/`. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>>> = {
   get: () => import("./commands/get.js"),
+  exists: () => import("./commands/exists.js"),
+  set: () => import("./commands/set.js"),
+  touch: () => import("./commands/touch.js"),
+  invalidate: () => import("./commands/invalidate.js"),
+  warm: () => import("./commands/warm.js"),
+  keys: () => import("./commands/keys.js"),
+  export: () => import("./commands/export.js"),
+  stats: () => import("./commands/stats.js"),
+  info: () => import("./commands/info.js"),
+  "config:init": () => import("./commands/config/init.js"),
+  "config:show": () => import("./commands/config/show.js"),
+  "config:validate": () => import("./commands/config/validate.js"),
 };
 
 /**
@@ -59,12 +71,16 @@ async function withoutCommand(words: readonly string[], io: Io, host: CommandHos
     if (known) {
       const { rootHelp } = await import("./cli/help.js");
       const ids = topic.length > 0 ? topic : Object.keys(COMMANDS);
-      const lines = await Promise.all(ids.map(async (id) => ({ id, summary: (await COMMANDS[id]?.())?.default.summary ?? "" })));
+      const lines = await Promise.all(
+        ids.map(async (id) => ({ id, summary: (await COMMANDS[id]?.())?.default.summary ?? "" })),
+      );
       await out.write(rootHelp(lines, out));
       return word === "" || (topic.length > 0 && !words.includes("--help")) ? EXIT.usage : EXIT.done;
     }
     const near = nearest(word, Object.keys(COMMANDS));
-    const message = word.startsWith("-") ? `flags follow the command: ${BIN} COMMAND ${word}` : `there is no command "${word}"`;
+    const message = word.startsWith("-")
+      ? `flags follow the command: ${BIN} COMMAND ${word}`
+      : `there is no command "${word}"`;
     const hint = near === undefined ? `See: ${BIN} --help` : `Did you mean ${BIN} ${near.replaceAll(":", " ")}?`;
     if (mode === "text") io.stderr.write(`${errStyle.red("error:")} ${message}\n  ${errStyle.dim(hint)}\n`);
     else await out.error({ code: "unknown-command", message, hint });

@@ -101,7 +101,10 @@ export class Cache {
     this.clock = options.clock;
     this.#defaultTtl = options.defaultTtl === undefined ? 3_600_000 : options.defaultTtl;
     this.#readOnly = options.readOnly ?? false;
-    this.#tally = new Tally(this.#readOnly || !backend.capabilities.counts ? undefined : backend, options.countInterval ?? 5000);
+    this.#tally = new Tally(
+      this.#readOnly || !backend.capabilities.counts ? undefined : backend,
+      options.countInterval ?? 5000,
+    );
   }
 
   /** The backend itself, for what only some stores can do. */
@@ -159,7 +162,10 @@ export class Cache {
   }
 
   /** Stores many values as JSON under one set of options. */
-  async setMany(values: Iterable<readonly [key: string, value: unknown]>, options: SetOptions = {}): Promise<SetOutcome[]> {
+  async setMany(
+    values: Iterable<readonly [key: string, value: unknown]>,
+    options: SetOptions = {},
+  ): Promise<SetOutcome[]> {
     const { ttl = this.#defaultTtl, tags, mode, signal } = options;
     const entries = Array.from(values, ([key, value]) => ({ key, value: encode(value, key), ttl, tags }));
     return this.writeMany(entries, { ...(mode && { mode }), ...(signal && { signal }) });
@@ -259,7 +265,10 @@ export class Cache {
   /**
    * How many entries a selector holds. A store that repeats keys in a scan has them told apart up to a million; beyond that the count is `exact: false`.
    */
-  async countWhere(selector: Selector, options: CallOptions = {}): Promise<{ count: number; exact: boolean; sample: string[] }> {
+  async countWhere(
+    selector: Selector,
+    options: CallOptions = {},
+  ): Promise<{ count: number; exact: boolean; sample: string[] }> {
     const seen = this.#backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
     const sample: string[] = [];
     let count = 0;
@@ -299,7 +308,10 @@ export class Cache {
     try {
       return { ok: true, latency: await this.#backend.ping() };
     } catch (error) {
-      return { ok: false, error: error instanceof CacheError ? error : new CacheError("store", "unknown", messageOf(error)) };
+      return {
+        ok: false,
+        error: error instanceof CacheError ? error : new CacheError("store", "unknown", messageOf(error)),
+      };
     }
   }
 
@@ -345,4 +357,3 @@ export function checkTag(tag: string): void {
     hint: `A tag is 1 to ${MAX_TAG_BYTES} bytes of UTF-8 without NUL.`,
   });
 }
-

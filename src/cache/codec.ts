@@ -28,7 +28,10 @@ export function decode(bytes: Uint8Array): unknown {
  */
 export function encode(value: unknown, key: string): Uint8Array {
   const fail = (why: string, cause?: unknown) =>
-    new CacheError("serialization", "not-serializable", `the value of "${key}" has no JSON form: ${why}`, { key, cause });
+    new CacheError("serialization", "not-serializable", `the value of "${key}" has no JSON form: ${why}`, {
+      key,
+      cause,
+    });
   let text: string | undefined;
   try {
     text = JSON.stringify(value);

@@ -5,7 +5,7 @@ import { loadConfig } from "../config/load.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { CacheEvent } from "../events.js";
 import { openConfigured } from "../open-cache.js";
-import { CommandHost } from "./command-host.js";
+import type { CommandHost } from "./command-host.js";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.js";
 import { settingFlags, typedSettings } from "./flags.js";
 import { readSecret } from "./input.js";

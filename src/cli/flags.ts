@@ -17,7 +17,11 @@ export const settingFlags: FlagInput = Object.fromEntries(
     const flag =
       spec.kind === "boolean"
         ? Flags.boolean(common)
-        : Flags.string({ ...common, helpValue: helpValue(spec.kind), ...(spec.choices && { options: [...spec.choices] }) });
+        : Flags.string({
+            ...common,
+            helpValue: helpValue(spec.kind),
+            ...(spec.choices && { options: [...spec.choices] }),
+          });
     return [spec.flag, flag];
   }),
 );
@@ -27,7 +31,9 @@ function helpValue(kind: string): string {
 }
 
 /** The settings among parsed flags, as typed. */
-export function typedSettings(flags: Readonly<Record<string, unknown>>): Partial<Record<SettingName, string | boolean>> {
+export function typedSettings(
+  flags: Readonly<Record<string, unknown>>,
+): Partial<Record<SettingName, string | boolean>> {
   const typed: Partial<Record<SettingName, string | boolean>> = {};
   for (const name of SETTING_NAMES) {
     const value = flags[settingSpec(name).flag];
@@ -43,7 +49,12 @@ function parsed<T>(name: string, parse: (text: string) => T): (text: string) => 
       return parse(text);
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;
-      throw new CacheError(error.kind, error.code, `--${name}: ${error.message}`, error.hint ? { hint: error.hint } : {});
+      throw new CacheError(
+        error.kind,
+        error.code,
+        `--${name}: ${error.message}`,
+        error.hint ? { hint: error.hint } : {},
+      );
     }
   };
 }
@@ -74,7 +85,7 @@ export const sizeFlag = (name: string, common: Common) =>
   definition.size({ ...common, helpValue: "SIZE", parse: parsed(name, parseSize) });
 
 /** A whole number from `min` (default 1) to `max`. */
-export const countFlag = (name: string, common: Common & { min?: number; max?: number; default?: number; helpValue?: string }) => {
+export const countFlag = (name: string, common: Common & { min?: number; max?: number; helpValue?: string }) => {
   const { min = 1, max = Number.MAX_SAFE_INTEGER, helpValue: value = "N", ...rest } = common;
   return definition.whole({
     ...rest,
@@ -116,11 +127,16 @@ export const repeatedFlag = (common: Common & { helpValue?: string }) =>
   Flags.string({ ...common, multiple: true, multipleNonGreedy: true });
 
 /** Arguments never come from standard input by themselves: `-` says so. */
-export const keysArg = (common: { description: string; required?: boolean }) =>
+export const keysArg = (common: { description: string }) =>
   Args.string({ ...common, multiple: true, ignoreStdin: true });
-export const keyArg = (common: { description: string; required?: boolean }) => Args.string({ ...common, ignoreStdin: true });
+export const keyArg = (common: { description: string }) =>
+  Args.string({ ...common, required: true, ignoreStdin: true });
+export const optionalArg = (common: { description: string }) => Args.string({ ...common, ignoreStdin: true });
 
 export const binaryKeysFlag = () =>
   repeatedFlag({ summary: "a key given as base64 of its bytes (repeatable)", helpValue: "BASE64" });
+
+/** `-0`, as in xargs and sort; oclif reads it, but its type knows letters alone. */
+export const nullFlag = (common: Common) => Flags.boolean({ ...common, char: "0" as "n" });
 
 export { Flags };

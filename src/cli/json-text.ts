@@ -128,7 +128,8 @@ function valueEnd(text: string, start: number): number {
  */
 export function pickPath(text: string, path: string): string | undefined {
   const steps = parsePath(path);
-  if (!isJson(text)) throw new CacheError("serialization", "not-json", "the value is not JSON, --path can't look into it");
+  if (!isJson(text))
+    throw new CacheError("serialization", "not-json", "the value is not JSON, --path can't look into it");
   let start = skipSpace(text, 0);
   for (const step of steps) {
     const open = text[start];
@@ -159,7 +160,9 @@ function parsePath(path: string): (string | number)[] {
     const at = pattern.lastIndex;
     const match = pattern.exec(path);
     if (!match || (at === 0 && path.startsWith("."))) {
-      throw new CacheError("usage", "invalid-path", `"${path}" is not a path`, { hint: 'Write it like a.b[0] or a["odd.name"].' });
+      throw new CacheError("usage", "invalid-path", `"${path}" is not a path`, {
+        hint: 'Write it like a.b[0] or a["odd.name"].',
+      });
     }
     if (match[2] !== undefined) steps.push(Number(match[2]));
     else if (match[3] !== undefined) steps.push(String(JSON.parse(match[3])));

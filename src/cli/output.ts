@@ -25,7 +25,14 @@ export class Output {
 
   constructor(
     io: Io,
-    options: { mode: Mode; quiet: boolean; style: ChalkInstance; errStyle: ChalkInstance; schema: string; onClosed: () => void },
+    options: {
+      mode: Mode;
+      quiet: boolean;
+      style: ChalkInstance;
+      errStyle: ChalkInstance;
+      schema: string;
+      onClosed: () => void;
+    },
   ) {
     this.#io = io;
     this.mode = options.mode;
@@ -108,7 +115,9 @@ export class Output {
   }
 
   warn(message: string, hint?: string): void {
-    this.note(`${this.errStyle.yellow("warning:")} ${message}${hint === undefined ? "" : `\n  ${this.errStyle.dim(hint)}`}`);
+    this.note(
+      `${this.errStyle.yellow("warning:")} ${message}${hint === undefined ? "" : `\n  ${this.errStyle.dim(hint)}`}`,
+    );
   }
 }
 

@@ -3,7 +3,10 @@ import { CacheError } from "../errors.js";
 import type { Io } from "./io.js";
 
 /** Prompts go to stderr; Ctrl-C and Ctrl-D in one is a no. */
-async function ask<T>(io: Io, prompt: (context: { input: Io["stdin"]; output: Io["stderr"]; signal: AbortSignal }) => Promise<T>) {
+async function ask<T>(
+  io: Io,
+  prompt: (context: { input: Io["stdin"]; output: Io["stderr"]; signal: AbortSignal }) => Promise<T>,
+) {
   try {
     return await prompt({ input: io.stdin, output: io.stderr, signal: io.signal });
   } catch (error) {

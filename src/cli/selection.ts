@@ -27,7 +27,9 @@ const TYPES = ["string", "hash", "list", "set", "zset", "stream", "any"];
 /** The conditions that were given; `{}` where none was. */
 export function filterFromFlags(flags: SelectionInput): Filter {
   if (flags.prefix === "") {
-    throw new CacheError("usage", "empty-selector", "an empty prefix would be every key", { hint: "Say --all if that is meant." });
+    throw new CacheError("usage", "empty-selector", "an empty prefix would be every key", {
+      hint: "Say --all if that is meant.",
+    });
   }
   if (flags["all-tags"] && !flags.tag) {
     throw new CacheError("usage", "invalid-arguments", "--all-tags needs --tag", { hint: "Name the tags with --tag." });

@@ -1,0 +1,76 @@
+import type { EntryInfo } from "../backends/backend.js";
+import type { Selector } from "../selector.js";
+import type { Cache, CallOptions } from "./cache.js";
+
+export interface PrefixGroup {
+  /** The key up to and with its first `:`; empty for keys without one, `…` for all beyond the most that are told apart. */
+  prefix: string;
+  entries: number;
+  bytes: number;
+}
+
+/** Prefixes that are told apart; what comes after is counted together. */
+const MOST_GROUPS = 10_000;
+const REST = "…";
+
+/** Entries and bytes by the first part of the key, the largest first. Reads every entry's head once. */
+export async function groupByPrefix(cache: Cache, selector: Selector, options: CallOptions): Promise<PrefixGroup[]> {
+  const groups = new Map<string, PrefixGroup>();
+  for await (const entry of heads(cache, selector, options)) {
+    let prefix = entry.key.slice(0, entry.key.indexOf(":") + 1);
+    if (!groups.has(prefix) && groups.size >= MOST_GROUPS) prefix = REST;
+    const group = groups.get(prefix) ?? { prefix, entries: 0, bytes: 0 };
+    group.entries += 1;
+    group.bytes += entry.size ?? 0;
+    groups.set(prefix, group);
+  }
+  return [...groups.values()].sort((a, b) => b.bytes - a.bytes || b.entries - a.entries);
+}
+
+export type TopBy = "size" | "age" | "ttl";
+
+export interface TopEntry {
+  key: string;
+  size?: number;
+  /** Epoch milliseconds. */
+  createdAt?: number;
+  expiresAt?: number;
+}
+
+/** The largest, the oldest, or those that expire next. Keeps no more than twice the limit in memory. */
+export async function topEntries(
+  cache: Cache,
+  selector: Selector,
+  options: CallOptions & { by: TopBy; limit: number },
+): Promise<TopEntry[]> {
+  const { by, limit } = options;
+  let best: TopEntry[] = [];
+  const rank = ({ size = 0, createdAt = Number.POSITIVE_INFINITY, expiresAt = Number.POSITIVE_INFINITY }: TopEntry) =>
+    by === "size" ? -size : by === "age" ? createdAt : expiresAt;
+  const trim = () => {
+    best.sort((a, b) => rank(a) - rank(b));
+    best = best.slice(0, limit);
+  };
+  for await (const { key, size, createdAt, expiresAt } of heads(cache, selector, options)) {
+    const entry: TopEntry = { key };
+    if (size !== undefined) entry.size = size;
+    if (createdAt !== undefined) entry.createdAt = createdAt;
+    if (expiresAt !== undefined) entry.expiresAt = expiresAt;
+    best.push(entry);
+    if (best.length >= limit * 2) trim();
+  }
+  trim();
+  return best;
+}
+
+/** Every entry's head; one that the store repeats right after itself or within a million keys comes once. */
+async function* heads(cache: Cache, selector: Selector, { signal }: CallOptions): AsyncGenerator<EntryInfo> {
+  const seen = cache.backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
+  for await (const page of cache.scan(selector, { fields: "all", ...(signal && { signal }) })) {
+    for (const entry of page.entries) {
+      if (seen?.has(entry.key)) continue;
+      if (seen && seen.size < 1_000_000) seen.add(entry.key);
+      yield entry;
+    }
+  }
+}

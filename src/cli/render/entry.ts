@@ -1,0 +1,55 @@
+import { type ForeignEntry, readsForeign, type Stored } from "../../backends/backend.js";
+import type { Cache } from "../../cache/cache.js";
+import { textOf } from "../../cache/codec.js";
+import { formatDuration, formatSize } from "../../units.js";
+import { escapeControls } from "./value.js";
+
+/** Seconds of an entry's life and what is known of it, as JSON names them. Times are milliseconds. */
+export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unknown>> {
+  const now = cache.clock.now();
+  const text = textOf(entry.value);
+  return {
+    ttl: entry.expiresAt === undefined ? null : Math.max(0, entry.expiresAt - now),
+    expiresAt: entry.expiresAt === undefined ? null : new Date(entry.expiresAt).toISOString(),
+    ...(entry.createdAt !== undefined && { age: Math.max(0, now - entry.createdAt) }),
+    size: entry.size,
+    tags: entry.tags ?? [],
+    tier: cache.backend.name,
+    encoding: text === undefined ? "binary" : looksLikeJson(text) ? "json" : "text",
+    type: "string",
+  };
+}
+
+function looksLikeJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The same for people: one fact a line. */
+export function metaLines(meta: Readonly<Record<string, unknown>>): string {
+  const { ttl, age, size, tags, tier, encoding, type } = meta;
+  const lines = [
+    `ttl: ${ttlText(typeof ttl === "number" ? ttl : undefined)}`,
+    ...(typeof age === "number" ? [`age: ${formatDuration(age)}`] : []),
+    `size: ${formatSize(Number(size))}`,
+    `tags: ${Array.isArray(tags) && tags.length > 0 ? tags.map((tag) => escapeControls(String(tag))).join(", ") : "none"}`,
+    `tier: ${tier}`,
+    `encoding: ${encoding}`,
+    `type: ${type}`,
+  ];
+  return lines.join("\n");
+}
+
+/** Time left for people: `never`, `59m 58s`. */
+export function ttlText(ms: number | undefined): string {
+  return ms === undefined ? "never" : formatDuration(ms);
+}
+
+/** An entry of another type than a string, where the store has such. */
+export async function foreignEntry(cache: Cache, key: string, limit: number): Promise<ForeignEntry | undefined> {
+  return readsForeign(cache.backend) ? cache.backend.readForeign(key, limit) : undefined;
+}

@@ -1,0 +1,57 @@
+import type { ChalkInstance } from "chalk";
+import type { Availability } from "../../open-cache.js";
+import { formatDuration, formatSize } from "../../units.js";
+import { table } from "./table.js";
+
+export interface CheckedTier {
+  name: string;
+  ok: boolean;
+  /** Milliseconds of one round trip. */
+  latency?: number;
+  entries?: number;
+  bytes?: number;
+  error?: { code: string; message: string };
+  facts: Readonly<Record<string, string | number | boolean>>;
+  warnings: readonly string[];
+}
+
+interface Info {
+  backends: readonly Availability[];
+  settings: readonly { name: string; flag: string; value: string | null; source: string }[];
+  tier: CheckedTier;
+  checked: boolean;
+  from: string;
+}
+
+export function infoText({ backends, settings, tier, checked, from }: Info, style: ChalkInstance): string {
+  const mark = (ok: boolean) => (ok ? style.green("✓") : style.red("✗"));
+  const health = tier.ok
+    ? `${mark(true)} ${tier.name} answers${tier.latency === undefined ? "" : ` in ${tier.latency.toFixed(1)} ms`}`
+    : `${mark(false)} ${tier.name}: ${tier.error?.message}`;
+  if (checked) return `${health} (${from})`;
+  const set = settings.filter(({ value }) => value !== null);
+  const facts: [string, string][] = [["store", from]];
+  if (tier.entries !== undefined) facts.push(["entries", String(tier.entries)]);
+  if (tier.bytes !== undefined) facts.push(["size of values", formatSize(tier.bytes)]);
+  for (const [name, value] of Object.entries(tier.facts)) {
+    facts.push([
+      name.replaceAll("_", " "),
+      name.endsWith("_seconds") ? formatDuration(Number(value) * 1000) : String(value),
+    ]);
+  }
+  return [
+    style.bold("Backends"),
+    ...backends.map(({ kind, available, reason }) => `${mark(available)} ${kind}: ${reason}`),
+    "",
+    style.bold("Settings"),
+    table(
+      ["SETTING", "VALUE", "FROM"],
+      [...set.map(({ name, value, source }) => [name, value ?? "", source]), ["fallback", "none", "default"]],
+      style,
+    ),
+    "",
+    style.bold("Store"),
+    health,
+    table(undefined, facts, style),
+  ].join("\n");
+}

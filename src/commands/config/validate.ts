@@ -1,0 +1,37 @@
+import { resolve } from "node:path";
+import { CacheCommand } from "../../cli/base-command.js";
+import { optionalArg } from "../../cli/flags.js";
+import { readConfigFile } from "../../config/files.js";
+import { loadConfig } from "../../config/load.js";
+
+export default class ConfigValidate extends CacheCommand {
+  static override summary = "Check a config file, and every profile in it; exit 2 if something can't be right.";
+  static override examples = [
+    "<%= config.bin %> config validate",
+    "<%= config.bin %> config validate cache.config.json",
+  ];
+  static override args = { file: optionalArg({ description: "the file; without it the ones that are in force" }) };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ConfigValidate);
+    const { cwd, env, uid } = this.io;
+    if (args.file !== undefined) {
+      const file = await readConfigFile(resolve(cwd, args.file), "project");
+      return this.#valid([file.path], Object.keys(file.profiles));
+    }
+    const { files } = await this.settings(flags);
+    const profiles = files.flatMap((file) => Object.keys(file.profiles));
+    for (const profile of profiles) await loadConfig({ flags: { profile }, env, cwd, uid });
+    return this.#valid(
+      files.map((file) => file.path),
+      profiles,
+    );
+  }
+
+  async #valid(files: readonly string[], profiles: readonly string[]): Promise<void> {
+    await this.out.report({ valid: true, files, profiles }, () => {
+      if (files.length === 0) return "no config file from here upwards, and none of the user's: nothing to check";
+      return `${files.join(", ")}: valid${profiles.length > 0 ? `, profiles ${profiles.join(", ")}` : ""}`;
+    });
+  }
+}

@@ -1,0 +1,144 @@
+import type { Interfaces } from "@oclif/core";
+import type { DeleteReport } from "../backends/backend.js";
+import type { Cache } from "../cache/cache.js";
+import { CacheCommand } from "../cli/base-command.js";
+import { confirmEverything, confirmMany } from "../cli/confirm.js";
+import { EXIT } from "../cli/exit-codes.js";
+import { binaryKeysFlag, countFlag, Flags, keysArg, nullFlag, rateFlag } from "../cli/flags.js";
+import { readBytes, splitKeys } from "../cli/input.js";
+import { Progress } from "../cli/progress.js";
+import { filterFromFlags, isEverything, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
+import { origin, originLine, targetOf } from "../cli/target.js";
+import type { ResolvedConfig } from "../config/load.js";
+import { CacheError } from "../errors.js";
+import { showKey } from "../key.js";
+import type { Selector } from "../selector.js";
+import { backupEntries } from "../transfer/backup.js";
+
+export default class Invalidate extends CacheCommand {
+  static override summary = "Delete entries by key, prefix, glob, tag or all of them.";
+  static override description =
+    "Keys are deleted without a question. A prefix, glob or tag shows a count first and asks, or needs --yes. --all needs the target's name. If the store is away nothing is done: exit 5.";
+  static override examples = [
+    "<%= config.bin %> invalidate product:1 product:2",
+    "<%= config.bin %> invalidate --prefix product: --dry-run",
+    "<%= config.bin %> invalidate --tag products --yes",
+    "<%= config.bin %> invalidate --match 'session:*:tmp' --yes --json",
+    "<%= config.bin %> invalidate --all --namespace app --confirm=app",
+  ];
+  static override args = { keys: keysArg({ description: "the keys to delete" }) };
+  static override flags = {
+    ...selectionFlags,
+    expired: Flags.boolean({ summary: "entries past their deadline that the store still holds" }),
+    all: Flags.boolean({ summary: "everything in the namespace, or in the store without one" }),
+    file: Flags.string({ char: "f", summary: "keys from a file, one a line; - for standard input", helpValue: "FILE" }),
+    null: nullFlag({ summary: "the keys of --file end in NUL instead of a line feed" }),
+    "key-base64": binaryKeysFlag(),
+    type: typeFlag(),
+    "dry-run": Flags.boolean({ summary: "say what would go, delete nothing" }),
+    limit: countFlag("limit", { summary: "entries at most" }),
+    rate: rateFlag("rate", { summary: "entries a second at most" }),
+    soft: Flags.boolean({ summary: "mark entries that have a stale window as stale; delete the others" }),
+    backup: Flags.string({ summary: "export what goes to this file first", helpValue: "FILE" }),
+    "fail-if-none": Flags.boolean({ summary: "exit 3 if nothing matched" }),
+    yes: Flags.boolean({ char: "y", summary: "do not ask" }),
+    confirm: Flags.string({ summary: "the target's name, for --all without a question", helpValue: "TARGET" }),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Invalidate);
+    const config = await this.settings(flags);
+    const selector = await this.#selector(args.keys, flags);
+    if (config.settings.readOnly?.value === true && !flags["dry-run"]) {
+      throw new CacheError("refused", "read-only", "this cache is opened read-only", {
+        hint: "Leave out --read-only.",
+      });
+    }
+    const cache = await this.openCache(flags);
+    if (flags["dry-run"]) return this.#dryRun(cache, selector, config, flags);
+    await this.#confirm(cache, selector, config, flags);
+    if (flags.backup !== undefined) {
+      const saved = await backupEntries(cache, selector, flags.backup, { cwd: this.io.cwd, signal: this.signal });
+      this.out.note(`${saved} ${saved === 1 ? "entry" : "entries"} exported to ${flags.backup}`);
+    }
+    const progress = new Progress(this.io, this.out, flags.soft ? "invalidated" : "deleted");
+    let report: DeleteReport;
+    try {
+      report = await cache.invalidate(selector, {
+        signal: this.signal,
+        soft: flags.soft,
+        onProgress: (done) => progress.update({ done }),
+        ...(flags.limit !== undefined && { limit: flags.limit }),
+        ...(flags.rate !== undefined && { rate: flags.rate }),
+      });
+    } finally {
+      progress.end();
+    }
+    const { deleted, softened } = report;
+    if (deleted + softened === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
+    if (this.signal.aborted && !report.complete) this.out.note("stopped; the same command goes on with what is left");
+    const data = { ...origin(config), deleted, ...(flags.soft && { softened }), complete: report.complete };
+    await this.out.report(data, () => {
+      if (this.out.quiet) return "";
+      const soft = flags.soft ? `marked ${softened} stale, ` : "";
+      return `${soft}deleted ${deleted} ${deleted === 1 ? "entry" : "entries"} from ${originLine(config)}`;
+    });
+  }
+
+  async #selector(keys: readonly string[] | undefined, flags: InvalidateFlags): Promise<Selector> {
+    const filter = { ...filterFromFlags(flags), ...(flags.expired && { expiry: "expired" as const }) };
+    const { types, ...conditions } = filter;
+    const named = keysFrom(keys, flags["key-base64"]);
+    const fromFile =
+      flags.file === undefined
+        ? []
+        : splitKeys(await readBytes(this.io, flags.file, this.signal), flags.null ? "nul" : "line");
+    const ways = [named.length > 0 || flags.file !== undefined, flags.all, Object.keys(conditions).length > 0];
+    const hint = "Name keys, a --prefix, --match, --tag, --expired, or say --all.";
+    if (!ways.includes(true))
+      throw new CacheError("usage", "empty-selector", "nothing says what to invalidate", { hint });
+    if (ways.filter(Boolean).length > 1) {
+      throw new CacheError("usage", "conflicting-selectors", "keys, conditions and --all exclude each other", { hint });
+    }
+    if (ways[0]) return { keys: [...named, ...fromFile] };
+    return flags.all ? { all: true, ...(types && { types }) } : filter;
+  }
+
+  async #confirm(cache: Cache, selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
+    const asking = { io: this.io, out: this.out, interactive: this.interactive };
+    const verb = flags.soft ? "invalidate" : "delete";
+    if (isEverything(selector)) {
+      const target = config.keyPrefix === "" ? targetOf(config) : config.keyPrefix.replace(/:$/, "");
+      const given = flags.confirm === config.keyPrefix && config.keyPrefix !== "" ? target : flags.confirm;
+      return confirmEverything(asking, { target, given, verb });
+    }
+    if ("keys" in selector || flags.yes || ("expiry" in selector && Object.keys(selector).length === 1)) return;
+    const counted = await cache.countWhere(selector, { signal: this.signal });
+    const count = Math.min(counted.count, flags.limit ?? counted.count);
+    if (count > 0) await confirmMany(asking, { ...counted, count, verb, from: originLine(config) });
+  }
+
+  async #dryRun(cache: Cache, selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
+    const seen = new Set<string>();
+    let count = 0;
+    const limit = flags.limit ?? Number.POSITIVE_INFINITY;
+    scan: for await (const page of cache.scan(selector, { signal: this.signal })) {
+      for (const { key, type } of page.entries) {
+        if (seen.has(key) || (type !== undefined && !("types" in selector))) continue;
+        if (cache.backend.capabilities.repeatsInScan && seen.size < 1_000_000) seen.add(key);
+        if (count === limit) break scan;
+        count += 1;
+        await this.out.record("entries", "entry", keyAsJson(key), () => showKey(key));
+      }
+    }
+    if (count === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
+    const exact = !cache.backend.capabilities.repeatsInScan || count <= 1_000_000;
+    await this.out.report({ ...origin(config), dryRun: true, count, exact }, () => "", "entries");
+    if (this.out.mode === "text") {
+      const entries = `${exact ? "" : "about "}${count} ${count === 1 ? "entry" : "entries"}`;
+      this.out.note(`dry run: would ${flags.soft ? "invalidate" : "delete"} ${entries} from ${originLine(config)}`);
+    }
+  }
+}
+
+type InvalidateFlags = Interfaces.InferredFlags<typeof Invalidate.flags>;

@@ -1,0 +1,97 @@
+import { groupByPrefix, type TopBy, topEntries } from "../cache/survey.js";
+import { CacheCommand } from "../cli/base-command.js";
+import { EXIT } from "../cli/exit-codes.js";
+import { countFlag, Flags, percentFlag } from "../cli/flags.js";
+import { groupsTable, statsTable, topTable } from "../cli/render/stats.js";
+import { filterFromFlags, keyAsJson, orAll, selectionFlags } from "../cli/selection.js";
+import { origin, originLine } from "../cli/target.js";
+import { CacheError } from "../errors.js";
+
+export default class Stats extends CacheCommand {
+  static override summary = "Show hits, misses, hit rate, sizes and errors of the store.";
+  static override description =
+    "Hits and misses are counted per namespace, over all processes. On Redis without a namespace nothing is counted there: the server's own figures are shown, about all its clients.";
+  static override examples = [
+    "<%= config.bin %> stats",
+    "<%= config.bin %> stats --group-by prefix",
+    "<%= config.bin %> stats --top 10 --by size",
+    "<%= config.bin %> stats --fail-below-hit-rate 80 --min-requests 1000",
+  ];
+  static override flags = {
+    "group-by": Flags.string({
+      summary: "entries and bytes by the part of the key before the first :",
+      options: ["prefix"],
+    }),
+    top: countFlag("top", { summary: "the N first entries by --by", max: 10_000 }),
+    by: Flags.string({
+      summary: "what --top goes by: largest, oldest, or next to expire [default: size]",
+      options: ["size", "age", "ttl"],
+    }),
+    prefix: selectionFlags.prefix,
+    "fail-below-hit-rate": percentFlag("fail-below-hit-rate", { summary: "exit 3 if the hit rate is lower" }),
+    "min-requests": countFlag("min-requests", {
+      summary: "with fewer lookups --fail-below-hit-rate passes, with a warning",
+    }),
+    reset: Flags.boolean({ summary: "set the counters back to zero" }),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Stats);
+    const config = await this.settings(flags);
+    if (flags.by !== undefined && flags.top === undefined) {
+      throw new CacheError("usage", "invalid-arguments", "--by needs --top", { hint: "Say how many: --top 10." });
+    }
+    const cache = await this.openCache(flags);
+    const from = origin(config);
+    if (flags.reset) {
+      await cache.resetStats();
+      return this.out.report({ ...from, reset: true }, () =>
+        this.out.quiet ? "" : `counters of ${originLine(config)} set to zero`,
+      );
+    }
+    const stats = await cache.stats();
+    const { counters, source, hitRate, info } = stats;
+    const selector = orAll(filterFromFlags({ prefix: flags.prefix }));
+    const call = { signal: this.signal };
+    const groups = flags["group-by"] ? await groupByPrefix(cache, selector, call) : undefined;
+    const by: TopBy = flags.by === "age" || flags.by === "ttl" ? flags.by : "size";
+    const top =
+      flags.top === undefined ? undefined : await topEntries(cache, selector, { ...call, by, limit: flags.top });
+    const lookups = (counters.hits ?? 0) + (counters.misses ?? 0);
+    const operations = lookups + (counters.sets ?? 0) + (counters.deletes ?? 0);
+    const errorRate = operations === 0 ? 0 : (counters.errors ?? 0) / operations;
+    await this.out.report(
+      {
+        ...from,
+        connected: true,
+        source,
+        ...counters,
+        hitRate: hitRate ?? null,
+        errorRate,
+        ...(info.entries !== undefined && { entries: info.entries }),
+        ...(info.bytes !== undefined && { bytes: info.bytes }),
+        tiers: { [stats.store]: { ...counters, hitRate: hitRate ?? null, connected: true, facts: info.facts } },
+        ...(groups && { groups }),
+        ...(top && { top: top.map(({ key, ...rest }) => ({ ...keyAsJson(key), ...rest })) }),
+      },
+      () =>
+        [
+          statsTable(stats, errorRate, originLine(config), this.out.style),
+          ...(groups ? [groupsTable(groups, this.out.style)] : []),
+          ...(top ? [topTable(top, by, cache.clock.now(), this.out.style)] : []),
+        ].join("\n"),
+    );
+    for (const warning of info.warnings) this.out.warn(warning);
+    this.#threshold(flags["fail-below-hit-rate"], flags["min-requests"] ?? 1, lookups, hitRate);
+  }
+
+  #threshold(percent: number | undefined, needed: number, lookups: number, hitRate: number | undefined): void {
+    if (percent === undefined) return;
+    if (lookups < needed || hitRate === undefined) {
+      this.out.warn(`${lookups} lookups are too few to judge the hit rate`, `At least ${needed} are needed.`);
+    } else if (hitRate * 100 < percent) {
+      this.exitCode = EXIT.miss;
+      this.out.note(`the hit rate of ${(hitRate * 100).toFixed(1)}% is below ${percent}%`);
+    }
+  }
+}
