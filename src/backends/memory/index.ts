@@ -22,7 +22,7 @@ import {
   type Touch,
 } from "../backend.js";
 import { copyBytes } from "./copy.js";
-import { chargeOf, deadlineAt, infoOf, isOver, MemoryEntry, storedOf } from "./entry.js";
+import { chargeOf, DeadlineClock, infoOf, MemoryEntry, storedOf } from "./entry.js";
 import { EntryTable } from "./entry-table.js";
 import { Walk } from "./walk.js";
 
@@ -58,6 +58,7 @@ export class MemoryBackend implements Backend {
     counts: true,
   };
   readonly #context: BackendContext;
+  readonly #deadlines: DeadlineClock;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #table: EntryTable;
@@ -67,10 +68,11 @@ export class MemoryBackend implements Backend {
 
   constructor(options: MemoryOptions) {
     this.#context = options;
+    this.#deadlines = new DeadlineClock(options.clock);
     this.#maxEntries = bound("maxEntries", options.maxEntries ?? 1000, 2 ** 24);
     this.#maxBytes = bound("maxBytes", options.maxBytes ?? 64_000_000, Number.MAX_SAFE_INTEGER);
     this.#table = new EntryTable(this.#maxEntries, this.#maxBytes, (entry) => {
-      this.#counters[isOver(entry.deadline, options.clock) ? "expirations" : "evictions"] += 1;
+      this.#counters[this.#deadlines.isOver(entry.deadline) ? "expirations" : "evictions"] += 1;
     });
     const sweepMs = options.sweepMs ?? 60_000;
     if (sweepMs > 0) this.#sweep = setInterval(() => void this.#removeExpired(), sweepMs).unref();
@@ -78,16 +80,23 @@ export class MemoryBackend implements Backend {
 
   getMany(keys: readonly string[], options?: ReadOptions): (Stored | undefined)[] {
     this.#checkOpen();
-    const valueOnly = options?.want === undefined || options.want === "value";
-    const peek = options?.peek === true;
-    const found: (Stored | undefined)[] = [];
-    for (const key of keys) {
+    const read = options === undefined ? this.#readValue : this.#readerFor(options);
+    // The common call is for one key, and this is the hottest path of the core: no iterator, no growing array.
+    if (keys.length === 1) return [read.call(this, keys[0] ?? "")];
+    return keys.map(read, this);
+  }
+
+  #readerFor({ want = "value", peek = false }: ReadOptions): (key: string) => Stored | undefined {
+    if (want === "value" && !peek) return this.#readValue;
+    return (key) => {
       const entry = this.#live(key, peek);
-      if (entry === undefined) found.push(undefined);
-      else if (valueOnly) found.push({ value: copyBytes(entry.value), size: entry.value.length });
-      else found.push(storedOf(entry));
-    }
-    return found;
+      return entry && storedOf(entry);
+    };
+  }
+
+  #readValue(key: string): Stored | undefined {
+    const entry = this.#live(key, false);
+    return entry && { value: copyBytes(entry.value), size: entry.value.length };
   }
 
   setMany(entries: readonly NewEntry[], options?: SetOptions): SetOutcome[] {
@@ -97,17 +106,18 @@ export class MemoryBackend implements Backend {
   }
 
   #set(given: NewEntry, mode: SetMode): SetOutcome {
-    const { clock } = this.#context;
     const old = this.#live(given.key, true);
     if (mode !== "always" && (mode === "if-present") !== (old !== undefined)) return "condition";
-    const deadline = given.keepDeadline && old ? old.deadline : deadlineAt(given.expiresAt, clock);
+    const deadline = given.keepDeadline && old ? old.deadline : this.#deadlines.deadlineAt(given.expiresAt);
     const fits = chargeOf(given) <= this.#maxBytes;
-    if (!fits || isOver(deadline, clock)) {
+    if (!fits || this.#deadlines.isOver(deadline)) {
       // The value that was there is no longer the current one, and must not be served as if it were.
       this.#table.remove(given.key);
       return fits ? "stored" : "rejected";
     }
-    this.#table.put(new MemoryEntry(given, old?.sequence ?? this.#table.nextSequence(), deadline, clock.now()));
+    this.#table.put(
+      new MemoryEntry(given, old?.sequence ?? this.#table.nextSequence(), deadline, this.#deadlines.now()),
+    );
     return "stored";
   }
 
@@ -116,9 +126,9 @@ export class MemoryBackend implements Backend {
     return changes.map(({ key, expiresAt }) => {
       const entry = this.#live(key, true);
       if (!entry) return false;
-      entry.deadline = deadlineAt(expiresAt, this.#context.clock);
+      entry.deadline = this.#deadlines.deadlineAt(expiresAt);
       if (entry.staleAt !== undefined && entry.staleAt >= entry.deadline.wall) entry.staleAt = undefined;
-      if (isOver(entry.deadline, this.#context.clock)) this.#table.remove(key);
+      if (this.#deadlines.isOver(entry.deadline)) this.#table.remove(key);
       return true;
     });
   }
@@ -134,7 +144,7 @@ export class MemoryBackend implements Backend {
     const { limit = Number.POSITIVE_INFINITY, rate, signal } = options;
     const stepSize = rate === undefined ? STEP : Math.min(STEP, Math.max(1, Math.ceil(rate / 10)));
     const start = clock.monotonic();
-    const walk = new Walk(this.#table, selector, options.cursor, clock);
+    const walk = new Walk(this.#table, selector, options.cursor, this.#deadlines);
     const report: DeleteReport = { deleted: 0, softened: 0, complete: false };
     let done = 0;
     let cursor = options.cursor;
@@ -157,7 +167,7 @@ export class MemoryBackend implements Backend {
 
   #deleteOne(entry: MemoryEntry, soft: boolean, report: DeleteReport): void {
     if (soft && entry.staleAt !== undefined) {
-      entry.staleAt = Math.min(entry.staleAt, this.#context.clock.now());
+      entry.staleAt = Math.min(entry.staleAt, this.#deadlines.now());
       report.softened += 1;
     } else if (this.#table.remove(entry.key)) report.deleted += 1;
   }
@@ -165,7 +175,7 @@ export class MemoryBackend implements Backend {
   async *scan(selector: Selector, options: ScanOptions = {}): AsyncGenerator<ScanPage> {
     this.#checkOpen();
     const { limit = Number.POSITIVE_INFINITY, signal } = options;
-    const walk = new Walk(this.#table, selector, options.cursor, this.#context.clock);
+    const walk = new Walk(this.#table, selector, options.cursor, this.#deadlines);
     let given = 0;
     while (!walk.done && given < limit && !signal?.aborted) {
       const found = walk.step(Math.min(STEP, limit - given));
@@ -199,7 +209,7 @@ export class MemoryBackend implements Backend {
     let entries = 0;
     let bytes = 0;
     for (const entry of this.#table.inOrder()) {
-      if (isOver(entry.deadline, this.#context.clock)) continue;
+      if (this.#deadlines.isOver(entry.deadline)) continue;
       entries += 1;
       bytes += entry.value.length;
     }
@@ -232,7 +242,7 @@ export class MemoryBackend implements Backend {
   }
 
   async #removeExpired(): Promise<number> {
-    const walk = new Walk(this.#table, { expiry: "expired" }, undefined, this.#context.clock);
+    const walk = new Walk(this.#table, { expiry: "expired" }, undefined, this.#deadlines);
     let removed = 0;
     while (!walk.done && !this.#closed) {
       for (const entry of walk.step(STEP)) if (this.#table.remove(entry.key)) removed += 1;
@@ -245,7 +255,7 @@ export class MemoryBackend implements Backend {
   /** The entry, unless it is over: then it is removed, in the same moment in which that was seen. */
   #live(key: string, peek: boolean): MemoryEntry | undefined {
     const entry = peek ? this.#table.peek(key) : this.#table.use(key);
-    if (entry === undefined || !isOver(entry.deadline, this.#context.clock)) return entry;
+    if (entry === undefined || !this.#deadlines.isOver(entry.deadline)) return entry;
     this.#table.remove(key);
     this.#counters.expirations += 1;
     return undefined;

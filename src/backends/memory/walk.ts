@@ -1,7 +1,6 @@
-import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import { type Candidate, checkSelector, compileFilter, type Filter, filterOf, type Selector } from "../../selector.js";
-import { isOver, type MemoryEntry } from "./entry.js";
+import type { DeadlineClock, MemoryEntry } from "./entry.js";
 import type { EntryTable } from "./entry-table.js";
 
 /** Entries looked at before others get their turn, where few of them match: 1 to 2 ms. */
@@ -28,7 +27,7 @@ export class Walk {
    * @param cursor where an earlier walk of the same selector left off
    * @throws CacheError `empty-selector`, `invalid-glob`, `invalid-cursor`
    */
-  constructor(table: EntryTable, selector: Selector, cursor: string | undefined, clock: Clock) {
+  constructor(table: EntryTable, selector: Selector, cursor: string | undefined, clock: DeadlineClock) {
     checkSelector(selector);
     const from = positionOf(cursor);
     this.#table = table;
@@ -73,12 +72,12 @@ export class Walk {
   }
 }
 
-function testOf({ expiry, ...filter }: Filter, clock: Clock): (entry: MemoryEntry) => boolean {
+function testOf({ expiry, ...filter }: Filter, clock: DeadlineClock): (entry: MemoryEntry) => boolean {
   if (filter.types !== undefined && !filter.types.includes("string") && !filter.types.includes("any"))
     return () => false;
   const holds = compileFilter(filter, () => clock.now());
   return (entry) => {
-    if (isOver(entry.deadline, clock) !== (expiry === "expired")) return false;
+    if (clock.isOver(entry.deadline) !== (expiry === "expired")) return false;
     if (expiry === "none" && entry.expiresAt !== undefined) return false;
     const candidate: Candidate = { key: entry.key, size: entry.value.length, tags: entry.tags };
     return holds(candidate);
