@@ -3,7 +3,7 @@ import type { ScanOptions, ScanPage } from "../backend.js";
 import { factsOf, type Known, typesOf } from "./facts.js";
 import { isExactMatch } from "./match.js";
 import { digestOf } from "./sidecar.js";
-import { badCursor, type Candidate, type Source, type SourcePage, sourceOf } from "./source.js";
+import { badCursor, type Candidate, SCAN_COUNT, type Source, type SourcePage, sourceOf } from "./source.js";
 import { checkSignal, type Store } from "./store.js";
 
 /** The types that a selector names, undefined = all. */
@@ -14,8 +14,8 @@ export function typesIn(selector: Selector): readonly string[] | undefined {
 
 /**
  * A cursor is where a step of the source begins, or `at~next~place` within one. The entries of a step that a limit can split are listed in the
- * order of their digests, so that what others write and delete meanwhile moves none of them across the place. A step that has come to
- * another end (the server's table was resized) is listed again as a whole.
+ * order of their digests, so that what others write and delete meanwhile moves none of them across the place. The step is read again up to the same
+ * end; where the server can't (its table has shrunk), it is listed again as a whole.
  */
 interface Cursor {
   at: string;
@@ -38,7 +38,7 @@ export async function* scan(store: Store, selector: Selector, options: ScanOptio
   let cursor = parseCursor(options.cursor ?? source.start);
   while (left > 0) {
     checkSignal(options.signal);
-    const page = await source.read(cursor.at);
+    const page = cursor.place === "" ? await source.read(cursor.at) : await readAgain(source, cursor);
     const ordered = inOrder(page, cursor, Number.isFinite(left));
     const found = await inspect(
       ordered.map(([candidate]) => candidate),
@@ -54,6 +54,21 @@ export async function* scan(store: Store, selector: Selector, options: ScanOptio
     if (out.entries.length > 0 || out.cursor === undefined || left === 0) yield out;
     if (page.next === undefined || left <= 0) return;
     cursor = { at: page.next, next: "", place: "" };
+  }
+}
+
+/** The step of a cursor within one. The server ends its steps by how many keys it met, so they can be shorter or longer by now. */
+async function readAgain(source: Source, cursor: Cursor): Promise<SourcePage> {
+  const end = source.position(cursor.next === "" ? undefined : cursor.next);
+  const candidates: Candidate[] = [];
+  for (let at = cursor.at; ; ) {
+    let page = await source.read(at);
+    for (let count = SCAN_COUNT >> 2; count > 0 && source.position(page.next) > end; count >>= 2) {
+      page = await source.read(at, count);
+    }
+    candidates.push(...page.candidates);
+    if (page.next === undefined || source.position(page.next) >= end) return { ...page, at: cursor.at, candidates };
+    at = page.next;
   }
 }
 

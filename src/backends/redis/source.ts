@@ -33,8 +33,10 @@ export interface SourcePage {
 /** Where a selector's candidates come from: a list of keys, the indexes of tags, or a SCAN. */
 export interface Source {
   kind: "keys" | "tags" | "scan";
-  /** Reads the step at a cursor. */
-  read(at: string): Promise<SourcePage>;
+  /** Reads the step at a cursor. `count`: keys that the server should look at. */
+  read(at: string, count?: number): Promise<SourcePage>;
+  /** Where a cursor stands between the first and the last, undefined after the last. */
+  position(cursor: string | undefined): bigint;
   start: string;
 }
 
@@ -62,17 +64,18 @@ function keySource(store: Store, keys: readonly string[]): Source {
       seenTags: [],
     };
   };
-  return { kind: "keys", start: "k0", read };
+  const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : BigInt(cursor.slice(1)));
+  return { kind: "keys", start: "k0", read, position };
 }
 
 function scanSource(store: Store, filter: Filter, types: readonly string[] | undefined): Source {
   const { connection, names } = store;
-  const rest: (string | Buffer | number)[] = ["MATCH", matchPattern(names.namespace, filter), "COUNT", SCAN_COUNT];
+  const rest: (string | Buffer | number)[] = ["MATCH", matchPattern(names.namespace, filter)];
   const [type, ...others] = types ?? [];
   if (type !== undefined && others.length === 0) rest.push("TYPE", type);
-  const read = async (at: string): Promise<SourcePage> => {
+  const read = async (at: string, count = SCAN_COUNT): Promise<SourcePage> => {
     const cursor = /^s(\d{1,20})$/.exec(at)?.[1] ?? badCursor(at);
-    const [after, keys] = asArray(await connection.call(["SCAN", cursor, ...rest]));
+    const [after, keys] = asArray(await connection.call(["SCAN", cursor, ...rest, "COUNT", count]));
     const candidates: Candidate[] = [];
     for (const reply of asArray(keys)) {
       const full = asBuffer(reply);
@@ -80,7 +83,8 @@ function scanSource(store: Store, filter: Filter, types: readonly string[] | und
     }
     return { at, next: nextCursor("s", after), candidates, seenTags: [] };
   };
-  return { kind: "scan", start: "s0", read };
+  const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : turned(cursor.slice(1)));
+  return { kind: "scan", start: "s0", read, position };
 }
 
 function tagSource(store: Store, filter: Filter): Source {
@@ -88,25 +92,39 @@ function tagSource(store: Store, filter: Filter): Source {
   const walked = filter.tagMode === "all" ? tags.slice(0, 1) : tags;
   // An index that is being purged still names live entries.
   const indexes = walked.flatMap((tag) => [tagIndex(store, tag), purgedIndex(store, tag)]);
-  const read = async (at: string): Promise<SourcePage> => {
+  const read = async (at: string, count = SCAN_COUNT): Promise<SourcePage> => {
     const [, digits, cursor] = /^t(\d{1,6})\.(\d{1,20})$/.exec(at) ?? badCursor(at);
-    const position = Number(digits);
-    const index = indexes[position] ?? badCursor(at);
-    const command: Command = ["ZSCAN", index, cursor ?? "0", "COUNT", SCAN_COUNT];
+    const nth = Number(digits);
+    const index = indexes[nth] ?? badCursor(at);
+    const command: Command = ["ZSCAN", index, cursor ?? "0", "COUNT", count];
     const [after, members] = asArray(await store.connection.call(command));
     const candidates = pairs(asArray(members)).map(([member]) => {
       const { id, key } = readMember(asBuffer(member));
       return { key, id, full: store.names.full(key) };
     });
-    const another = position + 1 < indexes.length ? `t${position + 1}.0` : undefined;
+    const another = nth + 1 < indexes.length ? `t${nth + 1}.0` : undefined;
     return {
       at,
-      next: nextCursor(`t${position}.`, after) ?? another,
+      next: nextCursor(`t${nth}.`, after) ?? another,
       candidates,
-      seenTags: walked.slice(0, Math.floor(position / 2)),
+      seenTags: walked.slice(0, Math.floor(nth / 2)),
     };
   };
-  return { kind: "tags", start: "t0.0", read };
+  const position = (cursor: string | undefined) => {
+    const [nth = "0", rest = "0"] = (cursor ?? "").slice(1).split(".");
+    return cursor === undefined ? AFTER_ALL : (BigInt(nth) << 64n) + turned(rest);
+  };
+  return { kind: "tags", start: "t0.0", read, position };
+}
+
+const AFTER_ALL = 1n << 100n;
+
+/**
+ * The place of a SCAN cursor in the order of the scan. Redis counts with the highest bit first (`dictScan`, by Pieter Noordhuis), so that the order
+ * survives a table that grows or shrinks; with its 64 bits turned round a cursor is a number that only grows.
+ */
+function turned(cursor: string): bigint {
+  return BigInt(`0b${[...BigInt(cursor).toString(2).padStart(64, "0")].reverse().join("")}`);
 }
 
 /** Sorted set of `writeId:key` by expiry. The name holds the tag's digest, so that it and its purged twin share a cluster slot. */
