@@ -60,6 +60,10 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
     stdout: text,
     stderr: Buffer.concat(stderr.chunks).toString("utf8"),
     json: () => JSON.parse(text),
-    lines: () => text.trimEnd().split("\n").map((line) => JSON.parse(line)),
+    lines: () =>
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
   };
 }
