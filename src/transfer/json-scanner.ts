@@ -15,6 +15,11 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 const NEWLINE = 0x0a;
 
+/** 1 for each byte that a string may hold as it is. */
+const PLAIN = new Uint8Array(256).fill(1, 0x20);
+PLAIN[QUOTE] = 0;
+PLAIN[BACKSLASH] = 0;
+
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
@@ -69,6 +74,7 @@ export class JsonScanner {
   skipSpace(from: number): number {
     const { buf, end } = this;
     let i = from;
+    if (i < end && (buf[i] as number) > 0x20) return i;
     for (; i < end; i++) {
       const c = buf[i] as number;
       if (c === NEWLINE) {
@@ -84,15 +90,14 @@ export class JsonScanner {
     const { buf, end } = this;
     let i = from + 1;
     for (;;) {
+      while (i < end && PLAIN[buf[i] as number] === 1) i += 1;
       if (i >= end) return this.ends(end, "a string");
       const c = buf[i] as number;
       if (c === QUOTE) return i + 1;
       if (c === BACKSLASH) {
         i = this.#skipEscape(i);
         if (i < 0) return -1;
-      } else if (c < 0x20) {
-        return this.fail(i, `a string can't hold the unescaped control character ${describeByte(c)}`);
-      } else i += 1;
+      } else return this.fail(i, `a string can't hold the unescaped control character ${describeByte(c)}`);
     }
   }
 

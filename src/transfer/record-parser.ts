@@ -6,7 +6,8 @@ import { describeByte, type JsonScanner, unescapeBytes } from "./json-scanner.js
 import { bytesOfBase64, deadlineOfField, tagsOfField, ttlOfField } from "./record-fields.js";
 
 const NAMES = ["key", "value", "ttl", "expiresAt", "tags", "encoding"] as const;
-const NAME_BYTES = NAMES.map((name) => Buffer.from(name));
+/** With the closing quote. */
+const NAME_BYTES = NAMES.map((name) => Buffer.from(`${name}"`));
 const UNKNOWN = -1;
 const [KEY, VALUE, TTL, EXPIRES_AT, TAGS, ENCODING] = [0, 1, 2, 3, 4, 5];
 
@@ -34,7 +35,7 @@ export class RecordParser {
   #escapedKey = false;
   #escapedValue = false;
   #unknown: string | undefined;
-  #ttlSource = "";
+  #ttlSource = Buffer.alloc(0);
   #ttl: number | null = null;
 
   /** @param prefix is put before every key */
@@ -111,7 +112,7 @@ export class RecordParser {
     const { buf } = this.#scanner;
     if (!escaped) {
       for (let field = 0; field < NAME_BYTES.length; field++) {
-        if (isNameAt(buf, from + 1, NAME_BYTES[field] as Buffer)) return field;
+        if (startsWith(buf, from + 1, NAME_BYTES[field] as Buffer)) return field;
       }
     }
     const name = String(JSON.parse(buf.toString("utf8", from, to)));
@@ -181,10 +182,11 @@ export class RecordParser {
 
   /** Most records of a file share a TTL, so the last one is remembered. */
   #parseTtl(): number | null {
-    const json = this.#json(TTL);
-    if (json !== this.#ttlSource) {
+    const [from, to] = [this.#starts[TTL] as number, this.#ends[TTL] as number];
+    if (to - from !== this.#ttlSource.length || !startsWith(this.#scanner.buf, from, this.#ttlSource)) {
+      const json = this.#json(TTL);
       this.#ttl = ttlOfField(json);
-      this.#ttlSource = json;
+      this.#ttlSource = Buffer.from(json);
     }
     return this.#ttl;
   }
@@ -206,9 +208,9 @@ export class RecordParser {
   }
 }
 
-function isNameAt(buf: Buffer, from: number, name: Buffer): boolean {
-  for (let i = 0; i < name.length; i++) if (buf[from + i] !== name[i]) return false;
-  return buf[from + name.length] === QUOTE;
+function startsWith(buf: Buffer, from: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (buf[from + i] !== bytes[i]) return false;
+  return true;
 }
 
 /** Where the bytes end that are whole characters, if the last of them was cut by the end of the window. */
