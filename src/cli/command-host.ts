@@ -23,4 +23,9 @@ export class CommandHost extends Config {
     this.userAgent = `cachectl/${version} ${process.platform}-${process.arch} node-${process.version}`;
     this.pjson = { name: "cachectl", version, oclif: { bin: BIN, topicSeparator: " " } };
   }
+
+  /** There are no hooks. */
+  override async runHook(): Promise<{ failures: []; successes: [] }> {
+    return { failures: [], successes: [] };
+  }
 }
