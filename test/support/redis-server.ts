@@ -8,7 +8,7 @@ import { tempDir } from "./temp-dir.js";
 
 const run = promisify(execFile);
 
-export interface RedisUser {
+interface RedisUser {
   name: string;
   password: string;
   /** ACL rules; default everything: `~* &* +@all`. */

@@ -7,7 +7,7 @@ import { tempDir } from "./temp-dir.js";
 export const BINARY = join(import.meta.dirname, "../../bin/cache.js");
 
 export interface BinaryOptions {
-  /** On top of {@link cleanEnvironment}; undefined takes a variable away. */
+  /** On top of a clean environment; undefined takes a variable away. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Default: an empty folder, so that no config file of this machine is found. */
   cwd?: string;
@@ -37,7 +37,7 @@ export interface RunningBinary {
 }
 
 /** Variables of a user who has configured nothing: a new home folder, a plain locale, no colour settings, no CACHE_*. */
-export function cleanEnvironment(home = tempDir("home")): Record<string, string> {
+function cleanEnvironment(home = tempDir("home")): Record<string, string> {
   return { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: home, LANG: "C.UTF-8", TZ: "UTC" };
 }
 
