@@ -5,7 +5,7 @@ import { checkKey } from "../key.js";
 import { describeByte, type JsonScanner, unescapeBytes } from "./json-scanner.js";
 import { bytesOfBase64, deadlineOfField, tagsOfField, ttlOfField } from "./record-fields.js";
 
-const NAMES = ["key", "value", "ttl", "expiresAt", "tags", "encoding"] as const;
+const NAMES: readonly string[] = ["key", "value", "ttl", "expiresAt", "tags", "encoding"];
 /** With the closing quote. */
 const NAME_BYTES = NAMES.map((name) => Buffer.from(`${name}"`));
 const UNKNOWN = -1;
@@ -116,7 +116,7 @@ export class RecordParser {
       }
     }
     const name = String(JSON.parse(buf.toString("utf8", from, to)));
-    const field = NAMES.findIndex((known) => known === name);
+    const field = NAMES.indexOf(name);
     if (field === UNKNOWN) this.#unknown ??= name;
     return field;
   }
