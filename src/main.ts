@@ -1,5 +1,5 @@
-import type { Io } from "./cli/io.js";
 import { EXIT } from "./cli/exit-codes.js";
+import type { Io } from "./cli/io.js";
 import { systemClock } from "./clock.js";
 import { run } from "./run.js";
 

@@ -103,6 +103,11 @@ export abstract class CacheCommand extends Command {
     if (flags.verbose === true) this.out.note(this.out.errStyle.dim(text));
   }
 
+  /** What the JSON form of an error holds besides code, message and hint. */
+  protected errorDetails(_error: unknown): object {
+    return {};
+  }
+
   /** May this command ask? Prompts go to stderr, so that stdout can be a pipe. */
   protected get interactive(): boolean {
     const asked = this.#config?.settings.noInput?.value === true;
@@ -137,7 +142,8 @@ export abstract class CacheCommand extends Command {
     const error = thrown instanceof CacheError ? thrown : usageError(thrown, this.ctor);
     this.exitCode = error ? exitCodeOf(error) : EXIT.failure;
     const { code, message, hint } = error ?? { code: "unexpected", message: messageOf(thrown), hint: undefined };
-    if (this.out.mode !== "text") await this.out.error({ code, message, ...(hint !== undefined && { hint }) });
+    if (this.out.mode !== "text")
+      await this.out.error({ code, message, ...(hint !== undefined && { hint }), ...this.errorDetails(thrown) });
     else {
       const { errStyle } = this.out;
       this.io.stderr.write(`${errStyle.red("error:")} ${message}\n`);

@@ -127,7 +127,7 @@ export const repeatedFlag = (common: Common & { helpValue?: string }) =>
   Flags.string({ ...common, multiple: true, multipleNonGreedy: true });
 
 /** Arguments never come from standard input by themselves: `-` says so. */
-export const keysArg = (common: { description: string }) =>
+export const severalArg = (common: { description: string }) =>
   Args.string({ ...common, multiple: true, ignoreStdin: true });
 export const keyArg = (common: { description: string }) =>
   Args.string({ ...common, required: true, ignoreStdin: true });

@@ -1,6 +1,6 @@
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
-import { binaryKeysFlag, keysArg } from "../cli/flags.js";
+import { binaryKeysFlag, severalArg } from "../cli/flags.js";
 import { foreignEntry } from "../cli/render/entry.js";
 import { keyAsJson, keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
@@ -14,7 +14,7 @@ export default class Exists extends CacheCommand {
     "<%= config.bin %> exists product:1",
     "<%= config.bin %> exists product:1 product:2 --json",
   ];
-  static override args = { keys: keysArg({ description: "the keys to look up" }) };
+  static override args = { keys: severalArg({ description: "the keys to look up" }) };
   static override flags = { "key-base64": binaryKeysFlag() };
 
   async run(): Promise<void> {

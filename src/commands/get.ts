@@ -6,7 +6,7 @@ import type { Cache } from "../cache/cache.js";
 import { textOf } from "../cache/codec.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
-import { binaryKeysFlag, countFlag, Flags, keysArg, nullFlag } from "../cli/flags.js";
+import { binaryKeysFlag, countFlag, Flags, nullFlag, severalArg } from "../cli/flags.js";
 import { pickPath, RawJson, valueAsJson } from "../cli/json-text.js";
 import { foreignEntry, metaLines, metaOf } from "../cli/render/entry.js";
 import { valueForTerminal } from "../cli/render/value.js";
@@ -25,7 +25,7 @@ export default class Get extends CacheCommand {
     "<%= config.bin %> get product:1 --meta --json",
     "<%= config.bin %> get logo.png --output logo.png",
   ];
-  static override args = { keys: keysArg({ description: "the keys to look up" }) };
+  static override args = { keys: severalArg({ description: "the keys to look up" }) };
   static override flags = {
     path: Flags.string({ summary: "pick inside a JSON value: a.b[0]", helpValue: "PATH" }),
     meta: Flags.boolean({ summary: "add TTL left, age, size, tags, tier, encoding and type" }),

@@ -4,7 +4,7 @@ import type { Cache } from "../cache/cache.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { confirmEverything, confirmMany } from "../cli/confirm.js";
 import { EXIT } from "../cli/exit-codes.js";
-import { binaryKeysFlag, countFlag, Flags, keysArg, nullFlag, rateFlag } from "../cli/flags.js";
+import { binaryKeysFlag, countFlag, Flags, nullFlag, rateFlag, severalArg } from "../cli/flags.js";
 import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { filterFromFlags, isEverything, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
@@ -26,7 +26,7 @@ export default class Invalidate extends CacheCommand {
     "<%= config.bin %> invalidate --match 'session:*:tmp' --yes --json",
     "<%= config.bin %> invalidate --all --namespace app --confirm=app",
   ];
-  static override args = { keys: keysArg({ description: "the keys to delete" }) };
+  static override args = { keys: severalArg({ description: "the keys to delete" }) };
   static override flags = {
     ...selectionFlags,
     expired: Flags.boolean({ summary: "entries past their deadline that the store still holds" }),

@@ -1,6 +1,6 @@
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
-import { binaryKeysFlag, keysArg, ttlFlag } from "../cli/flags.js";
+import { binaryKeysFlag, severalArg, ttlFlag } from "../cli/flags.js";
 import { ttlText } from "../cli/render/entry.js";
 import { keyAsJson, keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
@@ -14,7 +14,7 @@ export default class Touch extends CacheCommand {
     "<%= config.bin %> touch product:1 --ttl 10m",
     "<%= config.bin %> touch product:1 product:2 --ttl none",
   ];
-  static override args = { keys: keysArg({ description: "the keys" }) };
+  static override args = { keys: severalArg({ description: "the keys" }) };
   static override flags = {
     ttl: ttlFlag("ttl", { summary: "the new time to live, from now" }, ["none"]),
     "key-base64": binaryKeysFlag(),

@@ -9,7 +9,8 @@ const values = Object.fromEntries(
   SETTING_NAMES.filter((name) => !settingSpec(name).secret && name !== "askPassword").map((name) => {
     const spec = settingSpec(name);
     if (spec.kind === "choice") return [name, z.enum([...(spec.choices ?? [])]).optional()];
-    if (spec.kind === "text" || spec.kind === "boolean" || spec.kind === "integer") return [name, scalar[spec.kind].optional()];
+    if (spec.kind === "text" || spec.kind === "boolean" || spec.kind === "integer")
+      return [name, scalar[spec.kind].optional()];
     return [name, (spec.kind === "ttl" ? units.nullable() : units).optional()];
   }),
 );

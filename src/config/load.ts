@@ -10,8 +10,8 @@ import {
   parseSetting,
   SETTING_NAMES,
   type SettingName,
-  settingSpec,
   type SettingValue,
+  settingSpec,
 } from "./settings.js";
 import { parseStoreUrl, redactUrl, resolvePath, type StoreTarget } from "./store-url.js";
 
@@ -63,7 +63,8 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const chosen = chooseStore(input, settings);
   for (const name of SETTING_NAMES) {
     const value = chosen.compatible[name];
-    if (value !== undefined && RANK[settings[name]?.source.layer ?? "default"] < RANK.environment) settings[name] = value;
+    if (value !== undefined && RANK[settings[name]?.source.layer ?? "default"] < RANK.environment)
+      settings[name] = value;
   }
   const store = withBounds(chosen.target(settings), settings);
   const password = await readPassword(input, settings, chosen.secretsGoTo(settings), store, warnings);
@@ -91,7 +92,10 @@ function collect(input: ConfigInput, files: readonly ConfigFile[]): Settings {
   if (profileName !== undefined && !files.some((file) => Object.hasOwn(file.profiles, profileName))) {
     const names = files.flatMap((file) => Object.keys(file.profiles));
     throw new CacheError("usage", "unknown-profile", `there is no profile "${profileName}"`, {
-      hint: names.length > 0 ? `Profiles here: ${names.join(", ")}.` : "No config file with profiles was found from here upwards.",
+      hint:
+        names.length > 0
+          ? `Profiles here: ${names.join(", ")}.`
+          : "No config file with profiles was found from here upwards.",
     });
   }
   for (const name of SETTING_NAMES) settings[name] = lookUp(name, input, files, profileName);
@@ -120,7 +124,9 @@ function lookUp(
     return { value: located(value, spec.path, input.cwd), source: { layer: "environment", where: variable } };
   }
   const places = [
-    ...(profile === undefined ? [] : files.map((file) => ({ file, values: file.profiles[profile], in: ` (profile ${profile})` }))),
+    ...(profile === undefined
+      ? []
+      : files.map((file) => ({ file, values: file.profiles[profile], in: ` (profile ${profile})` }))),
     ...files.map((file) => ({ file, values: file.values, in: "" })),
   ];
   for (const place of places) {
@@ -161,7 +167,10 @@ function chooseStore(input: ConfigInput, settings: Settings): Choice {
   if (enableRedis?.value === true) candidates.push({ setting: enableRedis, kind: "redis" });
   for (const [name, kind] of IMPLIED) {
     if (input.flags[name] !== undefined && input.flags.store === undefined && input.flags.backend === undefined) {
-      candidates.push({ setting: { value: kind, source: { layer: "flag", where: `--${settingSpec(name).flag}` } }, kind });
+      candidates.push({
+        setting: { value: kind, source: { layer: "flag", where: `--${settingSpec(name).flag}` } },
+        kind,
+      });
       break;
     }
   }
@@ -199,7 +208,10 @@ function chooseStore(input: ConfigInput, settings: Settings): Choice {
     return {
       source: from,
       compatible: {},
-      target: (now) => ({ kind: "sqlite", path: String(now.cacheDb?.value ?? join(cacheFolder(input.env), "cache.db")) }),
+      target: (now) => ({
+        kind: "sqlite",
+        path: String(now.cacheDb?.value ?? join(cacheFolder(input.env), "cache.db")),
+      }),
       secretsGoTo: () => from,
     };
   }
@@ -267,7 +279,11 @@ function hostName(host: string): string {
 function withBounds(store: StoreTarget, settings: Settings): StoreTarget {
   const bounded: StoreTarget = { ...store };
   if (store.kind === "redis") {
-    for (const [part, name] of [["ca", "redisCa"], ["cert", "redisCert"], ["key", "redisKey"]] as const) {
+    for (const [part, name] of [
+      ["ca", "redisCa"],
+      ["cert", "redisCert"],
+      ["key", "redisKey"],
+    ] as const) {
       const value = settings[name]?.value;
       if (bounded.kind === "redis" && bounded[part] === undefined && typeof value === "string") bounded[part] = value;
     }
@@ -303,7 +319,9 @@ async function readPassword(
   if (settings.askPassword?.value === true && input.readSecret) return input.readSecret("prompt");
   const { password, passwordFile } = settings;
   const secret =
-    RANK[password?.source.layer ?? "default"] >= RANK[passwordFile?.source.layer ?? "default"] ? password : passwordFile;
+    RANK[password?.source.layer ?? "default"] >= RANK[passwordFile?.source.layer ?? "default"]
+      ? password
+      : passwordFile;
   if (!secret) return undefined;
   if (secret.source.layer === "flag" && secret === password) {
     warnings.push({

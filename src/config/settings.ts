@@ -97,7 +97,12 @@ export const SETTINGS = {
     path: true,
     summary: "file with the password of the store, - for standard input",
   },
-  askPassword: { flag: "ask-password", kind: "boolean", invocation: true, summary: "prompt for the password of the store" },
+  askPassword: {
+    flag: "ask-password",
+    kind: "boolean",
+    invocation: true,
+    summary: "prompt for the password of the store",
+  },
   json: { flag: "json", kind: "boolean", invocation: true, summary: "one JSON object on standard output" },
   ndjson: { flag: "ndjson", kind: "boolean", invocation: true, summary: "one JSON object a line, a summary last" },
   quiet: { flag: "quiet", char: "q", kind: "boolean", invocation: true, summary: "no progress, warnings or summaries" },
@@ -156,7 +161,8 @@ export function parseSetting(spec: SettingSpec, text: string, where: string): Se
     default:
       try {
         const value = { duration: parseDuration, ttl: parseTtl, size: parseSize }[spec.kind](text);
-        if (spec.kind === "duration" && (value ?? 0) <= 0) throw refuse("is no time at all", "Give a duration above zero.");
+        if (spec.kind === "duration" && (value ?? 0) <= 0)
+          throw refuse("is no time at all", "Give a duration above zero.");
         return value;
       } catch (error) {
         if (!(error instanceof CacheError) || error.message.startsWith(where)) throw error;

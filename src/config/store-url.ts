@@ -90,7 +90,8 @@ function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOp
         throw invalid(`"${value}" is no policy of a ${kind} store`, `Use ${POLICIES[kind].join(" or ")}.`);
       }
       options.policy = value;
-    } else throw invalid(`a ${kind} store has no option "${name}"`, "Options are ttl, maxEntries, maxBytes and policy.");
+    } else
+      throw invalid(`a ${kind} store has no option "${name}"`, "Options are ttl, maxEntries, maxBytes and policy.");
   }
   return options;
 }
