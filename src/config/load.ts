@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { CacheError, codeOf } from "../errors.js";
 import type { WarningEvent } from "../events.js";
 import { checkKey } from "../key.js";
+import { formatDuration, formatSize } from "../units.js";
 import { type ConfigFile, type FileSearch, findConfigFiles } from "./files.js";
 import {
   environmentNames,
@@ -383,8 +384,12 @@ export function cacheFolder(env: ConfigInput["env"]): string {
   return process.platform === "darwin" ? join(home, "Library", "Caches", "cachectl") : join(home, ".cache", "cachectl");
 }
 
-/** A value as people may see it: secrets masked, passwords blotted out of URLs. */
+/** A value as people may see it, in units, with secrets masked and passwords blotted out of URLs. */
 export function showSetting(name: SettingName, value: SettingValue): string {
-  if (settingSpec(name).secret) return "***";
-  return value === null ? "none" : redactUrl(String(value));
+  const { secret, kind } = settingSpec(name);
+  if (secret) return "***";
+  if (value === null) return "none";
+  if (typeof value === "number" && (kind === "ttl" || kind === "duration")) return formatDuration(value);
+  if (typeof value === "number" && kind === "size") return formatSize(value);
+  return redactUrl(String(value));
 }
