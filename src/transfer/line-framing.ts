@@ -53,6 +53,7 @@ export class LineFraming implements Framing {
     const final = scanner.final;
     scanner.end = lineEnd;
     scanner.final = true;
+    scanner.unit = "line";
     const start = scanner.skipSpace(from);
     if (start < lineEnd) {
       const first = buf[start] as number;
@@ -70,8 +71,8 @@ export class LineFraming implements Framing {
     const { scanner } = this;
     if (after === scanner.end) return notARecord(first);
     const at = after < 0 ? scanner.at : after;
-    const found = describeByte(scanner.buf[at] as number);
-    const problem = after < 0 ? scanner.problem : `a line holds one record, and ${found} comes after it`;
+    let problem = scanner.problem;
+    if (after >= 0) problem = `a line holds one record, and ${describeByte(scanner.buf[at] as number)} comes after it`;
     return `${problem} (column ${scanner.place(at).column})`;
   }
 }
