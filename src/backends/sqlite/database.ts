@@ -1,0 +1,142 @@
+import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type BetterSqlite3 from "better-sqlite3";
+import { CacheError, codeOf } from "../../errors.js";
+import { checkLocal } from "./network-filesystem.js";
+import { BODY_INDEX, INDEX_APPLICATION_ID, RECENCY_INDEX, SCHEMA, SCHEMA_VERSION } from "./schema.js";
+
+export type Database = BetterSqlite3.Database;
+export type DatabaseConstructor = typeof BetterSqlite3;
+
+export interface DatabaseOptions {
+  path: string;
+  applicationId: number;
+  readOnly: boolean;
+  /** Milliseconds to wait for a lock, synchronously. */
+  busyTimeoutMs: number;
+  /** Keep the index that LRU needs. */
+  recency: boolean;
+}
+
+/** Bytes to which the write-ahead log is cut back when it was emptied. */
+const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
+
+/** Which file on which disk, to tell whether a path still leads to what was opened. */
+export interface FileIdentity {
+  dev: number;
+  ino: number;
+}
+
+/** The file that `path` leads to; undefined where there is none. */
+export function identityOf(path: string): FileIdentity | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && { dev: stat.dev, ino: stat.ino };
+}
+
+/**
+ * Opens the database at a path, and makes it where there is none. Read-only, a path without a file gives an empty database in memory.
+ * @throws CacheError `foreign-database`, `newer-database`, `network-filesystem`, `store-is-directory`
+ * @throws what SQLite and the file system throw
+ */
+export function openDatabase(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
+  const { path, readOnly } = options;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) throw Object.assign(new Error(`${path} is a directory`), { code: "EISDIR" });
+  if (readOnly) return stat === undefined ? emptyDatabase(Sqlite) : openReadOnly(Sqlite, options);
+  if (stat === undefined) createFile(path);
+  checkLocal(dirname(path));
+  const db = new Sqlite(path, { timeout: options.busyTimeoutMs, fileMustExist: true });
+  return closeOnFailure(db, () => {
+    if (!isOurs(db, options)) initialize(db, options);
+    // Only now that it is known to be ours.
+    db.pragma("synchronous = NORMAL");
+    db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+    if (options.recency) db.exec(RECENCY_INDEX);
+  });
+}
+
+function closeOnFailure(db: Database, prepare: () => void): Database {
+  try {
+    prepare();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function emptyDatabase(Sqlite: DatabaseConstructor): Database {
+  const db = new Sqlite(":memory:");
+  return closeOnFailure(db, () => db.exec(SCHEMA));
+}
+
+function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
+  const { path, busyTimeoutMs: timeout } = options;
+  const open = (name: string) => {
+    const db = new Sqlite(name, { readonly: true, fileMustExist: true, timeout });
+    return closeOnFailure(db, () => {
+      // An empty file is what a process left that was killed before it made its tables.
+      if (!isOurs(db, options)) throw new EmptyFile();
+    });
+  };
+  try {
+    return open(path);
+  } catch (error) {
+    if (error instanceof EmptyFile) return emptyDatabase(Sqlite);
+    const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+    const unwritable = codeOf(error)?.startsWith("SQLITE_CANTOPEN") || codeOf(error) === "SQLITE_READONLY_DIRECTORY";
+    if (!unwritable || (log?.size ?? 0) > 0) throw error;
+    // In a folder that can't be written there is no place for the log's index, and without a log there is nothing it would say.
+    const url = `file:${encodeURI(path).replaceAll("?", "%3f").replaceAll("#", "%23")}?immutable=1`;
+    return open(url);
+  }
+}
+
+class EmptyFile extends Error {}
+
+function createFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    // SQLite gives its log the mode of the database, which it would create as the umask says.
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** True for a store of ours, false for an empty database; anything else is refused. */
+function isOurs(db: Database, { path, applicationId }: DatabaseOptions): boolean {
+  const id = db.pragma("application_id", { simple: true });
+  if (id === applicationId) {
+    const version = Number(db.pragma("user_version", { simple: true }));
+    if (version <= SCHEMA_VERSION) return true;
+    throw new CacheError("usage", "newer-database", `${path} was written by a later version (layout ${version})`, {
+      hint: "Update this program, or name another file.",
+    });
+  }
+  const tables = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get();
+  if (id === 0 && tables === 0) return false;
+  throw new CacheError("usage", "foreign-database", `${path} is a database of another application`, {
+    hint: "Name another file: this one is left as it is.",
+  });
+}
+
+function initialize(db: Database, options: DatabaseOptions): void {
+  // Both must be said before the first table is made.
+  db.pragma("auto_vacuum = INCREMENTAL");
+  db.pragma("journal_mode = WAL");
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been faster while this one waited for the lock.
+    if (!isOurs(db, options)) {
+      db.exec(SCHEMA);
+      if (options.applicationId === INDEX_APPLICATION_ID) db.exec(BODY_INDEX);
+      db.pragma(`application_id = ${options.applicationId}`);
+      db.pragma(`user_version = ${SCHEMA_VERSION}`);
+    }
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}

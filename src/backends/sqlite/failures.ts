@@ -1,0 +1,92 @@
+import { CacheError, codeOf, messageOf } from "../../errors.js";
+
+/** True if the bytes of the file are not what a database is made of. */
+export function isCorruption(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "SQLITE_NOTADB" || (code?.startsWith("SQLITE_CORRUPT") ?? false);
+}
+
+/** True if another connection holds the lock that was needed. */
+export function isBusy(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
+}
+
+type Row = readonly [codes: RegExp, kind: CacheError["kind"], code: string, message: string, hint: string];
+
+const ROWS: readonly Row[] = [
+  [
+    /^SQLITE_(BUSY|LOCKED)/,
+    "timeout",
+    "store-busy",
+    "is locked by another process",
+    "Try again, or allow more time; look for a process that keeps the file open in a transaction.",
+  ],
+  [
+    /^(SQLITE_FULL|ENOSPC|EDQUOT)$/,
+    "store",
+    "disk-full",
+    "has no space left on its disk",
+    "Free space on the disk, or bound the store.",
+  ],
+  [
+    /^SQLITE_(CORRUPT|NOTADB)/,
+    "store",
+    "store-corrupt",
+    "is damaged, or no database",
+    "Move the file away; opened for writing, the store does that by itself.",
+  ],
+  [
+    /^(SQLITE_READONLY|SQLITE_PERM|SQLITE_AUTH|EACCES|EPERM|EROFS)/,
+    "usage",
+    "store-permission",
+    "may not be written or read by this user",
+    "Give this user access to the file and its folder, or name another place.",
+  ],
+  [/^SQLITE_TOOBIG$/, "usage", "value-too-large", "can't hold a value of this size", "Keep values below 1 GB."],
+  [/^EISDIR$/, "usage", "store-is-directory", "is a folder, not a file", "Name a file in it."],
+  [/^(ENOTDIR|EEXIST)$/, "usage", "store-not-directory", "has a file where a folder is needed", "Name a folder."],
+  [
+    /^SQLITE_CANTOPEN/,
+    "usage",
+    "store-cannot-open",
+    "can't be opened",
+    "Check that its folder exists, and that this user may write there.",
+  ],
+  [/^(SQLITE_IOERR|EIO)/, "store", "store-io", "can't be read or written", "Check the disk."],
+  [
+    /^(EMFILE|ENFILE)$/,
+    "store",
+    "too-many-files",
+    "can't be opened: too many files are",
+    "Raise the limit of open files.",
+  ],
+];
+
+/** The error for what SQLite or the file system threw about the store at `path`; a `CacheError` is itself. */
+export function explain(error: unknown, path: string): CacheError {
+  if (error instanceof CacheError) return error;
+  const found = codeOf(error) ?? "";
+  const row = ROWS.find(([codes]) => codes.test(found));
+  if (row === undefined)
+    return new CacheError("store", "store-failed", `${path}: ${messageOf(error)}`, { cause: error });
+  const [, kind, code, message, hint] = row;
+  return new CacheError(kind, code, `the store ${path} ${message} (${found})`, { cause: error, hint });
+}
+
+export function closedError(path: string): CacheError {
+  return new CacheError("usage", "closed", `the store ${path} is closed`, { hint: "Open it again to use it." });
+}
+
+export function readOnlyError(path: string): CacheError {
+  return new CacheError("refused", "read-only", `the store ${path} was opened read-only`, {
+    hint: "Leave out --read-only to change it.",
+  });
+}
+
+/** @throws CacheError `aborted`, or the reason of the signal where that is one */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  if (signal.reason instanceof CacheError) throw signal.reason;
+  throw new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
+}

@@ -1,0 +1,149 @@
+import type { Clock } from "../../clock.js";
+import { messageOf } from "../../errors.js";
+import type { BackendContext } from "../backend.js";
+import { type Database, type DatabaseConstructor, type DatabaseOptions, identityOf, openDatabase } from "./database.js";
+import { closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
+import { Link } from "./link.js";
+import { quarantine } from "./quarantine.js";
+
+/** Milliseconds between two tries to open what others are making at the same moment. */
+const OPEN_RETRY_MS = 10;
+
+/** The one place that holds the open database: it opens, replaces what is damaged, turns failures into `CacheError`s, and closes. */
+export class Store {
+  readonly clock: Clock;
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly busyTimeoutMs: number;
+  readonly #Sqlite: DatabaseConstructor;
+  readonly #options: DatabaseOptions;
+  readonly #context: BackendContext;
+  #link: Link | undefined;
+
+  private constructor(Sqlite: DatabaseConstructor, options: DatabaseOptions, context: BackendContext) {
+    this.#Sqlite = Sqlite;
+    this.#options = options;
+    this.#context = context;
+    this.clock = context.clock;
+    this.path = options.path;
+    this.readOnly = options.readOnly;
+    this.busyTimeoutMs = options.busyTimeoutMs;
+  }
+
+  /** @throws CacheError whatever {@link openDatabase} refuses, `store-busy`, `store-permission`, `disk-full`, … */
+  static async open(options: DatabaseOptions, context: BackendContext): Promise<Store> {
+    const { default: Sqlite } = await import("better-sqlite3");
+    const store = new Store(Sqlite, options, context);
+    const { clock } = context;
+    const deadline = clock.monotonic() + options.busyTimeoutMs;
+    for (;;) {
+      try {
+        store.#link = store.#connect();
+        return store;
+      } catch (error) {
+        // Making a log takes a lock for which SQLite does not wait by itself.
+        if (!isBusy(error) || clock.monotonic() >= deadline) throw explain(error, options.path);
+      }
+      await clock.sleep(OPEN_RETRY_MS * (1 + Math.random()));
+    }
+  }
+
+  /** @throws CacheError `closed` */
+  get link(): Link {
+    if (this.#link === undefined) throw closedError(this.path);
+    return this.#link;
+  }
+
+  /** @throws CacheError `closed`, `read-only` */
+  checkWritable(): void {
+    if (this.#link === undefined) throw closedError(this.path);
+    if (this.readOnly) throw readOnlyError(this.path);
+  }
+
+  /**
+   * Runs `work` on the open database. Where that proves to be damaged, a new one takes its place and the work is done there.
+   * @throws CacheError
+   */
+  run<T>(work: (link: Link) => T): T {
+    const link = this.link;
+    try {
+      return work(link);
+    } catch (error) {
+      const fresh = this.replaceDamaged(error, link);
+      try {
+        return work(fresh);
+      } catch (second) {
+        throw explain(second, this.path);
+      }
+    }
+  }
+
+  /** {@link run} in one write transaction. */
+  write<T>(work: (link: Link) => T): T {
+    return this.run((link) => link.write(() => work(link)));
+  }
+
+  /**
+   * A new database instead of the one that `error` shows to be damaged.
+   * @throws CacheError for an error that shows no damage, or when nothing may be moved
+   */
+  replaceDamaged(error: unknown, link: Link): Link {
+    if (!isCorruption(error) || this.readOnly) throw explain(error, this.path);
+    if (link !== this.#link) return this.link;
+    try {
+      this.#setAside(error, link.identity);
+      this.#closeDatabase(link.db);
+      this.#link = this.#connect();
+      return this.#link;
+    } catch (failure) {
+      throw explain(failure, this.path);
+    }
+  }
+
+  /** Closes the database; SQLite takes the log into it where this was the last connection. */
+  close(): void {
+    const link = this.#link;
+    this.#link = undefined;
+    if (link === undefined) return;
+    try {
+      link.db.close();
+    } catch (error) {
+      throw explain(error, this.path);
+    }
+  }
+
+  #connect(): Link {
+    const identity = identityOf(this.path);
+    let db: Database | undefined;
+    try {
+      db = openDatabase(this.#Sqlite, this.#options);
+      return new Link(db, identityOf(this.path));
+    } catch (error) {
+      db?.close();
+      if (!isCorruption(error) || this.readOnly) throw error;
+      this.#setAside(error, identity);
+    }
+    db = openDatabase(this.#Sqlite, this.#options);
+    return new Link(db, identityOf(this.path));
+  }
+
+  #setAside(error: unknown, identity: ReturnType<typeof identityOf>): void {
+    const place = identity && quarantine(this.path, identity, this.clock);
+    if (place === undefined) return;
+    this.#context.emit({
+      type: "warning",
+      code: "store-quarantined",
+      message: `the store ${this.path} was damaged (${messageOf(error)}); it was moved to ${place} and a new, empty one was begun`,
+      hint: "Fill the cache again; remove the damaged file when nobody needs it.",
+    });
+  }
+
+  /** A damaged database may fail to close too, which says nothing new. */
+  #closeDatabase(db: Database): void {
+    try {
+      db.close();
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+    }
+  }
+}

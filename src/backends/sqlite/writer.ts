@@ -1,0 +1,222 @@
+import { CacheError } from "../../errors.js";
+import type { NewEntry, SetMode, SetOutcome, Touch } from "../backend.js";
+import { type Bounds, type VictimRow, victim } from "./bounds.js";
+import type { Link } from "./link.js";
+import type { Recency } from "./recency.js";
+
+/** SQLite's limit on a row is 10⁹ bytes, of which the row itself takes a few. */
+export const MAX_VALUE_BYTES = 999_999_000;
+const MAX_META_BYTES = 65_536;
+
+/** @throws CacheError `invalid-key`, `value-too-large`, `meta-too-large` */
+export function checkEntries(entries: readonly NewEntry[]): void {
+  for (const { key, value, meta } of entries) {
+    if (!key.isWellFormed()) {
+      throw new CacheError("usage", "invalid-key", "a key can't hold half of a surrogate pair", {
+        key,
+        hint: "Write the key as valid UTF-8.",
+      });
+    }
+    if (value.length > MAX_VALUE_BYTES) {
+      throw new CacheError(
+        "usage",
+        "value-too-large",
+        `a value of ${value.length} bytes is more than ${MAX_VALUE_BYTES}`,
+        {
+          key,
+          hint: "Keep values below 1 GB.",
+        },
+      );
+    }
+    if (meta !== undefined && meta.length > MAX_META_BYTES) {
+      throw new CacheError("usage", "meta-too-large", `meta of ${meta.length} bytes is more than ${MAX_META_BYTES}`, {
+        key,
+      });
+    }
+  }
+}
+
+export interface WriterOptions {
+  namespace: string;
+  bounds: Bounds;
+  recency: Recency;
+  /** Bodies are names of files, and those of removed entries are to be told. */
+  named: boolean;
+}
+
+const INSERT = `INSERT INTO entries (k, expires_at, stale_at, created_at, accessed_at, size, tags)
+  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (k) DO NOTHING`;
+
+/** The writes of one transaction. What it changes in sum is written once, by {@link finish}. */
+export class Writer {
+  /** Bodies of what was removed, where they are names. */
+  readonly released: string[] = [];
+  readonly #link: Link;
+  readonly #options: WriterOptions;
+  readonly #now: number;
+  /** With bounds: the totals as they are; without: the changes. */
+  #entries = 0;
+  #bytes = 0;
+  #evictions = 0;
+  readonly #bounded: boolean;
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+
+  constructor(link: Link, options: WriterOptions, now: number) {
+    this.#link = link;
+    this.#options = options;
+    this.#now = now;
+    const { maxEntries, maxBytes, policy } = options.bounds;
+    this.#bounded = maxEntries !== undefined || maxBytes !== undefined;
+    this.#maxEntries = maxEntries ?? Number.POSITIVE_INFINITY;
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
+    if (!this.#bounded) return;
+    if (policy === "lru") options.recency.write(link);
+    const totals = link.rows<[number, number]>("SELECT entries, bytes FROM totals").get();
+    [this.#entries, this.#bytes] = totals ?? [0, 0];
+    // The bounds may be tighter than those that others filled the store by.
+    this.#makeRoom(0, 0);
+  }
+
+  /** @param bodies the names that stand for the values, where they are in files */
+  set(entries: readonly NewEntry[], mode: SetMode, bodies?: readonly string[]): SetOutcome[] {
+    const { namespace, recency } = this.#options;
+    const insert = this.#link.action(INSERT);
+    const insertBody = this.#link.action("INSERT INTO bodies (id, body) VALUES (?, ?)");
+    const simple = mode === "always" && !this.#bounded;
+    const outcomes: SetOutcome[] = [];
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry === undefined) continue;
+      const k = namespace + entry.key;
+      const size = entry.value.length;
+      let expiresAt = entry.expiresAt ?? null;
+      if (!simple || isPast(expiresAt, this.#now)) {
+        const verdict = this.#prepare(entry, k, size, mode);
+        if (typeof verdict === "string") {
+          outcomes.push(verdict);
+          continue;
+        }
+        expiresAt = verdict.expiresAt;
+      }
+      const tags = entry.tags === undefined || entry.tags.length === 0 ? undefined : [...new Set(entry.tags)];
+      const tagList = tags === undefined ? null : JSON.stringify(tags);
+      let staleAt = staleBefore(entry.staleAt, expiresAt);
+      const at = recency.tick();
+      let written = insert.run(k, expiresAt, staleAt, this.#now, at, size, tagList);
+      if (written.changes === 0) {
+        const verdict = this.#prepare(entry, k, size, mode);
+        if (typeof verdict === "string") {
+          outcomes.push(verdict);
+          continue;
+        }
+        expiresAt = verdict.expiresAt;
+        staleAt = staleBefore(entry.staleAt, expiresAt);
+        written = insert.run(k, expiresAt, staleAt, this.#now, at, size, tagList);
+      }
+      const id = Number(written.lastInsertRowid);
+      insertBody.run(id, bodies === undefined ? entry.value : (bodies[i] ?? ""));
+      if (entry.meta !== undefined) this.#link.action("INSERT INTO metas (id, meta) VALUES (?, ?)").run(id, entry.meta);
+      if (tags !== undefined) this.#insertTags(tags, k, id);
+      this.#entries += 1;
+      this.#bytes += size;
+      outcomes.push("stored");
+    }
+    return outcomes;
+  }
+
+  /** Makes way for an entry: what to answer at once, or the deadline that it gets. */
+  #prepare(entry: NewEntry, k: string, size: number, mode: SetMode): SetOutcome | { expiresAt: number | null } {
+    const old = this.#find(k);
+    const live = old !== undefined && !isPast(old[2], this.#now);
+    if (mode !== "always" && (mode === "if-present") !== live) return "condition";
+    // Also where nothing takes its place: what was there is no longer the current value.
+    if (old) this.#remove(old);
+    if (size > this.#maxBytes) return "rejected";
+    const expiresAt = entry.keepDeadline && live ? old[2] : (entry.expiresAt ?? null);
+    if (isPast(expiresAt, this.#now)) return "stored";
+    if (this.#bounded) this.#makeRoom(1, size);
+    return { expiresAt };
+  }
+
+  #find(k: string): VictimRow | undefined {
+    return this.#link.rows<VictimRow>("SELECT id, k, expires_at, size, tags FROM entries WHERE k = ?").get(k);
+  }
+
+  #makeRoom(entries: number, bytes: number): void {
+    while (this.#entries + entries > this.#maxEntries || this.#bytes + bytes > this.#maxBytes) {
+      const row = victim(this.#link, this.#options.bounds.policy ?? "fifo", this.#now);
+      if (row === undefined) return;
+      if (!isPast(row[2], this.#now)) this.#evictions += 1;
+      this.#remove(row);
+    }
+  }
+
+  /** Removes an entry whole and at once: its space is needed for what comes. */
+  #remove([id, k, , size, tags]: VictimRow): void {
+    const link = this.#link;
+    link.action("DELETE FROM entries WHERE id = ?").run(id);
+    if (this.#options.named) {
+      const body = link.column<string>("SELECT body FROM bodies WHERE id = ?").get(id);
+      if (body !== undefined) this.released.push(body);
+    }
+    link.action("DELETE FROM bodies WHERE id = ?").run(id);
+    link.action("DELETE FROM metas WHERE id = ?").run(id);
+    if (tags !== null) {
+      const remove = link.action("DELETE FROM tags WHERE tag = ? AND k = ? AND id = ?");
+      for (const tag of tagsOf(tags)) remove.run(tag, k, id);
+    }
+    this.#entries -= 1;
+    this.#bytes -= size;
+  }
+
+  #insertTags(tags: readonly string[], k: string, id: number): void {
+    const insert = this.#link.action("INSERT INTO tags (tag, k, id) VALUES (?, ?, ?)");
+    for (const tag of tags) insert.run(tag, k, id);
+  }
+
+  touch(changes: readonly Touch[]): boolean[] {
+    const update = this.#link.action(
+      `UPDATE entries SET expires_at = ?, stale_at = CASE WHEN stale_at >= ? THEN NULL ELSE stale_at END
+       WHERE k = ? AND (expires_at IS NULL OR expires_at > ?)`,
+    );
+    const { namespace } = this.#options;
+    return changes.map(
+      ({ key, expiresAt }) =>
+        key.isWellFormed() && update.run(expiresAt, expiresAt, namespace + key, this.#now).changes > 0,
+    );
+  }
+
+  /** Writes the sums; the last step of the transaction. */
+  finish(): void {
+    if (this.#bounded) {
+      this.#link.action("UPDATE totals SET entries = ?, bytes = ?").run(this.#entries, this.#bytes);
+    } else if (this.#entries !== 0 || this.#bytes !== 0) addToTotals(this.#link, this.#entries, this.#bytes);
+    if (this.#evictions > 0) addToCounter(this.#link, this.#options.namespace, "evictions", this.#evictions);
+  }
+}
+
+export function addToTotals(link: Link, entries: number, bytes: number): void {
+  link.action("UPDATE totals SET entries = entries + ?, bytes = bytes + ?").run(entries, bytes);
+}
+
+export function addToCounter(link: Link, namespace: string, name: string, by: number): void {
+  link
+    .action(
+      `INSERT INTO counters (namespace, name, value) VALUES (?, ?, ?)
+       ON CONFLICT (namespace, name) DO UPDATE SET value = value + excluded.value`,
+    )
+    .run(namespace, name, by);
+}
+
+/** The list in the column `tags`. */
+export function tagsOf(json: string | null): readonly string[] {
+  return json === null ? [] : (JSON.parse(json) as string[]);
+}
+
+const isPast = (expiresAt: number | null, now: number) => expiresAt !== null && expiresAt <= now;
+
+/** An entry that ends before it is stale is never stale. */
+function staleBefore(staleAt: number | undefined, expiresAt: number | null): number | null {
+  return staleAt === undefined || (expiresAt !== null && staleAt >= expiresAt) ? null : staleAt;
+}
