@@ -14,7 +14,10 @@ export async function main(): Promise<void> {
   process.on("SIGTERM", () => process.exit(143));
   process.stderr.on("error", () => undefined);
   const io: Io = {
-    stdin: process.stdin,
+    // Opened only by who reads it: that costs a start some milliseconds.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,

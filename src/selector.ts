@@ -65,7 +65,11 @@ export function compileFilter(filter: Filter, now: () => number): (entry: Candid
   };
 }
 
-type Token = { kind: "star" } | { kind: "any" } | { kind: "literal"; char: string } | { kind: "class"; test: (char: string) => boolean };
+type Token =
+  | { kind: "star" }
+  | { kind: "any" }
+  | { kind: "literal"; char: string }
+  | { kind: "class"; test: (char: string) => boolean };
 
 /**
  * A glob as a test of whole keys: `*` any run of characters (also none), `?` one character, `[a-z]` one of a class,
@@ -99,6 +103,11 @@ export function compileGlob(pattern: string): (key: string) => boolean {
   };
 }
 
+/** A glob that matches the text and nothing else. */
+export function escapeGlob(text: string): string {
+  return text.replace(/[*?[\\]/g, "\\$&");
+}
+
 /** The literal text that every key a glob matches begins with. */
 export function globPrefix(pattern: string): string {
   let prefix = "";
@@ -110,7 +119,11 @@ export function globPrefix(pattern: string): string {
 }
 
 function matches(token: Token, char: string): boolean {
-  return token.kind === "any" || (token.kind === "literal" && token.char === char) || (token.kind === "class" && token.test(char));
+  return (
+    token.kind === "any" ||
+    (token.kind === "literal" && token.char === char) ||
+    (token.kind === "class" && token.test(char))
+  );
 }
 
 function tokenize(pattern: string): Token[] {

@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, "../src");
 const sources = readSources(ROOT);
 
 /** Importable by all. */
-const GROUND = ["errors.ts", "clock.ts", "units.ts", "key.ts", "selector.ts", "events.ts", "version.ts"];
+const GROUND = ["errors.ts", "clock.ts", "units.ts", "key.ts", "selector.ts", "events.ts", "utf8.ts", "version.ts"];
 
 interface Floor {
   /** A file, or a folder with its `/`; the first that a path begins with counts. */

@@ -123,6 +123,8 @@ export interface Capabilities {
   shared: boolean;
   /** A scan may list an entry more than once. */
   repeatsInScan: boolean;
+  /** Entries past their deadline stay until they are swept, and `expiry: "expired"` finds them. */
+  keepsExpired: boolean;
   /** `createdAt` is known for every entry. */
   knowsAge: boolean;
   /** Counts hits and misses for this namespace. */

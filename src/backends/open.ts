@@ -4,8 +4,15 @@ import type { Backend, BackendContext } from "./backend.js";
 
 /** Which store, with what its backend needs; paths absolute, sizes in bytes, times in milliseconds. */
 export type StoreOptions =
-  | { kind: "memory"; maxEntries?: number; maxBytes?: number; policy?: string; sweepMs?: number }
-  | { kind: "sqlite" | "file"; path: string; maxEntries?: number; maxBytes?: number; policy?: string; busyTimeoutMs?: number }
+  | { kind: "memory"; maxEntries?: number; maxBytes?: number; policy?: "lru"; sweepMs?: number }
+  | {
+      kind: "sqlite" | "file";
+      path: string;
+      maxEntries?: number;
+      maxBytes?: number;
+      policy?: "fifo" | "lru";
+      busyTimeoutMs?: number;
+    }
   | {
       kind: "redis";
       url: string;
@@ -22,8 +29,8 @@ export async function openBackend(store: StoreOptions, context: BackendContext):
   switch (store.kind) {
     case "memory": {
       const { openMemory } = await import("./memory/index.js");
-      const { maxEntries, maxBytes, sweepMs } = store;
-      return openMemory({ ...context, ...given({ maxEntries, maxBytes, sweepMs }) });
+      const { maxEntries, maxBytes, policy, sweepMs } = store;
+      return openMemory({ ...context, ...given({ maxEntries, maxBytes, policy, sweepMs }) });
     }
     case "sqlite": {
       const { openSqlite } = await import("./sqlite/index.js");
@@ -47,9 +54,7 @@ export async function openBackend(store: StoreOptions, context: BackendContext):
   }
 }
 
-function boundsOf(store: Extract<StoreOptions, { path: string }>) {
-  const { maxEntries, maxBytes, busyTimeoutMs } = store;
-  const policy = store.policy === "lru" || store.policy === "fifo" ? store.policy : undefined;
+function boundsOf({ maxEntries, maxBytes, busyTimeoutMs, policy }: Extract<StoreOptions, { path: string }>) {
   return given({ maxEntries, maxBytes, busyTimeoutMs, policy });
 }
 
@@ -58,11 +63,15 @@ function pem(path: string | undefined): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new CacheError("usage", "tls-file", `the TLS file ${path} can't be read (${codeOf(error)})`, { cause: error });
+    throw new CacheError("usage", "tls-file", `the TLS file ${path} can't be read (${codeOf(error)})`, {
+      cause: error,
+    });
   }
 }
 
 /** The properties that have a value: with `exactOptionalPropertyTypes` an absent option and an undefined one differ. */
 function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<typeof given<T>>;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof given<T>
+  >;
 }

@@ -1,15 +1,5 @@
 import { CacheError, messageOf } from "../errors.js";
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Text of bytes that are UTF-8, undefined for any others. */
-export function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
+import { textOf } from "../utf8.js";
 
 /** A value of the store as a program wants it: parsed JSON, else text, else the bytes. */
 export function decode(bytes: Uint8Array): unknown {

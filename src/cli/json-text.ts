@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { textOf } from "../cache/codec.js";
 import { CacheError } from "../errors.js";
+import { textOf } from "../utf8.js";
 
 /** JSON that is written as it stands: numbers that JavaScript can't hold stay what they are. */
 export class RawJson {

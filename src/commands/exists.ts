@@ -1,7 +1,6 @@
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, severalArg } from "../cli/flags.js";
-import { foreignEntry } from "../cli/render/entry.js";
 import { keyAsJson, keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
@@ -27,7 +26,7 @@ export default class Exists extends CacheCommand {
     const entries = await cache.readMany(keys, { peek: true, signal: this.signal });
     let missing = 0;
     for (const [i, key] of keys.entries()) {
-      const exists = entries[i] !== undefined || (await foreignEntry(cache, key, 1)) !== undefined;
+      const exists = entries[i] !== undefined || (await cache.readForeign(key, 1)) !== undefined;
       if (!exists) missing += 1;
       await this.out.record(
         "entries",

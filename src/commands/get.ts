@@ -3,17 +3,17 @@ import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import type { Stored } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
-import { textOf } from "../cache/codec.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, countFlag, Flags, nullFlag, severalArg } from "../cli/flags.js";
 import { pickPath, RawJson, valueAsJson } from "../cli/json-text.js";
-import { foreignEntry, metaLines, metaOf } from "../cli/render/entry.js";
+import { metaLines, metaOf } from "../cli/render/entry.js";
 import { valueForTerminal } from "../cli/render/value.js";
 import { keyAsJson, keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
+import { textOf } from "../utf8.js";
 
 export default class Get extends CacheCommand {
   static override summary = "Show the value of one or more keys.";
@@ -65,22 +65,15 @@ export default class Get extends CacheCommand {
 
   async #result(cache: Cache, key: string, entry: Stored | undefined, flags: GetFlags): Promise<Result> {
     if (!entry) {
-      const foreign = await foreignEntry(cache, key, flags.limit ?? 100);
+      const foreign = await cache.readForeign(key, flags.limit ?? 100);
       if (foreign) return { key, found: true, foreign };
-      return { key, found: false, reason: await this.#whyNot(cache, key) };
+      return { key, found: false, reason: await cache.whyMissing(key, { signal: this.signal }) };
     }
     const meta = flags.meta ? { meta: metaOf(entry, cache) } : {};
     if (flags.path === undefined) return { key, found: true, bytes: entry.value, ...meta };
     const picked = pickPath(textOf(entry.value) ?? "", flags.path);
     if (picked === undefined) return { key, found: false, reason: `nothing at ${flags.path}` };
     return { key, found: true, picked, ...meta };
-  }
-
-  async #whyNot(cache: Cache, key: string): Promise<string> {
-    for await (const page of cache.scan({ prefix: key, expiry: "expired" }, { limit: 100, signal: this.signal })) {
-      if (page.entries.some((entry) => entry.key === key)) return "expired";
-    }
-    return "not set";
   }
 
   async #json(results: readonly Result[], from: object): Promise<void> {

@@ -7,19 +7,18 @@ import { parseSize, parseTtl } from "../units.js";
 interface TierOptions {
   maxEntries?: number;
   maxBytes?: number;
-  policy?: string;
   /** Milliseconds, null = never. */
   ttl?: number | null;
 }
 
 export type StoreTarget =
-  | ({ kind: "memory" } & TierOptions)
-  | ({ kind: "sqlite" | "file"; path: string } & TierOptions)
+  | ({ kind: "memory"; policy?: "lru" } & TierOptions)
+  | ({ kind: "sqlite" | "file"; path: string; policy?: "fifo" | "lru" } & TierOptions)
   | ({ kind: "redis"; url: string; ca?: string; cert?: string; key?: string } & TierOptions);
 
 const HINT = "Use sqlite:PATH, file:DIR, redis://HOST:PORT/DB, rediss://HOST or memory:.";
 
-const POLICIES = { memory: ["lru"], sqlite: ["fifo", "lru"], file: ["fifo", "lru"], redis: [] as string[] };
+const POLICIES = { memory: ["lru"], stored: ["fifo", "lru"] } as const;
 
 /**
  * What a store URL names.
@@ -39,14 +38,16 @@ export function parseStoreUrl(text: string, base: string): StoreTarget {
     throw invalid(`"${scheme}:" is not a kind of store`, HINT);
   }
   const [path = "", query = ""] = splitOnce(text.slice(scheme.length + 1), "?");
-  const options = parseOptions(scheme, new URLSearchParams(query));
+  const parameters = new URLSearchParams(query);
   if (scheme === "memory") {
     if (path !== "" && path !== "//") throw invalid("memory: takes no path", HINT);
-    return { kind: "memory", ...options };
+    const policy = takePolicy(parameters, POLICIES.memory);
+    return { kind: "memory", ...policy, ...parseOptions(scheme, parameters) };
   }
   const bare = path.startsWith("//") ? path.slice(2) : path;
   if (bare === "" || bare === ":memory:") throw invalid(`${scheme}: needs a path`, HINT);
-  return { kind: scheme, path: resolvePath(bare, base), ...options };
+  const policy = takePolicy(parameters, POLICIES.stored);
+  return { kind: scheme, path: resolvePath(bare, base), ...policy, ...parseOptions(scheme, parameters) };
 }
 
 /** An absolute path; `~/` is the home folder, since a shell does not expand it inside a URL. */
@@ -85,20 +86,24 @@ function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOp
     else if (name === "maxEntries" && kind !== "redis") {
       if (!/^[1-9]\d{0,14}$/.test(value)) throw invalid(`maxEntries=${value} is not a whole number above zero`, HINT);
       options.maxEntries = Number(value);
-    } else if (name === "policy" && kind !== "redis") {
-      if (!POLICIES[kind].includes(value)) {
-        throw invalid(`"${value}" is no policy of a ${kind} store`, `Use ${POLICIES[kind].join(" or ")}.`);
-      }
-      options.policy = value;
     } else
       throw invalid(`a ${kind} store has no option "${name}"`, "Options are ttl, maxEntries, maxBytes and policy.");
   }
   return options;
 }
 
+function takePolicy<P extends string>(query: URLSearchParams, known: readonly P[]): { policy?: P } {
+  const text = query.get("policy");
+  if (text === null) return {};
+  query.delete("policy");
+  const policy = known.find((name) => name === text);
+  if (policy === undefined) throw invalid(`"${text}" is no policy of this store`, `Use ${known.join(" or ")}.`);
+  return { policy };
+}
+
 /** The text with the password of a URL blotted out, also where the URL is malformed. */
 export function redactUrl(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)@/i, (_all, scheme: string, userinfo: string) => {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)(.*)@/is, (_all, scheme: string, userinfo: string) => {
     const colon = userinfo.indexOf(":");
     return `${scheme}${colon < 0 ? userinfo : userinfo.slice(0, colon)}${colon < 0 ? "" : ":***"}@`;
   });

@@ -54,6 +54,7 @@ export class MemoryBackend implements Backend {
     persistent: false,
     shared: false,
     repeatsInScan: false,
+    keepsExpired: true,
     knowsAge: true,
     counts: true,
   };

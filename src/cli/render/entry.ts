@@ -1,7 +1,7 @@
-import { type ForeignEntry, readsForeign, type Stored } from "../../backends/backend.js";
+import type { Stored } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
-import { textOf } from "../../cache/codec.js";
 import { formatDuration, formatSize } from "../../units.js";
+import { textOf } from "../../utf8.js";
 import { escapeControls } from "./value.js";
 
 /** Seconds of an entry's life and what is known of it, as JSON names them. Times are milliseconds. */
@@ -47,9 +47,4 @@ export function metaLines(meta: Readonly<Record<string, unknown>>): string {
 /** Time left for people: `never`, `59m 58s`. */
 export function ttlText(ms: number | undefined): string {
   return ms === undefined ? "never" : formatDuration(ms);
-}
-
-/** An entry of another type than a string, where the store has such. */
-export async function foreignEntry(cache: Cache, key: string, limit: number): Promise<ForeignEntry | undefined> {
-  return readsForeign(cache.backend) ? cache.backend.readForeign(key, limit) : undefined;
 }

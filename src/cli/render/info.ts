@@ -1,23 +1,11 @@
 import type { ChalkInstance } from "chalk";
-import type { Availability } from "../../open-cache.js";
 import { formatDuration, formatSize } from "../../units.js";
+import type { Availability, CheckedTier, ShownSetting } from "../diagnosis.js";
 import { table } from "./table.js";
-
-export interface CheckedTier {
-  name: string;
-  ok: boolean;
-  /** Milliseconds of one round trip. */
-  latency?: number;
-  entries?: number;
-  bytes?: number;
-  error?: { code: string; message: string };
-  facts: Readonly<Record<string, string | number | boolean>>;
-  warnings: readonly string[];
-}
 
 interface Info {
   backends: readonly Availability[];
-  settings: readonly { name: string; flag: string; value: string | null; source: string }[];
+  settings: readonly ShownSetting[];
   tier: CheckedTier;
   checked: boolean;
   from: string;

@@ -1,4 +1,4 @@
-import { textOf } from "../../cache/codec.js";
+import { textOf } from "../../utf8.js";
 import { indented } from "../json-text.js";
 
 /** Bytes for a terminal: JSON indented, control characters escaped so that no value can move the cursor. */
