@@ -113,7 +113,7 @@ export default class Invalidate extends CacheCommand {
       return confirmEverything(asking, { target, given, verb });
     }
     if ("keys" in selector || flags.yes || ("expiry" in selector && Object.keys(selector).length === 1)) return;
-    const counted = await cache.countWhere(selector, { signal: this.signal });
+    const counted = await cache.countWhere(deletable(selector), { signal: this.signal });
     const count = Math.min(counted.count, flags.limit ?? counted.count);
     if (count > 0) await confirmMany(asking, { ...counted, count, verb, from: originLine(config) });
   }
@@ -122,9 +122,9 @@ export default class Invalidate extends CacheCommand {
     const seen = new Set<string>();
     let count = 0;
     const limit = flags.limit ?? Number.POSITIVE_INFINITY;
-    scan: for await (const page of cache.scan(selector, { signal: this.signal })) {
-      for (const { key, type } of page.entries) {
-        if (seen.has(key) || (type !== undefined && !("types" in selector))) continue;
+    scan: for await (const page of cache.scan(deletable(selector), { signal: this.signal })) {
+      for (const { key } of page.entries) {
+        if (seen.has(key)) continue;
         if (cache.backend.capabilities.repeatsInScan && seen.size < 1_000_000) seen.add(key);
         if (count === limit) break scan;
         count += 1;
@@ -142,3 +142,8 @@ export default class Invalidate extends CacheCommand {
 }
 
 type InvalidateFlags = Interfaces.InferredFlags<typeof Invalidate.flags>;
+
+/** The selector for a listing of what a deletion would take: of Redis types strings alone, unless others are named. */
+function deletable(selector: Selector): Selector {
+  return "keys" in selector || selector.types ? selector : { ...selector, types: ["string"] };
+}
