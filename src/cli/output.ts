@@ -1,5 +1,5 @@
 import type { ChalkInstance } from "chalk";
-import { codeOf } from "../errors.js";
+import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Io, Sink } from "./io.js";
 import { stringify } from "./json-text.js";
 
@@ -21,6 +21,7 @@ export class Output {
   readonly #onClosed: () => void;
   #list: string | undefined;
   #records = 0;
+  #failure: CacheError | undefined;
   closed = false;
 
   constructor(
@@ -53,9 +54,24 @@ export class Output {
     return this.#io.stdout.columns ?? 80;
   }
 
+  /** True if stdout takes nothing more, though somebody wants it: a full disk. */
+  get broken(): boolean {
+    return this.#failure !== undefined;
+  }
+
   readonly #onError = (error: Error) => {
-    if (codeOf(error) !== "EPIPE") throw error;
-    this.closed = true;
+    if (codeOf(error) === "EPIPE") this.closed = true;
+    else {
+      this.#failure = new CacheError(
+        "store",
+        "output-not-written",
+        `standard output takes no more: ${messageOf(error)}`,
+        {
+          cause: error,
+          hint: "Check the space on its disk.",
+        },
+      );
+    }
     this.#onClosed();
   };
 
@@ -64,10 +80,14 @@ export class Output {
     this.#io.stdout.off("error", this.#onError);
   }
 
-  /** Bytes or text to stdout as they are. */
+  /**
+   * Bytes or text to stdout as they are.
+   * @throws CacheError `output-not-written`
+   */
   async write(data: string | Uint8Array): Promise<void> {
     if (this.closed || data.length === 0) return;
-    await writeAll(this.#io.stdout, data, () => this.closed);
+    if (!this.broken) await writeAll(this.#io.stdout, data, () => this.closed || this.broken);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /**
@@ -109,9 +129,9 @@ export class Output {
     await this.write(`],"error":${JSON.stringify(error)}}\n`);
   }
 
-  /** A line for people, on stderr; `--quiet` drops it. */
+  /** A line for people, on stderr; `--quiet` drops it, and so does a reader of stdout who had enough. */
   note(text: string): void {
-    if (!this.quiet) this.#io.stderr.write(`${text}\n`);
+    if (!this.quiet && !this.closed) this.#io.stderr.write(`${text}\n`);
   }
 
   warn(message: string, hint?: string): void {
