@@ -12,6 +12,8 @@ export async function main(): Promise<void> {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", () => process.exit(143));
+  // Failures of stdout are told where it is written; one that comes after the last write is a reader that has gone.
+  process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
   const io: Io = {
     // Opened only by who reads it: that costs a start some milliseconds.

@@ -139,10 +139,10 @@ export abstract class CacheCommand extends Command {
   }
 
   async #fail(thrown: unknown): Promise<void> {
-    const error = thrown instanceof CacheError ? thrown : usageError(thrown, this.ctor);
+    const error = usageError(thrown, this.ctor);
     this.exitCode = error ? exitCodeOf(error) : EXIT.failure;
     const { code, message, hint } = error ?? { code: "unexpected", message: messageOf(thrown), hint: undefined };
-    if (this.out.mode !== "text")
+    if (this.out.mode !== "text" && !this.out.broken)
       await this.out.error({ code, message, ...(hint !== undefined && { hint }), ...this.errorDetails(thrown) });
     else {
       const { errStyle } = this.out;

@@ -3,8 +3,15 @@ import { CacheError } from "../errors.js";
 import { BIN } from "./command-host.js";
 import { nearest } from "./nearest.js";
 
-/** What oclif's parser refuses, as one of our errors: one line, a hint, no parser state. Undefined for anything else. */
+/** oclif puts this around the message of what the parser of a flag's value throws. */
+const FRAME = /^Parsing --\S+ \n\t([\s\S]*)\nSee more help with --help$/;
+
+/** What oclif's parser refuses, as one of our errors: one line, a hint, no parser state. Undefined for what is neither. */
 export function usageError(thrown: unknown, command: typeof Command): CacheError | undefined {
+  if (thrown instanceof CacheError) {
+    thrown.message = FRAME.exec(thrown.message)?.[1] ?? thrown.message;
+    return thrown;
+  }
   if (!(thrown instanceof Error) || !("oclif" in thrown)) return undefined;
   const id = command.id?.replaceAll(":", " ") ?? "";
   const help = `See: ${BIN} ${id} --help`;

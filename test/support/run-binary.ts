@@ -11,8 +11,8 @@ export interface BinaryOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Default: an empty folder, so that no config file of this machine is found. */
   cwd?: string;
-  /** Written to standard input, which is then closed; default nothing. */
-  stdin?: string | Uint8Array;
+  /** Written to standard input, which is then closed; default nothing. `open`: a pipe that never says anything nor ends. */
+  stdin?: string | Uint8Array | { open: true };
   /** Milliseconds until it is killed and the run is an error; default 30,000. */
   timeoutMs?: number;
 }
@@ -58,8 +58,21 @@ export function runBinary(args: readonly string[], options: BinaryOptions = {}):
 
 /** Starts `cache` and leaves it running, to be watched or killed. */
 export function startBinary(args: readonly string[], options: BinaryOptions = {}): RunningBinary {
+  return startProgram(process.execPath, [BINARY, ...args], options);
+}
+
+/**
+ * Runs a script of bash in which `cache` is the binary: pipes, limits, and whatever else a shell does to a process. `"${CACHE[@]}"` is
+ * the same as words, for `exec`.
+ */
+export function runShell(script: string, options: BinaryOptions = {}): Promise<BinaryResult> {
+  const words = `CACHE=(${[process.execPath, BINARY].map((word) => `'${word}'`).join(" ")}); cache() { "\${CACHE[@]}" "$@"; }`;
+  return startProgram("bash", ["-c", `${words}\n${script}`], options).result;
+}
+
+function startProgram(program: string, args: readonly string[], options: BinaryOptions): RunningBinary {
   const { timeoutMs = 30_000 } = options;
-  const child = spawn(process.execPath, [BINARY, ...args], {
+  const child = spawn(program, [...args], {
     cwd: options.cwd ?? tempDir("cwd"),
     env: environmentWith(options.env),
     stdio: ["pipe", "pipe", "pipe"],
@@ -70,12 +83,13 @@ export function startBinary(args: readonly string[], options: BinaryOptions = {}
   child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
   // A command that reads no input may end before it is written: its exit code tells what it made of that.
   child.stdin.on("error", (error) => err.push(Buffer.from(codeOf(error) === "EPIPE" ? "" : `stdin: ${error}\n`)));
-  child.stdin.end(options.stdin ?? "");
+  const { stdin = "" } = options;
+  if (typeof stdin === "string" || stdin instanceof Uint8Array) child.stdin.end(stdin);
   const stderr = () => Buffer.concat(err).toString();
   const result = new Promise<BinaryResult>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      reject(new Error(`cache ${args.join(" ")} did not end within ${timeoutMs} ms\n${stderr()}`));
+      reject(new Error(`${args.join(" ")} did not end within ${timeoutMs} ms\n${stderr()}`));
     }, timeoutMs);
     child.once("error", reject);
     child.once("close", (code, signal) => {
