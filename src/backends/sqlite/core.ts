@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Selector } from "../../selector.js";
 import {
+  type Backend,
   type BackendContext,
   type BackendInfo,
-  type BackendKind,
+  type Call,
   type Capabilities,
   COUNTER_NAMES,
   type Counters,
@@ -43,16 +44,18 @@ export interface CoreOptions extends BackendContext, Bounds {
 }
 
 export interface CoreSetup extends JanitorOptions {
+  kind: "sqlite" | "file";
+  /** The store for people. */
+  target: string;
   /** The database file. */
   path: string;
   applicationId: number;
 }
 
-export const CAPABILITIES: Capabilities = {
+const CAPABILITIES: Capabilities = {
   persistent: true,
   shared: false,
   repeatsInScan: false,
-  keepsExpired: true,
   keepsExpired: true,
   knowsAge: true,
   counts: true,
@@ -147,24 +150,24 @@ export class Core {
     });
   }
 
-  async touch(changes: readonly Touch[], signal?: AbortSignal): Promise<boolean[]> {
+  async touchMany(changes: readonly Touch[], options: Call = {}): Promise<boolean[]> {
     this.store.checkWritable();
     const done: boolean[] = [];
     for (let i = 0; i < changes.length; i += BATCH_ROWS) {
       if (i > 0) await nextTurn();
-      checkSignal(signal);
+      checkSignal(options.signal);
       const { result } = this.#write((writer) => writer.touch(changes.slice(i, i + BATCH_ROWS)));
       done.push(...result);
     }
     return done;
   }
 
-  async delete(keys: readonly string[], signal?: AbortSignal): Promise<boolean[]> {
+  async deleteMany(keys: readonly string[], options: Call = {}): Promise<boolean[]> {
     this.store.checkWritable();
     const done: boolean[] = [];
     for (let i = 0; i < keys.length; i += BATCH_ROWS) {
       if (i > 0) await nextTurn();
-      checkSignal(signal);
+      checkSignal(options.signal);
       done.push(...this.store.write((link) => this.#deleteKeys(link, keys.slice(i, i + BATCH_ROWS))));
     }
     this.#janitor.wake();
@@ -185,14 +188,14 @@ export class Core {
     return existed;
   }
 
-  async deleteWhere(selector: Selector, options: DeleteOptions): Promise<DeleteReport> {
+  async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
     this.store.checkWritable();
     const report = await deleteWhere(this.store, this.#namespace, selector, options);
     this.#janitor.wake();
     return report;
   }
 
-  scan(selector: Selector, options: ScanOptions): AsyncGenerator<ScanPage> {
+  scan(selector: Selector, options: ScanOptions = {}): AsyncGenerator<ScanPage> {
     return list(this.store, this.#namespace, selector, options);
   }
 
@@ -219,7 +222,8 @@ export class Core {
     this.store.write((link) => link.action("DELETE FROM counters WHERE namespace = ?").run(this.#namespace));
   }
 
-  async describe(kind: BackendKind, target: string): Promise<BackendInfo> {
+  async describe(): Promise<BackendInfo> {
+    const { kind, target } = this.#setup;
     const [entries, bytes] = this.store.run((link) => this.#liveTotals(link));
     const { maxEntries, maxBytes, policy = "fifo" } = this.#bounds;
     const facts = this.store.run((link) => ({
@@ -289,6 +293,22 @@ export class Core {
     this.store.close();
   }
 
+  /** Removes an entry whose value is lost, and counts the error. Others may have replaced it: an id is one write. */
+  dropBroken(id: number): void {
+    this.store.write((link) => {
+      if (hide(link, [id]) > 0) addToCounter(link, this.#namespace, "errors", 1);
+    });
+    this.#janitor.wake();
+  }
+
+  /** Of these bodies those that belong to no entry, hidden ones included. */
+  unnamed(names: readonly string[]): string[] {
+    return this.store.run((link) => {
+      const find = link.column<number>("SELECT 1 FROM bodies WHERE body = ?");
+      return names.filter((name) => find.get(name) === undefined);
+    });
+  }
+
   /** Once, with the first write: what an earlier process hid and had no time to remove. */
   #lookForGarbage(): void {
     if (this.#looked) return;
@@ -303,4 +323,22 @@ function isLru({ maxEntries, maxBytes, policy }: Bounds): boolean {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What a backend takes from the core as it is: everything but the values. */
+export function operationsOf(core: Core): Omit<Backend, "name" | "getMany" | "setMany"> {
+  return {
+    capabilities: CAPABILITIES,
+    touchMany: (changes, options) => core.touchMany(changes, options),
+    deleteMany: (keys, options) => core.deleteMany(keys, options),
+    deleteWhere: (selector, options) => core.deleteWhere(selector, options),
+    scan: (selector, options) => core.scan(selector, options),
+    count: (deltas) => core.count(deltas),
+    counters: () => core.counters(),
+    resetCounters: () => core.resetCounters(),
+    describe: () => core.describe(),
+    ping: () => core.ping(),
+    prune: () => core.prune(),
+    close: async () => core.close(),
+  };
 }

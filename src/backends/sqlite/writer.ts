@@ -1,7 +1,7 @@
 import { CacheError } from "../../errors.js";
 import type { NewEntry, SetMode, SetOutcome, Touch } from "../backend.js";
 import { type Bounds, type VictimRow, victim } from "./bounds.js";
-import type { Link } from "./link.js";
+import type { Link, Statement } from "./link.js";
 import type { Recency } from "./recency.js";
 
 /** SQLite's limit on a row is 10⁹ bytes, of which the row itself takes a few. */
@@ -49,9 +49,11 @@ const INSERT = `INSERT INTO entries (k, expires_at, stale_at, created_at, access
 
 /** The writes of one transaction. What it changes in sum is written once, by {@link finish}. */
 export class Writer {
-  /** Bodies of what was removed, where they are names. */
+  /** Bodies of what was removed or came to nothing, where they are names. */
   readonly released: string[] = [];
   readonly #link: Link;
+  readonly #insertEntry: Statement<unknown>;
+  readonly #insertBody: Statement<unknown>;
   readonly #options: WriterOptions;
   readonly #now: number;
   /** With bounds: the totals as they are; without: the changes. */
@@ -64,6 +66,8 @@ export class Writer {
 
   constructor(link: Link, options: WriterOptions, now: number) {
     this.#link = link;
+    this.#insertEntry = link.action(INSERT);
+    this.#insertBody = link.action("INSERT INTO bodies (id, body) VALUES (?, ?)");
     this.#options = options;
     this.#now = now;
     const { maxEntries, maxBytes, policy } = options.bounds;
@@ -80,53 +84,49 @@ export class Writer {
 
   /** @param bodies the names that stand for the values, where they are in files */
   set(entries: readonly NewEntry[], mode: SetMode, bodies?: readonly string[]): SetOutcome[] {
-    const { namespace, recency } = this.#options;
-    const insert = this.#link.action(INSERT);
-    const insertBody = this.#link.action("INSERT INTO bodies (id, body) VALUES (?, ?)");
-    const simple = mode === "always" && !this.#bounded;
-    const outcomes: SetOutcome[] = [];
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry === undefined) continue;
-      const k = namespace + entry.key;
-      const size = entry.value.length;
-      let expiresAt = entry.expiresAt ?? null;
-      if (!simple || isPast(expiresAt, this.#now)) {
-        const verdict = this.#prepare(entry, k, size, mode);
-        if (typeof verdict === "string") {
-          outcomes.push(verdict);
-          continue;
-        }
-        expiresAt = verdict.expiresAt;
-      }
-      const tags = entry.tags === undefined || entry.tags.length === 0 ? undefined : [...new Set(entry.tags)];
-      const tagList = tags === undefined ? null : JSON.stringify(tags);
-      let staleAt = staleBefore(entry.staleAt, expiresAt);
-      const at = recency.tick();
-      let written = insert.run(k, expiresAt, staleAt, this.#now, at, size, tagList);
-      if (written.changes === 0) {
-        const verdict = this.#prepare(entry, k, size, mode);
-        if (typeof verdict === "string") {
-          outcomes.push(verdict);
-          continue;
-        }
-        expiresAt = verdict.expiresAt;
-        staleAt = staleBefore(entry.staleAt, expiresAt);
-        written = insert.run(k, expiresAt, staleAt, this.#now, at, size, tagList);
-      }
-      const id = Number(written.lastInsertRowid);
-      insertBody.run(id, bodies === undefined ? entry.value : (bodies[i] ?? ""));
-      if (entry.meta !== undefined) this.#link.action("INSERT INTO metas (id, meta) VALUES (?, ?)").run(id, entry.meta);
-      if (tags !== undefined) this.#insertTags(tags, k, id);
-      this.#entries += 1;
-      this.#bytes += size;
-      outcomes.push("stored");
+    return entries.map((entry, i) => this.#put(entry, mode, bodies?.[i] ?? entry.value));
+  }
+
+  #put(entry: NewEntry, mode: SetMode, body: Uint8Array | string): SetOutcome {
+    const k = this.#options.namespace + entry.key;
+    const given = entry.expiresAt ?? null;
+    // Most writes are of new keys: those are inserted without a look at what was there.
+    if (mode === "always" && !this.#bounded && !isPast(given, this.#now) && this.#insert(entry, k, given, body)) {
+      return "stored";
     }
-    return outcomes;
+    const verdict = this.#prepare(entry, k, mode);
+    if (typeof verdict !== "string") {
+      this.#insert(entry, k, verdict.expiresAt, body);
+      return "stored";
+    }
+    if (typeof body === "string") this.released.push(body);
+    return verdict;
+  }
+
+  /** False where the key is there already. */
+  #insert(entry: NewEntry, k: string, expiresAt: number | null, body: Uint8Array | string): boolean {
+    const { value, meta } = entry;
+    const tags = entry.tags === undefined || entry.tags.length === 0 ? undefined : [...new Set(entry.tags)];
+    const list = tags === undefined ? null : JSON.stringify(tags);
+    const staleAt = staleBefore(entry.staleAt, expiresAt);
+    const at = this.#options.recency.tick();
+    const written = this.#insertEntry.run(k, expiresAt, staleAt, this.#now, at, value.length, list);
+    if (written.changes === 0) return false;
+    const id = Number(written.lastInsertRowid);
+    this.#insertBody.run(id, body);
+    if (meta !== undefined) this.#link.action("INSERT INTO metas (id, meta) VALUES (?, ?)").run(id, meta);
+    if (tags !== undefined) {
+      const insert = this.#link.action("INSERT INTO tags (tag, k, id) VALUES (?, ?, ?)");
+      for (const tag of tags) insert.run(tag, k, id);
+    }
+    this.#entries += 1;
+    this.#bytes += value.length;
+    return true;
   }
 
   /** Makes way for an entry: what to answer at once, or the deadline that it gets. */
-  #prepare(entry: NewEntry, k: string, size: number, mode: SetMode): SetOutcome | { expiresAt: number | null } {
+  #prepare(entry: NewEntry, k: string, mode: SetMode): SetOutcome | { expiresAt: number | null } {
+    const size = entry.value.length;
     const old = this.#find(k);
     const live = old !== undefined && !isPast(old[2], this.#now);
     if (mode !== "always" && (mode === "if-present") !== live) return "condition";
@@ -168,11 +168,6 @@ export class Writer {
     }
     this.#entries -= 1;
     this.#bytes -= size;
-  }
-
-  #insertTags(tags: readonly string[], k: string, id: number): void {
-    const insert = this.#link.action("INSERT INTO tags (tag, k, id) VALUES (?, ?, ?)");
-    for (const tag of tags) insert.run(tag, k, id);
   }
 
   touch(changes: readonly Touch[]): boolean[] {

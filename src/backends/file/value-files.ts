@@ -1,0 +1,136 @@
+import { createHash, randomBytes } from "node:crypto";
+import { unlinkSync } from "node:fs";
+import { type FileHandle, mkdir, open, opendir, readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { codeOf } from "../../errors.js";
+
+/** Files that are read or written at the same time. */
+const CONCURRENCY = 16;
+/** The name of a value file, with the folder that its first two letters name. */
+const NAME = /^[0-9a-f]{64}-[0-9a-f]{16}$/;
+
+/** One file a value, under a name that was never used before and says nothing of the key. */
+export class ValueFiles {
+  readonly #folder: string;
+
+  /** @param folder where they are; made with the first value */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** A new name for a value of a key. */
+  nameFor(namespacedKey: string): string {
+    return `${createHash("sha256").update(namespacedKey).digest("hex")}-${randomBytes(8).toString("hex")}`;
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#folder, name.slice(0, 2), name);
+  }
+
+  /** Writes values; where one fails, those written so far are removed. */
+  async write(values: readonly { name: string; value: Uint8Array }[]): Promise<void> {
+    try {
+      await inParallel(values, ({ name, value }) => this.#writeOne(name, value));
+    } catch (error) {
+      this.discard(values.map(({ name }) => name));
+      throw error;
+    }
+  }
+
+  async #writeOne(name: string, value: Uint8Array): Promise<void> {
+    const path = this.#pathOf(name);
+    const file = await this.#create(path);
+    try {
+      await file.writeFile(value);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #create(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, "wx", 0o600);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      return await open(path, "wx", 0o600);
+    }
+  }
+
+  /** The bytes of a value, undefined where the file is not there or not as long as it was. */
+  async read(name: string, size: number): Promise<Buffer | undefined> {
+    try {
+      const value = await readFile(this.#pathOf(name));
+      return value.length === size ? value : undefined;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes files that nothing refers to any more; one that can't be removed now is left to {@link old}. */
+  discard(names: readonly string[]): void {
+    for (const name of names) {
+      try {
+        unlinkSync(this.#pathOf(name));
+      } catch {
+        // Gone already, or an orphan from now on: either way no reader can see it.
+      }
+    }
+  }
+
+  /** Names of files last written before `before` (epoch milliseconds), in groups. */
+  async *old(before: number): AsyncGenerator<string[]> {
+    for (const shard of await namesIn(this.#folder)) {
+      const names = (await namesIn(join(this.#folder, shard))).filter((name) => NAME.test(name));
+      const old: string[] = [];
+      await inParallel(names, async (name) => {
+        if ((await changedAt(this.#pathOf(name))) < before) old.push(name);
+      });
+      if (old.length > 0) yield old;
+    }
+  }
+}
+
+/** Runs the work on all, some at a time; after a failure no more is begun, and it is thrown when what had begun is over. */
+export async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let failure: { error: unknown } | undefined;
+  const worker = async () => {
+    while (next < items.length && failure === undefined) {
+      const index = next++;
+      try {
+        await work(items[index] as T, index);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, worker));
+  if (failure !== undefined) throw failure.error;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  const entries = await orIfMissing(opendir(folder), undefined);
+  if (entries === undefined) return names;
+  for await (const entry of entries) names.push(entry.name);
+  return names;
+}
+
+/** Epoch milliseconds; infinite where there is no such file any more. */
+async function changedAt(path: string): Promise<number> {
+  return (await orIfMissing(stat(path), undefined))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+}
+
+async function orIfMissing<T, D>(work: Promise<T>, otherwise: D): Promise<T | D> {
+  try {
+    return await work;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return otherwise;
+    throw error;
+  }
+}

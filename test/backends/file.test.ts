@@ -1,0 +1,25 @@
+import type { Backend } from "../../src/backends/backend.js";
+import { openFile } from "../../src/backends/file/index.js";
+import { describeBackend } from "../contract/backend.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { tempDir } from "../support/temp-dir.js";
+
+describeBackend("file", async () => {
+  const clock = new FakeClock();
+  const path = tempDir("file");
+  const opened: Backend[] = [];
+  return {
+    clock,
+    async open(namespace = "", options = {}) {
+      const backend = await openFile({ path, namespace, clock, emit: () => {}, ...options });
+      opened.push(backend);
+      return backend;
+    },
+    advance: (ms: number) => clock.advance(ms),
+    shortTtl: 1000,
+    deadlineTolerance: 0,
+    async dispose() {
+      for (const backend of opened) await backend.close();
+    },
+  };
+});
