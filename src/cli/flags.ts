@@ -19,7 +19,7 @@ export const settingFlags: FlagInput = Object.fromEntries(
         ? Flags.boolean(common)
         : Flags.string({
             ...common,
-            helpValue: helpValue(spec.kind),
+            helpValue: spec.value ?? helpValue(spec.kind),
             ...(spec.choices && { options: [...spec.choices] }),
           });
     return [spec.flag, flag];

@@ -11,6 +11,22 @@ class ExamplesFirst extends CommandHelp {
     const place = (header: string) => (rank(header) < 0 ? (/ FLAGS$/.test(header) ? 6 : 5) : rank(header));
     return sections.filter(({ header }) => header !== "DESCRIPTION").sort((a, b) => place(a.header) - place(b.header));
   }
+
+  protected override examples(examples: Command.Example[] | string | undefined): string | undefined {
+    if (!Array.isArray(examples)) return undefined;
+    return examples.map((example) => `$ ${String(example).replaceAll("<%= config.bin %>", BIN)}`).join("\n");
+  }
+
+  /** oclif trims the whole list, and with it the indentation of its first line. */
+  override renderList(...[input, options]: Parameters<CommandHelp["renderList"]>): string {
+    const indentation = /^ */.exec(input[0]?.[0] ?? "")?.[0] ?? "";
+    return indentation + super.renderList(input, options);
+  }
+
+  about(): string {
+    const { summary, description } = this.command;
+    return this.wrap([summary, description].filter(Boolean).join("\n\n"));
+  }
 }
 
 export function commandHelp(command: Command.Class, id: string, host: CommandHost, colour: boolean): string {
@@ -24,12 +40,24 @@ export function commandHelp(command: Command.Class, id: string, host: CommandHos
     args: named(command.args),
     flags: named({ ...command.flags, ...command.baseFlags }),
     examples: command.examples,
+    ...(command.summary !== undefined && { summary: command.summary }),
+    ...(command.description !== undefined && { description: command.description }),
+    usage: usageOf(command, id),
     strict: true,
     load: async () => command,
   };
-  const help = new ExamplesFirst(described, host, { maxWidth: 100, flagSortOrder: "none", docopts: false }).generate();
-  const text = `${[command.summary, command.description].filter(Boolean).join("\n\n")}\n\n${help}\n`;
+  const help = new ExamplesFirst(described, host, { maxWidth: 100, flagSortOrder: "none" });
+  const text = `${help.about()}\n\n${help.generate()}\n`;
   return colour ? text : stripVTControlCharacters(text);
+}
+
+/** `cache set KEY [VALUE] [FLAGS]`, from the arguments. */
+function usageOf(command: Command.Class, id: string): string {
+  const args = Object.entries(command.args).map(([name, { required, multiple }]) => {
+    const word = multiple ? `${name.replace(/s$/, "").toUpperCase()}...` : name.toUpperCase();
+    return required ? word : `[${word}]`;
+  });
+  return [id.replaceAll(":", " "), ...args, "[FLAGS]"].join(" ");
 }
 
 export interface CommandLine {

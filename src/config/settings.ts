@@ -11,6 +11,8 @@ export interface SettingSpec {
   kind: SettingKind;
   choices?: readonly string[];
   summary: string;
+  /** What stands for the value in help, where the kind does not say it. */
+  value?: string;
   /** As a person would type it; absent = not set. */
   fallback?: string;
   /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
@@ -29,6 +31,7 @@ export const SETTINGS = {
     flag: "store",
     char: "s",
     kind: "text",
+    value: "URL",
     summary: "the store: sqlite:PATH, file:DIR, redis://HOST, rediss://HOST or memory:",
   },
   backend: {
@@ -37,11 +40,18 @@ export const SETTINGS = {
     choices: ["memory", "sqlite", "redis", "file"],
     summary: "the store's kind, with the flags below instead of a URL",
   },
-  profile: { flag: "profile", char: "p", kind: "text", summary: "a named set of settings from the config file" },
+  profile: {
+    flag: "profile",
+    char: "p",
+    kind: "text",
+    value: "NAME",
+    summary: "a named set of settings from the config file",
+  },
   namespace: {
     flag: "namespace",
     char: "n",
     kind: "text",
+    value: "NAME",
     summary: "prefix of every key (a trailing : is added), hidden on display",
   },
   cacheTtl: {
@@ -52,8 +62,8 @@ export const SETTINGS = {
   },
   timeout: { flag: "timeout", kind: "duration", summary: "longest wait for one answer of the store (5s)" },
   readOnly: { flag: "read-only", kind: "boolean", summary: "refuse every write before it reaches the store" },
-  cacheDb: { flag: "cache-db", kind: "text", path: true, summary: "file of the SQLite store" },
-  cacheDir: { flag: "cache-dir", kind: "text", path: true, summary: "folder of the file store" },
+  cacheDb: { flag: "cache-db", kind: "text", value: "FILE", path: true, summary: "file of the SQLite store" },
+  cacheDir: { flag: "cache-dir", kind: "text", value: "FOLDER", path: true, summary: "folder of the file store" },
   maxSize: {
     flag: "max-size",
     kind: "integer",
@@ -71,21 +81,48 @@ export const SETTINGS = {
     summary: "use Redis where nothing else names a store",
     compatible: "ENABLE_REDIS",
   },
-  redisHost: redis({ flag: "redis-host", kind: "text", summary: "host of the Redis server (127.0.0.1)" }, "REDIS_HOST"),
+  redisHost: redis(
+    { flag: "redis-host", kind: "text", value: "HOST", summary: "host of the Redis server (127.0.0.1)" },
+    "REDIS_HOST",
+  ),
   redisPort: redis({ flag: "redis-port", kind: "integer", summary: "port of the Redis server (6379)" }, "REDIS_PORT"),
   redisDb: redis({ flag: "redis-db", kind: "integer", summary: "number of the Redis database (0)" }, "REDIS_DB"),
-  redisUsername: redis({ flag: "redis-username", kind: "text", summary: "ACL user" }, "REDIS_USERNAME"),
+  redisUsername: redis({ flag: "redis-username", kind: "text", value: "NAME", summary: "ACL user" }, "REDIS_USERNAME"),
   redisKeyPrefix: redis(
-    { flag: "redis-key-prefix", kind: "text", summary: "raw prefix of every key in Redis, before the namespace" },
+    {
+      flag: "redis-key-prefix",
+      kind: "text",
+      value: "TEXT",
+      summary: "raw prefix of every key in Redis, before the namespace",
+    },
     "REDIS_KEY_PREFIX",
   ),
-  redisCa: { flag: "redis-ca", kind: "text", path: true, summary: "file with the CA of a rediss:// server" },
-  redisCert: { flag: "redis-cert", kind: "text", path: true, summary: "file with the client certificate" },
-  redisKey: { flag: "redis-key", kind: "text", path: true, summary: "file with the key of the client certificate" },
+  redisCa: {
+    flag: "redis-ca",
+    kind: "text",
+    value: "FILE",
+    path: true,
+    summary: "file with the CA of a rediss:// server",
+  },
+  redisCert: {
+    flag: "redis-cert",
+    kind: "text",
+    value: "FILE",
+    path: true,
+    summary: "file with the client certificate",
+  },
+  redisKey: {
+    flag: "redis-key",
+    kind: "text",
+    value: "FILE",
+    path: true,
+    summary: "file with the key of the client certificate",
+  },
   password: redis(
     {
       flag: "password",
       kind: "text",
+      value: "TEXT",
       secret: true,
       summary: "password of the store (others can see it: prefer --password-file)",
     },
@@ -94,6 +131,7 @@ export const SETTINGS = {
   passwordFile: {
     flag: "password-file",
     kind: "text",
+    value: "FILE",
     path: true,
     summary: "file with the password of the store, - for standard input",
   },
