@@ -15,7 +15,7 @@ export function usageError(thrown: unknown, command: typeof Command): CacheError
   if (!(thrown instanceof Error) || !("oclif" in thrown)) return undefined;
   const id = command.id?.replaceAll(":", " ") ?? "";
   const help = `See: ${BIN} ${id} --help`;
-  const unknown = "flags" in thrown && Array.isArray(thrown.flags) ? thrown.flags.map(String) : undefined;
+  const unknown = "flags" in thrown && Array.isArray(thrown.flags) ? thrown.flags.map(flagName) : undefined;
   if (unknown && thrown.message.startsWith("Nonexistent")) {
     const known = Object.keys({ ...command.baseFlags, ...command.flags }).map((flag) => `--${flag}`);
     const near = nearest(unknown[0] ?? "", known);
@@ -24,10 +24,30 @@ export function usageError(thrown: unknown, command: typeof Command): CacheError
     });
   }
   const lines = thrown.message.replace(/\nSee more help with --help$/, "").split("\n");
-  const required = /^Missing \d+ required arg/.test(lines[0] ?? "");
-  const names = required ? lines.slice(1).map((line) => (line.trim().split(/\s+/)[0] ?? "").toUpperCase()) : [];
-  const message = required
-    ? `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} missing`
-    : lines.map((line) => line.trim()).join(" ");
-  return new CacheError("usage", "invalid-arguments", message, { hint: help });
+  return new CacheError("usage", "invalid-arguments", missingArguments(lines) ?? plainly(lines), { hint: help });
+}
+
+/** A flag without the value that may be stuck to it, which can be a secret. */
+function flagName(flag: unknown): string {
+  return String(flag).replace(/=.*$/s, "");
+}
+
+/** oclif lists what is missing with its description, a line each, and may add advice after it. */
+function missingArguments([first = "", ...rest]: readonly string[]): string | undefined {
+  const count = Number(/^Missing (\d+) required arg/.exec(first)?.[1] ?? 0);
+  if (count === 0) return undefined;
+  const names = rest.slice(0, count).map((line) => (line.trim().split(/\s+/)[0] ?? "").toUpperCase());
+  return `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} missing`;
+}
+
+function plainly(lines: readonly string[]): string {
+  const text = lines.map((line) => line.trim()).join(" ");
+  const together = /(--\S+?)(?:=\S*)? cannot also be provided when using (--[^\s=]+)/.exec(text);
+  if (together) return `${together[2]} and ${together[1]} exclude each other`;
+  const choice = /^Expected (--[^\s=]+)=(.*) to be one of: (.*)$/s.exec(text);
+  if (choice) return `${choice[1]}: "${choice[2]}" is none of ${choice[3]}`;
+  const needs = /^Flag (--\S+) expects a value$/.exec(text);
+  if (needs) return `${needs[1]} needs a value`;
+  const surplus = /^Unexpected arguments?: (.*)$/s.exec(text);
+  return surplus ? `there is no place for the argument ${JSON.stringify(surplus[1])}` : text;
 }
