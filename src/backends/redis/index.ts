@@ -63,6 +63,7 @@ class RedisBackend implements Backend, ForeignReader {
       persistent: true,
       shared: true,
       repeatsInScan: true,
+      keepsExpired: false,
       knowsAge: false,
       counts: namespace !== "",
     };

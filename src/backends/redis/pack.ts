@@ -28,7 +28,8 @@ export class Packer {
     const length = Buffer.byteLength(value);
     this.#header(length);
     this.#reserve(length);
-    this.#length += this.#buffer.write(value, this.#length);
+    this.#buffer.write(value, this.#length, length === value.length ? "latin1" : "utf8");
+    this.#length += length;
   }
 
   /** The array; the packer is used up. */

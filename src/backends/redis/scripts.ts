@@ -79,15 +79,35 @@ local function put(k,v,px)
 end
 `;
 
-/** [key, value, deadline]…, mode, keep. Does nothing and gives false where the namespace has tags. */
+/**
+ * [key, value]…, mode, keep, [deadline]… (one if all are the same), `1` if MSETNX may be tried: that, with the deadlines after it, is the fastest way to write keys
+ * that are all new and all different. Gives what was not stored, as letter and number ("c1 t20"), or false, with nothing done, where the namespace
+ * has tags.
+ */
 export const WRITE_PLAIN = define(`
 local call=redis.call
 if call('EXISTS',ARGV[2]..'tags')==1 then return false end
 local mode,keep=ARGV[3],ARGV[4]=='1'
 ${PUT}
-local a,out=cmsgpack.unpack(ARGV[1]),{}
-for i=1,#a,3 do out[#out+1]=put(a[i],a[i+1],a[i+2]) end
-return table.concat(out)
+local a,d=cmsgpack.unpack(ARGV[1]),cmsgpack.unpack(ARGV[5])
+local same,n=#d==1 and d[1],0
+if ARGV[6]=='1' and redis.pcall('MSETNX',unpack(a))==1 then
+  if same~='' then
+    for i=1,#a,2 do
+      n=n+1
+      local px=same or d[n]
+      if px~='' then call('PEXPIRE',a[i],px) end
+    end
+  end
+  return ''
+end
+local out={}
+for i=1,#a,2 do
+  n=n+1
+  local r=put(a[i],a[i+1],same or d[n])
+  if r~='s' then out[#out+1]=r..n end
+end
+return table.concat(out,' ')
 `);
 
 /** [key, value, deadline, member, sidecar, sidecar's text or ""]…, mode, keep. */

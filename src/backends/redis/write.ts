@@ -4,7 +4,8 @@ import type { Call, NewEntry, SetMode, SetOptions, SetOutcome, Touch } from "../
 import { wrap } from "../envelope.js";
 import type { Command } from "./connection.js";
 import { mapError } from "./errors.js";
-import { Packer } from "./pack.js";
+import type { RawKey } from "./names.js";
+import { Packer, pack } from "./pack.js";
 import { asText } from "./reply.js";
 import { scriptsNeeded, TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
 import { memberKey, newSidecar } from "./sidecar.js";
@@ -21,6 +22,7 @@ const MODES: Readonly<Record<SetMode, string>> = { always: "a", "if-absent": "n"
 /** An entry as it goes out. */
 interface Ready {
   entry: NewEntry;
+  full: RawKey;
   stored: Uint8Array;
   deadline: string;
 }
@@ -67,7 +69,8 @@ export class Writer {
       const splits = chunk.length >= ENTRIES_PER_SCRIPT || bytes + stored.length > BYTES_PER_SCRIPT;
       const last = chunk.at(-1);
       if (splits || (last && (last.entry.keepDeadline ?? false) !== (entry.keepDeadline ?? false))) await flush();
-      chunk.push({ entry, stored, deadline: relativeDeadline(entry.expiresAt, now) });
+      const full = this.#store.names.full(entry.key);
+      chunk.push({ entry, full, stored, deadline: relativeDeadline(entry.expiresAt, now) });
       places.push(i);
       bytes += stored.length + entry.key.length;
     }
@@ -97,20 +100,23 @@ export class Writer {
     const { names, scripts } = this.#store;
     const keep = chunk[0]?.entry.keepDeadline ? "1" : "0";
     if (!this.#tagged && !chunk.some(({ entry }) => isTagged(entry))) {
-      const packer = new Packer(chunk.length * 256);
-      for (const { entry, stored, deadline } of chunk) {
-        packer.add(names.full(entry.key));
+      const packer = new Packer(bytesOf(chunk));
+      for (const { full, stored } of chunk) {
+        packer.add(full);
         packer.add(stored);
-        packer.add(deadline);
       }
-      const answer = await scripts.run(WRITE_PLAIN, packer.finish(), names.internal, MODES[mode], keep);
+      const deadlines = new Set(chunk.map(({ deadline }) => deadline));
+      const packedDeadlines = pack(deadlines.size === 1 ? deadlines : chunk.map(({ deadline }) => deadline));
+      const allNew = mode !== "if-present" && !deadlines.has("-") && areDistinct(chunk) ? "1" : "0";
+      const args = [packer.finish(), names.internal, MODES[mode], keep, packedDeadlines, allNew];
+      const answer = await scripts.run(WRITE_PLAIN, ...args);
       if (answer === undefined) return this.#writeWithoutScripts(chunk, mode);
-      if (answer !== null) return asText(answer);
+      if (answer !== null) return lettersOf(asText(answer), chunk.length);
       this.#tagged = true;
     }
-    const packer = new Packer(chunk.length * 384);
-    for (const { entry, stored, deadline } of chunk) {
-      packer.add(names.full(entry.key));
+    const packer = new Packer(bytesOf(chunk) * 2);
+    for (const { entry, full, stored, deadline } of chunk) {
+      packer.add(full);
       packer.add(stored);
       packer.add(deadline);
       packer.add(memberKey(entry.key));
@@ -188,6 +194,22 @@ export class Writer {
     );
     return letters.join("");
   }
+}
+
+function bytesOf(chunk: readonly Ready[]): number {
+  let bytes = 0;
+  for (const { full, stored } of chunk) bytes += full.length + stored.length + 10;
+  return bytes;
+}
+
+const areDistinct = (chunk: readonly Ready[]) => new Set(chunk.map(({ entry }) => entry.key)).size === chunk.length;
+
+/** From the exceptions ("c1 t20", counted from 1) a letter for each entry. */
+function lettersOf(exceptions: string, length: number): string {
+  if (exceptions === "") return "s".repeat(length);
+  const letters = new Array<string>(length).fill("s");
+  for (const one of exceptions.split(" ")) letters[Number(one.slice(1)) - 1] = one.charAt(0);
+  return letters.join("");
 }
 
 const isTagged = (entry: NewEntry) => entry.tags !== undefined && entry.tags.length > 0;
