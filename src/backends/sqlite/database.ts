@@ -20,6 +20,8 @@ export interface DatabaseOptions {
 
 /** Bytes to which the write-ahead log is cut back when it was emptied. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
+/** Pages in the log (4 KiB each) at which it is taken into the database, which waits for the disk: the default of 1,000 makes a bulk deletion wait twice as long. */
+const CHECKPOINT_PAGES = 4000;
 
 /** Which file on which disk, to tell whether a path still leads to what was opened. */
 export interface FileIdentity {
@@ -51,6 +53,7 @@ export function openDatabase(Sqlite: DatabaseConstructor, options: DatabaseOptio
     // Only now that it is known to be ours.
     db.pragma("synchronous = NORMAL");
     db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     if (options.recency) db.exec(RECENCY_INDEX);
   });
 }
