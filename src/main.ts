@@ -3,15 +3,19 @@ import type { Io } from "./cli/io.js";
 import { systemClock } from "./clock.js";
 import { run } from "./run.js";
 
-/** The process around `run`: its streams, its environment, Ctrl-C, and the exit code. */
+/** The process around `run`: its streams, its environment, Ctrl-C and SIGTERM, and the exit code. */
 export async function main(): Promise<void> {
   const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+  let stopped: number = EXIT.interrupted;
+  const stopWith = (code: number) => () => {
+    if (stop.signal.aborted) process.exit(code);
+    stopped = code;
     stop.abort();
   };
+  const interrupt = stopWith(EXIT.interrupted);
+  const terminate = stopWith(EXIT.terminated);
   process.on("SIGINT", interrupt);
-  process.on("SIGTERM", () => process.exit(143));
+  process.on("SIGTERM", terminate);
   // Failures of stdout are told where it is written; one that comes after the last write is a reader that has gone.
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
@@ -28,7 +32,9 @@ export async function main(): Promise<void> {
     signal: stop.signal,
     uid: process.getuid?.(),
   };
-  process.exitCode = await run(process.argv.slice(2), io);
+  const code = await run(process.argv.slice(2), io);
+  process.exitCode = code === EXIT.interrupted ? stopped : code;
   process.off("SIGINT", interrupt);
+  process.off("SIGTERM", terminate);
   if (!process.stdin.isTTY) process.stdin.unref?.();
 }

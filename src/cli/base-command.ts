@@ -141,7 +141,7 @@ export abstract class CacheCommand extends Command {
   async #fail(thrown: unknown): Promise<void> {
     const error = usageError(thrown, this.ctor);
     this.exitCode = error ? exitCodeOf(error) : EXIT.failure;
-    const { code, message, hint } = error ?? { code: "unexpected", message: messageOf(thrown), hint: undefined };
+    const { code, message, hint } = this.#tellable(error, thrown);
     if (this.out.mode !== "text" && !this.out.broken)
       await this.out.error({ code, message, ...(hint !== undefined && { hint }), ...this.errorDetails(thrown) });
     else {
@@ -153,6 +153,15 @@ export abstract class CacheCommand extends Command {
       const cause = thrown.cause === undefined ? "" : `caused by: ${messageOf(thrown.cause)}\n`;
       this.io.stderr.write(error ? cause : `${thrown.stack}\n`);
     }
+  }
+
+  #tellable(
+    error: CacheError | undefined,
+    thrown: unknown,
+  ): { code: string; message: string; hint?: string | undefined } {
+    if (!error) return { code: "unexpected", message: messageOf(thrown) };
+    // The core knows that a call was cancelled, not that somebody pressed a key.
+    return error.code === "aborted" ? { code: error.code, message: "stopped before the end" } : error;
   }
 
   async #close(): Promise<void> {

@@ -11,6 +11,7 @@ export const EXIT = {
   partial: 6,
   refused: 7,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -9,6 +9,7 @@ import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { filterFromFlags, isEverything, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine, targetOf } from "../cli/target.js";
+import { untilStopped } from "../cli/until-stopped.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
@@ -122,7 +123,10 @@ export default class Invalidate extends CacheCommand {
     const seen = new Set<string>();
     let count = 0;
     const limit = flags.limit ?? Number.POSITIVE_INFINITY;
-    scan: for await (const page of cache.scan(deletable(selector), { signal: this.signal })) {
+    scan: for await (const page of untilStopped(
+      cache.scan(deletable(selector), { signal: this.signal }),
+      this.signal,
+    )) {
       for (const { key } of page.entries) {
         if (seen.has(key)) continue;
         if (cache.backend.capabilities.repeatsInScan && seen.size < 1_000_000) seen.add(key);
@@ -133,8 +137,11 @@ export default class Invalidate extends CacheCommand {
     }
     if (count === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
     const exact = !cache.backend.capabilities.repeatsInScan || count <= 1_000_000;
-    await this.out.report({ ...origin(config), dryRun: true, count, exact }, () => "", "entries");
-    if (this.out.mode === "text") {
+    const interrupted = this.signal.aborted;
+    const data = { ...origin(config), dryRun: true, count, exact, ...(interrupted && { interrupted }) };
+    await this.out.report(data, () => "", "entries");
+    if (interrupted) this.out.note("stopped before the end: this is not all that would go");
+    else if (this.out.mode === "text") {
       const entries = `${exact ? "" : "about "}${count} ${count === 1 ? "entry" : "entries"}`;
       this.out.note(`dry run: would ${flags.soft ? "invalidate" : "delete"} ${entries} from ${originLine(config)}`);
     }

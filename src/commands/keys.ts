@@ -4,6 +4,7 @@ import { countFlag, Flags, nullFlag, rateFlag, sizeFlag } from "../cli/flags.js"
 import { keyHeader, keyRow, keyTsv } from "../cli/render/keys.js";
 import { filterFromFlags, keyAsJson, orAll, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
+import { untilStopped } from "../cli/until-stopped.js";
 
 export default class Keys extends CacheCommand {
   static override summary = "List keys with TTL, size, age and tags.";
@@ -52,16 +53,19 @@ export default class Keys extends CacheCommand {
       ...(flags.rate !== undefined && { rate: flags.rate }),
     });
     let count = 0;
-    let cursor: string | undefined;
+    let cursor = flags.cursor;
     if (table) await this.out.write(`${this.out.style.bold(keyHeader())}\n`);
-    for await (const page of scan) {
+    for await (const page of untilStopped(scan, this.signal)) {
       cursor = page.cursor;
       count += page.entries.length;
       for (const entry of page.entries) await this.#entry(entry, cache.clock.now(), table, flags.null);
     }
-    await this.out.report({ ...from, count, ...(cursor !== undefined && { cursor }) }, () => "", "entries");
-    if (this.out.mode === "text" && cursor !== undefined && flags.limit !== undefined)
-      this.out.note(`more: --cursor ${cursor}`);
+    const interrupted = this.signal.aborted;
+    const more = { ...(cursor !== undefined && { cursor }), ...(interrupted && { interrupted }) };
+    await this.out.report({ ...from, count, ...more }, () => "", "entries");
+    if (interrupted)
+      this.out.note(cursor === undefined ? "stopped at the end" : `stopped; go on with --cursor ${cursor}`);
+    else if (this.out.mode === "text" && cursor !== undefined) this.out.note(`more: --cursor ${cursor}`);
   }
 
   async #entry(entry: EntryInfo, now: number, table: boolean, raw: boolean): Promise<void> {

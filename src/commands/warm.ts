@@ -89,14 +89,21 @@ export default class Warm extends CacheCommand {
       await this.out.report({ ...origin(config), ...report }, () =>
         this.out.quiet ? "" : warmText(report, originLine(config)),
       );
+      if (report.interrupted) this.#sayHowToGoOn(flags);
     } catch (error) {
       progress.end();
       if (error instanceof WarmError && this.out.mode === "text")
         this.out.note(warmText(error.report, originLine(config)));
+      if (error instanceof WarmError && error.report.stored > 0) this.#sayHowToGoOn(flags);
       throw error;
     } finally {
       await rejects.close();
     }
+  }
+
+  #sayHowToGoOn({ checkpoint }: WarmFlags): void {
+    const next = checkpoint === undefined ? "begins anew; with --checkpoint FILE one goes on" : "goes on from there";
+    this.out.note(`the same command ${next}`);
   }
 
   #options(flags: WarmFlags, config: ResolvedConfig): WarmOptions {
