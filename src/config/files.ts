@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 
@@ -32,10 +32,10 @@ export interface ConfigFile {
  */
 export async function findConfigFiles(input: FileSearch, warn: Listener): Promise<ConfigFile[]> {
   const found: ConfigFile[] = [];
-  const project = projectFile(input.cwd, input.env.HOME || homedir());
+  const project = projectFile(input.cwd, resolve(homeOf(input.env)));
   if (project !== undefined) {
     const owner = statSync(project).uid;
-    if (input.uid !== undefined && owner !== input.uid && input.uid !== 0) {
+    if (input.uid !== undefined && owner !== input.uid) {
       warn({
         type: "warning",
         code: "config-of-another-user",
@@ -49,9 +49,14 @@ export async function findConfigFiles(input: FileSearch, warn: Listener): Promis
   return found;
 }
 
+/** The user's home folder. */
+export function homeOf(env: FileSearch["env"]): string {
+  return env.HOME || homedir();
+}
+
 /** Where the user's own config file is, whether it is there or not. */
 export function userFile(env: FileSearch["env"]): string {
-  const folder = env.XDG_CONFIG_HOME || join(env.HOME || homedir(), ".config");
+  const folder = env.XDG_CONFIG_HOME || join(homeOf(env), ".config");
   return join(folder, "cachectl", CONFIG_FILE_NAME);
 }
 
@@ -74,15 +79,24 @@ export async function readConfigFile(path: string, layer: "project" | "user"): P
   } catch (error) {
     throw new CacheError("usage", "invalid-config", `${path} can't be read (${codeOf(error)})`, { cause: error });
   }
+  const bare = text.replace(/^\ufeff/, "");
   let json: unknown;
   try {
-    json = JSON.parse(text.replace(/^\ufeff/, ""));
+    json = JSON.parse(bare);
   } catch (error) {
-    throw new CacheError("usage", "invalid-config", `${path} is not JSON: ${messageOf(error)}`, {
-      hint: "Check it with: cache config validate",
+    const { place, reason } = syntaxError(bare, messageOf(error));
+    throw new CacheError("usage", "invalid-config", `${path}${place} is not JSON: ${reason}`, {
+      hint: "Correct it; cache config validate checks it again.",
     });
   }
   const { checkConfigFile } = await import("./file-schema.js");
   const { profiles = {}, ...values } = checkConfigFile(json, path);
   return { path, folder: dirname(path), layer, values, profiles };
+}
+
+/** V8 names a position, or nothing where the text ends too early; people look for a line. */
+function syntaxError(text: string, message: string): { place: string; reason: string } {
+  const said = /^(.*?)(?: in JSON)? at position (\d+)/s.exec(message);
+  const before = text.slice(0, said ? Number(said[2]) : text.length).split("\n");
+  return { place: `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`, reason: said?.[1] ?? message };
 }

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { CacheError } from "../errors.js";
 import { parseSize, parseTtl } from "../units.js";
@@ -22,10 +21,22 @@ const POLICIES = { memory: ["lru"], stored: ["fifo", "lru"] } as const;
 
 /**
  * What a store URL names.
+ * @param where who gave it (`--store`, a config file), for messages
  * @param base folder that relative paths start at
+ * @param home what `~` stands for
  * @throws CacheError `invalid-store`, without any password that the text may hold
  */
-export function parseStoreUrl(text: string, base: string): StoreTarget {
+export function parseStoreUrl(text: string, where: string, base: string, home: string): StoreTarget {
+  try {
+    return parseUrl(text, base, home);
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    throw new CacheError("usage", error.code, `${where}: ${error.message}`, hint);
+  }
+}
+
+function parseUrl(text: string, base: string, home: string): StoreTarget {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     throw invalid(`"${redactUrl(text)}" is not a store URL`, `${HINT} A file is sqlite:${redactUrl(text)}.`);
@@ -33,7 +44,7 @@ export function parseStoreUrl(text: string, base: string): StoreTarget {
   if (scheme === "redis+sentinel" || scheme === "redis+cluster" || scheme === "http" || scheme === "https") {
     throw invalid(`${scheme}: stores are not supported by this version`, HINT);
   }
-  if (scheme === "redis" || scheme === "rediss") return parseRedis(text, base);
+  if (scheme === "redis" || scheme === "rediss") return parseRedis(text, base, home);
   if (scheme !== "memory" && scheme !== "sqlite" && scheme !== "file") {
     throw invalid(`"${scheme}:" is not a kind of store`, HINT);
   }
@@ -47,30 +58,34 @@ export function parseStoreUrl(text: string, base: string): StoreTarget {
   const bare = path.startsWith("//") ? path.slice(2) : path;
   if (bare === "" || bare === ":memory:") throw invalid(`${scheme}: needs a path`, HINT);
   const policy = takePolicy(parameters, POLICIES.stored);
-  return { kind: scheme, path: resolvePath(bare, base), ...policy, ...parseOptions(scheme, parameters) };
+  return { kind: scheme, path: resolvePath(bare, base, home), ...policy, ...parseOptions(scheme, parameters) };
 }
 
 /** An absolute path; `~/` is the home folder, since a shell does not expand it inside a URL. */
-export function resolvePath(path: string, base: string): string {
-  if (path.startsWith("~/")) return join(homedir(), path.slice(2));
+export function resolvePath(path: string, base: string, home: string): string {
+  if (path.startsWith("~/")) return join(home, path.slice(2));
   return isAbsolute(path) ? path : resolve(base, path);
 }
 
-function parseRedis(text: string, base: string): StoreTarget {
+function parseRedis(text: string, base: string, home: string): StoreTarget {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw invalid(`"${redactUrl(text)}" is not a Redis URL`, "Write it like redis://HOST:6379/0.");
+    throw invalid(
+      `"${redactUrl(text)}" is not a Redis URL`,
+      "Write it like redis://HOST:6379/0; escape / ? # @ in a password.",
+    );
   }
   if (url.hostname === "") throw invalid("the Redis URL names no host", "Write it like redis://HOST:6379/0.");
   if (!/^\/?\d{0,4}$/.test(url.pathname)) {
-    throw invalid(`"${url.pathname}" is not the number of a Redis database`, "Write it like redis://HOST:6379/0.");
+    const hint = "Write it like redis://HOST:6379/0; escape a / in a password as %2F.";
+    throw invalid(`"${redactUrl(text)}" does not end in the number of a Redis database`, hint);
   }
   const files: { ca?: string; cert?: string; key?: string } = {};
   for (const name of ["ca", "cert", "key"] as const) {
     const value = url.searchParams.get(name);
-    if (value !== null) files[name] = resolvePath(value, base);
+    if (value !== null) files[name] = resolvePath(value, base, home);
     url.searchParams.delete(name);
   }
   const options = parseOptions("redis", url.searchParams);
@@ -101,12 +116,17 @@ function takePolicy<P extends string>(query: URLSearchParams, known: readonly P[
   return { policy };
 }
 
-/** The text with the password of a URL blotted out, also where the URL is malformed. */
+/**
+ * The text with the password of a URL blotted out, also where the URL is malformed: what can't be parsed may hold a password with a
+ * `/`, `?` or `#` that was not escaped, so that all before the last `@` is taken for user and password.
+ */
 export function redactUrl(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)(.*)@/is, (_all, scheme: string, userinfo: string) => {
-    const colon = userinfo.indexOf(":");
-    return `${scheme}${colon < 0 ? userinfo : userinfo.slice(0, colon)}${colon < 0 ? "" : ":***"}@`;
-  });
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(text) ?? [];
+  const query = URL.canParse(text) ? rest.search(/[?#]/) : -1;
+  const at = (query < 0 ? rest : rest.slice(0, query)).lastIndexOf("@");
+  const colon = rest.indexOf(":");
+  if (at < 0 || colon < 0 || colon > at) return text;
+  return `${scheme}${rest.slice(0, colon)}:***${rest.slice(at)}`;
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { CacheCommand } from "../../cli/base-command.js";
 import { optionalArg } from "../../cli/flags.js";
 import { readConfigFile } from "../../config/files.js";
-import { loadConfig } from "../../config/load.js";
+import { checkConfigValues } from "../../config/load.js";
 
 export default class ConfigValidate extends CacheCommand {
   static override summary = "Check a config file, and every profile in it; exit 2 if something can't be right.";
@@ -14,17 +14,15 @@ export default class ConfigValidate extends CacheCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ConfigValidate);
-    const { cwd, env, uid } = this.io;
-    if (args.file !== undefined) {
-      const file = await readConfigFile(resolve(cwd, args.file), "project");
-      return this.#valid([file.path], Object.keys(file.profiles));
-    }
-    const { files } = await this.settings(flags);
-    const profiles = files.flatMap((file) => Object.keys(file.profiles));
-    for (const profile of profiles) await loadConfig({ flags: { profile }, env, cwd, uid });
+    const { cwd, env } = this.io;
+    const files =
+      args.file === undefined
+        ? (await this.settings(flags)).files
+        : [await readConfigFile(resolve(cwd, args.file), "project")];
+    for (const file of files) checkConfigValues(file, env);
     return this.#valid(
       files.map((file) => file.path),
-      profiles,
+      files.flatMap((file) => Object.keys(file.profiles)),
     );
   }
 

@@ -1,0 +1,38 @@
+import type { ConfigFile, FileSearch } from "./files.js";
+import type { SettingName, SettingValue } from "./settings.js";
+
+export type Layer = "default" | "user" | "project" | "environment" | "flag";
+
+/** Where a value came from. */
+export interface Source {
+  layer: Layer;
+  /** `--store`, `CACHE_STORE`, `/home/me/app/cache.config.json (profile prod)`, `default`. */
+  where: string;
+  /** The config file that said it. */
+  file?: ConfigFile;
+  /** The profile in it, if one said it. */
+  profile?: string;
+}
+
+export interface Setting {
+  value: SettingValue;
+  source: Source;
+}
+
+/** What the settings are read from; nothing else of the process is looked at. */
+export interface ConfigInput extends FileSearch {
+  flags: Partial<Record<SettingName, string | boolean>>;
+  /** The password, where a setting says to take it from standard input or to ask for it. @param noInput nobody may be asked */
+  readSecret?: (from: "stdin" | "prompt", noInput: boolean) => Promise<string>;
+}
+
+/** Undefined where nobody said anything and there is no default. */
+export type Settings = Record<SettingName, Setting | undefined>;
+
+/** A higher layer beats a lower one. */
+export const RANK: Record<Layer, number> = { default: 0, user: 1, project: 2, environment: 3, flag: 4 };
+
+/** Was the setting made in a higher layer than the source? Then it beats what the source says of the same. */
+export function outranks(setting: Setting | undefined, source: Source): boolean {
+  return setting !== undefined && RANK[setting.source.layer] > RANK[source.layer];
+}

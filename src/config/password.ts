@@ -1,0 +1,100 @@
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { isAbsolute, relative, sep } from "node:path";
+import { CacheError, codeOf } from "../errors.js";
+import type { WarningEvent } from "../events.js";
+import { type ConfigInput, RANK, type Settings, type Source } from "./layers.js";
+import type { StoreTarget } from "./store-url.js";
+
+/**
+ * The password, from a flag, the environment, a file, standard input or a prompt. It is used only for a server that was named
+ * by the same layer or a higher one, so that a project's config file can't send it elsewhere.
+ */
+export async function readPassword(
+  input: ConfigInput,
+  settings: Settings,
+  goesTo: Source,
+  store: StoreTarget,
+  warnings: WarningEvent[],
+): Promise<string | undefined> {
+  if (store.kind !== "redis") return undefined;
+  const inUrl = new URL(store.url).password !== "";
+  if (inUrl && goesTo.layer !== "environment") {
+    warnings.push({
+      type: "warning",
+      code: "password-in-url",
+      message: `the password stands in ${goesTo.where}, where others can see it`,
+      hint: "Use --password-file, or CACHE_PASSWORD.",
+    });
+  }
+  const noInput = settings.noInput?.value === true;
+  if (settings.askPassword?.value === true && input.readSecret) return input.readSecret("prompt", noInput);
+  const { password, passwordFile } = settings;
+  const secret =
+    RANK[password?.source.layer ?? "default"] >= RANK[passwordFile?.source.layer ?? "default"]
+      ? password
+      : passwordFile;
+  if (!secret) return undefined;
+  if (secret.source.layer === "flag" && secret === password) {
+    warnings.push({
+      type: "warning",
+      code: "password-in-flag",
+      message: "a password on the command line can be seen by others",
+      hint: "Use --password-file, or CACHE_PASSWORD.",
+    });
+  }
+  const crossesFiles = goesTo.layer === "project" && secret.source.layer !== "project";
+  if (RANK[goesTo.layer] < RANK[secret.source.layer] || crossesFiles) {
+    warnings.push({
+      type: "warning",
+      code: "password-withheld",
+      message: `the password of ${secret.source.where} is not sent to the server that ${goesTo.where} names`,
+      hint: "Name the store with --store, or with CACHE_STORE.",
+    });
+    return undefined;
+  }
+  if (secret === password) return String(secret.value);
+  if (secret.value === "-") return input.readSecret?.("stdin", noInput);
+  const path = String(secret.value);
+  if (secret.source.layer === "project" && !liesIn(path, secret.source.file?.folder)) {
+    warnings.push({
+      type: "warning",
+      code: "password-withheld",
+      message: `${path} lies outside the folder of ${secret.source.where}, which may not send it anywhere`,
+      hint: "Name it with --password-file or CACHE_PASSWORD_FILE if that is meant.",
+    });
+    return undefined;
+  }
+  return readPasswordFile(path, warnings);
+}
+
+/** A project's config file comes with the project: it names no file of the user's to be sent to a server of its choice. */
+function liesIn(path: string, folder: string | undefined): boolean {
+  if (folder === undefined) return false;
+  try {
+    const way = relative(realpathSync(folder), realpathSync(path));
+    return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  } catch (error) {
+    // What is not there can't be sent; reading it will say so.
+    return codeOf(error) === "ENOENT";
+  }
+}
+
+function readPasswordFile(path: string, warnings: WarningEvent[]): string {
+  try {
+    const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    if (process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0) {
+      warnings.push({
+        type: "warning",
+        code: "password-file-open",
+        message: `others can read the password file ${path}`,
+        hint: `Run: chmod 600 ${path}`,
+      });
+    }
+    return text;
+  } catch (error) {
+    throw new CacheError("usage", "password-file", `the password file ${path} can't be read (${codeOf(error)})`, {
+      cause: error,
+      hint: "Check the path and its permissions.",
+    });
+  }
+}
