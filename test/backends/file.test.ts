@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Backend } from "../../src/backends/backend.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { describeBackend } from "../contract/backend.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { expectSound } from "../support/sqlite-invariants.js";
 import { tempDir } from "../support/temp-dir.js";
 
 describeBackend("file", async () => {
@@ -18,6 +21,9 @@ describeBackend("file", async () => {
     advance: (ms: number) => clock.advance(ms),
     shortTtl: 1000,
     deadlineTolerance: 0,
+    validate() {
+      if (existsSync(join(path, "index.db"))) expectSound(join(path, "index.db"));
+    },
     async dispose() {
       for (const backend of opened) await backend.close();
     },
