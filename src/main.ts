@@ -19,9 +19,11 @@ export async function main(): Promise<void> {
   // Failures of stdout are told where it is written; one that comes after the last write is a reader that has gone.
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
+  let readsInput = false;
   const io: Io = {
-    // Opened only by who reads it: that costs a start some milliseconds.
+    // Opened only by who asks for it: that costs a start some milliseconds.
     get stdin() {
+      readsInput = true;
       return process.stdin;
     },
     stdout: process.stdout,
@@ -36,5 +38,6 @@ export async function main(): Promise<void> {
   process.exitCode = code === EXIT.interrupted ? stopped : code;
   process.off("SIGINT", interrupt);
   process.off("SIGTERM", terminate);
-  if (!process.stdin.isTTY) process.stdin.unref?.();
+  // An input that is still open, because not all of it was wanted, does not keep the process.
+  if (readsInput && !process.stdin.isTTY) process.stdin.unref?.();
 }
