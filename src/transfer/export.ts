@@ -34,16 +34,21 @@ export interface ExportOptions extends CallOptions {
 
 /** Bytes of values that one read should bring; how many keys that is follows from the sizes seen. */
 const READ_BYTES = 4 * 1024 * 1024;
-const FIRST_READ_KEYS = 50;
+const FIRST_READ_KEYS = 16;
 const MOST_READ_KEYS = 500;
 
-/** Text above this is written as base64, which grows by a third and not by up to six. */
-const MAX_TEXT_BYTES = 32 * 1024 * 1024;
+/** Lines that are written at once, in characters, where they are short. */
+const CHUNK_CHARS = 256 * 1024;
+
+/** Text above this is written as base64, which grows by a third; control characters grow by six. */
+const MAX_TEXT_BYTES = 8 * 1024 * 1024;
+/** Shorter text is written as such even if it grows. */
+const SHORT_TEXT_BYTES = 1024;
 const MAX_VALUE_BYTES = Math.floor((MAX_RECORD_BYTES * 3) / 4) - 64 * 1024;
 
 /**
  * Writes what a selector holds as NDJSON that `warm` takes back: the same bytes (a string, or base64 for what is no
- * UTF-8), tags, and absolute deadlines (`null` = never). Nothing is counted and no recency moved. A page of keys and
+ * UTF-8 or would grow much), tags, and absolute deadlines (`null` = never). Nothing is counted and no recency moved. A page of keys and
  * some megabytes of values are held at once, more only for a single larger value.
  * @param write is given some lines at a time and awaited
  */
@@ -94,9 +99,9 @@ export class ExportRun {
           if (signal?.aborted) break;
           const some = keys.slice(i, i + this.#readKeys);
           i += some.length;
-          const lines = await this.#read(some);
+          const found = await this.#read(some);
           report.elapsed = this.#cache.clock.monotonic() - started;
-          if (lines.length > 0) yield lines;
+          yield* this.#write(found);
           onProgress?.(report);
         }
         if (signal?.aborted) break;
@@ -130,26 +135,40 @@ export class ExportRun {
     return false;
   }
 
-  async #read(keys: readonly string[]): Promise<Buffer> {
-    const { report } = this;
+  async #read(keys: readonly string[]): Promise<[string, Exported][]> {
     const found = await this.#cache.readMany(keys, { want: "all", peek: true });
-    const lines: string[] = [];
+    const entries: [string, Exported][] = [];
     const missing: string[] = [];
     let bytes = 0;
     keys.forEach((key, i) => {
       const entry = found[i];
       if (entry === undefined) missing.push(key);
-      else if (entry.value.length > MAX_VALUE_BYTES) report.unfit += 1;
       else {
-        lines.push(lineOf(key, entry));
+        entries.push([key, entry]);
         bytes += entry.value.length;
       }
     });
-    report.exported += lines.length;
-    report.bytes += bytes;
     this.#readKeys = Math.max(1, Math.min(MOST_READ_KEYS, Math.floor((READ_BYTES * keys.length) / Math.max(1, bytes))));
     if (missing.length > 0) await this.#countMissing(missing);
-    return Buffer.from(lines.join(""));
+    return entries;
+  }
+
+  *#write(entries: readonly [string, Exported][]): Generator<Buffer> {
+    const { report } = this;
+    let lines = "";
+    for (const [key, entry] of entries) {
+      if (entry.value.length > MAX_VALUE_BYTES) {
+        report.unfit += 1;
+        continue;
+      }
+      lines += lineOf(key, entry);
+      report.exported += 1;
+      report.bytes += entry.value.length;
+      if (lines.length < CHUNK_CHARS) continue;
+      yield Buffer.from(lines);
+      lines = "";
+    }
+    if (lines !== "") yield Buffer.from(lines);
   }
 
   /** A key that could not be read has gone, or is of another type, which a listing of keys alone need not tell. */
@@ -182,8 +201,9 @@ interface Exported {
 /** One record as a line. JSON text is written as a string too, so that `1.0` comes back as it is. */
 function lineOf(key: string, { value, expiresAt, tags }: Exported): string {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const asText = bytes.length <= MAX_TEXT_BYTES && isUtf8(bytes);
-  const data = asText ? JSON.stringify(bytes.toString("utf8")) : `"${bytes.toString("base64")}","encoding":"base64"`;
+  const text = bytes.length <= MAX_TEXT_BYTES && isUtf8(bytes) ? JSON.stringify(bytes.toString("utf8")) : undefined;
+  const grown = text === undefined || (bytes.length > SHORT_TEXT_BYTES && text.length > bytes.length * 2);
+  const data = grown ? `"${bytes.toString("base64")}","encoding":"base64"` : text;
   const tagged = tags !== undefined && tags.length > 0 ? `,"tags":${JSON.stringify(tags)}` : "";
   return `{"key":${JSON.stringify(key)},"value":${data}${tagged},"expiresAt":${expiresAt ?? null}}\n`;
 }
