@@ -1,10 +1,13 @@
 import { Command } from "@oclif/core/command";
+import type { Input, ParserOutput } from "@oclif/core/interfaces";
 import type { Cache } from "../cache/cache.js";
+import { outranks, type Settings } from "../config/layers.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { CacheEvent } from "../events.js";
 import { openConfigured } from "../open-cache.js";
+import { saidBeforeParsing, settleSwitches } from "./argv.js";
 import type { CommandHost } from "./command-host.js";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.js";
 import { settingFlags, typedSettings } from "./flags.js";
@@ -12,6 +15,7 @@ import { readSecret } from "./input.js";
 import type { Io } from "./io.js";
 import { type Mode, Output } from "./output.js";
 import { styleFor } from "./style.js";
+import { originLine } from "./target.js";
 import { usageError } from "./usage-error.js";
 
 /**
@@ -27,10 +31,14 @@ export abstract class CacheCommand extends Command {
   #config: ResolvedConfig | undefined;
   #cache: Cache | undefined;
   readonly #stop = new AbortController();
+  readonly #off: readonly string[];
 
   constructor(argv: string[], config: CommandHost) {
     super(argv, config);
     this.io = config.io;
+    const settled = settleSwitches(argv, this.ctor);
+    this.argv = settled.argv;
+    this.#off = settled.off;
   }
 
   /** Runs the command and gives its exit code; never throws for what a user can cause. */
@@ -50,13 +58,22 @@ export abstract class CacheCommand extends Command {
     return this.exitCode;
   }
 
+  protected override async parse<F extends Parsed, B extends Parsed, A extends Parsed>(
+    options?: Input<F, B, A>,
+    argv?: string[],
+  ): Promise<ParserOutput<F, B, A>> {
+    const parsed = await super.parse(options, argv);
+    for (const name of this.#off) Object.assign(parsed.flags, { [name]: false });
+    return parsed;
+  }
+
   /** Aborted by Ctrl-C, and when nobody reads our output any more. */
   protected get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
   protected get out(): Output {
-    this.#out ??= this.#makeOutput(this.#wantedMode(), this.argv.includes("--quiet"), false);
+    this.#out ??= this.#makeOutput(this.#wantedMode(), this.#said("quiet"), this.#said("no-color"));
     return this.#out;
   }
 
@@ -64,23 +81,16 @@ export abstract class CacheCommand extends Command {
   protected async settings(flags: Readonly<Record<string, unknown>>): Promise<ResolvedConfig> {
     if (this.#config) return this.#config;
     const { io } = this;
-    const noInput = flags["no-input"] === true;
     this.#config = await loadConfig({
       flags: typedSettings(flags),
       env: io.env,
       cwd: io.cwd,
       uid: io.uid,
-      readSecret: (from) => readSecret(io, from, noInput),
+      readSecret: (from, noInput) => readSecret(io, from, noInput),
     });
     const { settings } = this.#config;
-    const mode = settings.json?.value === true ? "json" : settings.ndjson?.value === true ? "ndjson" : "text";
-    if (settings.json?.source.layer === "flag" && settings.ndjson?.source.layer === "flag") {
-      throw new CacheError("usage", "conflicting-flags", "--json and --ndjson are two forms of the same output", {
-        hint: "Use one of them.",
-      });
-    }
     this.#out?.dispose();
-    this.#out = this.#makeOutput(mode, settings.quiet?.value === true, settings.noColor?.value === true);
+    this.#out = this.#makeOutput(modeOf(settings), settings.quiet?.value === true, settings.noColor?.value === true);
     for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
     return this.#config;
   }
@@ -94,13 +104,36 @@ export abstract class CacheCommand extends Command {
         hint: "Use sqlite:PATH, file:DIR or redis://HOST.",
       });
     }
-    this.verbose(flags, `store: ${config.store.kind} (${config.storeSource.where})`);
+    this.verbose(`store: ${originLine(config)} (${config.storeSource.where})`);
     this.#cache = await openConfigured(config, this.io.clock, (event) => this.#heard(event));
     return this.#cache;
   }
 
-  protected verbose(flags: Readonly<Record<string, unknown>>, text: string): void {
-    if (flags.verbose === true) this.out.note(this.out.errStyle.dim(text));
+  /**
+   * The same for a command that writes.
+   * @throws CacheError `read-only`, before the store is touched
+   */
+  protected async openForWriting(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
+    const { readOnly } = (await this.settings(flags)).settings;
+    if (readOnly?.value === true) {
+      throw new CacheError(
+        "refused",
+        "read-only",
+        `nothing may be written here: ${readOnly.source.where} says read-only`,
+        {
+          hint:
+            readOnly.source.layer === "flag"
+              ? "Leave out --read-only."
+              : "Use a profile that may write, or say --read-only=false if it is to be written all the same.",
+        },
+      );
+    }
+    return this.openCache(flags);
+  }
+
+  protected verbose(text: string): void {
+    const said = this.#config?.settings.verbose?.value === true;
+    if (said) this.out.note(this.out.errStyle.dim(text));
   }
 
   /** What the JSON form of an error holds besides code, message and hint. */
@@ -130,12 +163,13 @@ export abstract class CacheCommand extends Command {
     });
   }
 
-  /** The output mode before flags are parsed, so that also a mistake in them is told in the form that was asked for. */
+  #said(name: string): boolean {
+    return saidBeforeParsing(name, this.argv, this.io.env);
+  }
+
   #wantedMode(): Mode {
-    const end = this.argv.indexOf("--");
-    const flags = end < 0 ? this.argv : this.argv.slice(0, end);
-    if (flags.includes("--json")) return "json";
-    return flags.includes("--ndjson") ? "ndjson" : "text";
+    if (this.argv.includes("--ndjson") && !this.argv.includes("--json")) return "ndjson";
+    return this.#said("json") ? "json" : this.#said("ndjson") ? "ndjson" : "text";
   }
 
   async #fail(thrown: unknown): Promise<void> {
@@ -149,7 +183,7 @@ export abstract class CacheCommand extends Command {
       this.io.stderr.write(`${errStyle.red("error:")} ${message}\n`);
       if (hint !== undefined) this.io.stderr.write(`  ${errStyle.dim(hint)}\n`);
     }
-    if (this.argv.includes("--verbose") && thrown instanceof Error) {
+    if ((this.#config?.settings.verbose?.value === true || this.#said("verbose")) && thrown instanceof Error) {
       const cause = thrown.cause === undefined ? "" : `caused by: ${messageOf(thrown.cause)}\n`;
       this.io.stderr.write(error ? cause : `${thrown.stack}\n`);
     }
@@ -172,4 +206,19 @@ export abstract class CacheCommand extends Command {
     }
     this.#out?.dispose();
   }
+}
+
+type Parsed = Record<string, unknown>;
+
+/** One of the two forms of output for programs: the one that the higher layer names. */
+function modeOf({ json, ndjson }: Settings): Mode {
+  if (json?.value !== true || ndjson?.value !== true) {
+    return json?.value === true ? "json" : ndjson?.value === true ? "ndjson" : "text";
+  }
+  if (json.source.layer === ndjson.source.layer) {
+    throw new CacheError("usage", "conflicting-flags", "json and ndjson are two forms of the same output", {
+      hint: `Use one of them: ${json.source.where} and ${ndjson.source.where} say both.`,
+    });
+  }
+  return outranks(json, ndjson.source) ? "json" : "ndjson";
 }

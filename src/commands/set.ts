@@ -39,7 +39,7 @@ export default class SetValue extends CacheCommand {
     const { args, flags } = await this.parse(SetValue);
     const config = await this.settings(flags);
     const value = await this.#value(args.value, flags.file);
-    const cache = await this.openCache(flags);
+    const cache = await this.openForWriting(flags);
     const mode: SetMode = flags["if-absent"] ? "if-absent" : flags["if-present"] ? "if-present" : "always";
     const ttl = flags.ttl === "keep" ? undefined : flags.ttl === "none" ? null : flags.ttl;
     const [outcome] = await cache.writeMany([{ key: args.key, value, ttl, tags: flags.tag }], {

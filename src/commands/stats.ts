@@ -41,7 +41,7 @@ export default class Stats extends CacheCommand {
     if (flags.by !== undefined && flags.top === undefined) {
       throw new CacheError("usage", "invalid-arguments", "--by needs --top", { hint: "Say how many: --top 10." });
     }
-    const cache = await this.openCache(flags);
+    const cache = await (flags.reset ? this.openForWriting(flags) : this.openCache(flags));
     const from = origin(config);
     if (flags.reset) {
       await cache.resetStats();

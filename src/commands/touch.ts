@@ -29,7 +29,7 @@ export default class Touch extends CacheCommand {
     if (flags.ttl === undefined) {
       throw new CacheError("usage", "invalid-arguments", "--ttl is missing", { hint: "Say --ttl 10m, or --ttl none." });
     }
-    const cache = await this.openCache(flags);
+    const cache = await this.openForWriting(flags);
     const ttl = typeof flags.ttl === "number" ? flags.ttl : null;
     const done = await cache.touchMany(keys, ttl, { signal: this.signal });
     for (const [i, key] of keys.entries()) {

@@ -53,7 +53,7 @@ export default class Warm extends CacheCommand {
         hint: "Name a file, a URL, or - for standard input.",
       });
     }
-    const cache = await this.openCache(flags);
+    const cache = await (flags["dry-run"] ? this.openCache(flags) : this.openForWriting(flags));
     if (flags["if-hit-rate-below"] !== undefined) {
       const { hitRate } = await cache.stats();
       if (hitRate !== undefined && hitRate * 100 >= flags["if-hit-rate-below"]) {
