@@ -1,0 +1,53 @@
+// npm run bench -- NAME: measures one row of the table in README.md (or all) against its peer, prints it, and keeps it as JSON.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { machineFacts } from "./machine.js";
+import { printTable } from "./table.js";
+import { openWorkspace } from "./workspace.js";
+
+/** @type {Record<string, { summary: string, load: () => Promise<{ measure: (work: import("./workspace.js").Workspace) => Promise<import("./table.js").Figure[]> }> }>} */
+const ROWS = {
+  "get-process": { summary: "cache get KEY, the whole process", load: () => import("./rows/get-process.js") },
+  "warm-redis": { summary: "warm 1M records into Redis", load: () => import("./rows/warm-redis.js") },
+  "warm-sqlite": { summary: "warm 1M records into SQLite", load: () => import("./rows/warm-sqlite.js") },
+  "warm-memory": { summary: "memory while warming up to 3M records", load: () => import("./rows/warm-memory.js") },
+  "invalidate-redis": {
+    summary: "invalidate 1M keys in Redis by prefix",
+    load: () => import("./rows/invalidate-redis.js"),
+  },
+  "invalidate-sqlite": {
+    summary: "invalidate 25,000 rows by prefix in a small and a large store",
+    load: () => import("./rows/invalidate-sqlite.js"),
+  },
+  "get-bytes": {
+    summary: "one getBytes through the core: memory, SQLite, Redis",
+    load: () => import("./rows/get-bytes.js"),
+  },
+};
+
+const [wanted] = process.argv.slice(2);
+const names = wanted === "all" ? Object.keys(ROWS) : wanted === undefined ? [] : [wanted];
+const unknown = names.find((name) => !Object.hasOwn(ROWS, name));
+if (names.length === 0 || unknown !== undefined) {
+  if (unknown !== undefined) console.error(`there is no benchmark "${unknown}"\n`);
+  console.log("npm run bench -- NAME   (or all)\n");
+  for (const [name, { summary }] of Object.entries(ROWS)) console.log(`  ${name.padEnd(18)}${summary}`);
+  process.exitCode = unknown === undefined ? 0 : 2;
+}
+for (const name of names) {
+  const started = new Date();
+  const work = openWorkspace();
+  try {
+    const { measure } = await ROWS[name].load();
+    console.log(`\n${name}: ${ROWS[name].summary}`);
+    const figures = await measure(work);
+    printTable(figures);
+    const folder = join(import.meta.dirname, "results");
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${name}.json`);
+    const result = { name, started: started.toISOString(), machine: machineFacts(), figures };
+    writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
+  } finally {
+    await work.close();
+  }
+}
