@@ -61,10 +61,13 @@ async function showHelp(command: CommandClass, id: string, io: Io, host: Command
 async function withoutCommand(words: readonly string[], io: Io, host: CommandHost): Promise<number> {
   const [word = ""] = words;
   const topic = Object.keys(COMMANDS).filter((id) => id.startsWith(`${word}:`));
-  const known = word === "" || word === "--help" || word === "-h" || topic.length > 0;
+  const [, second = ""] = words;
+  const asked = topic.length > 0 && !second.startsWith("-") && second !== "" ? `${word} ${second}` : word;
+  const known = asked === word && (word === "" || word === "--help" || word === "-h" || topic.length > 0);
   const mode = words.includes("--json") ? "json" : words.includes("--ndjson") ? "ndjson" : "text";
   const { Output } = await import("./cli/output.js");
   const { styleFor } = await import("./cli/style.js");
+  const { escapeLine } = await import("./cli/render/value.js");
   const [style, errStyle] = [styleFor(io.stdout, io.env, false), styleFor(io.stderr, io.env, false)];
   const out = new Output(io, { mode, quiet: false, style, errStyle, schema: host.name, onClosed: () => undefined });
   try {
@@ -77,12 +80,12 @@ async function withoutCommand(words: readonly string[], io: Io, host: CommandHos
       await out.write(rootHelp(lines, out));
       return word === "" || (topic.length > 0 && !words.includes("--help")) ? EXIT.usage : EXIT.done;
     }
-    const near = nearest(word, Object.keys(COMMANDS));
+    const near = nearest(asked.replace(" ", ":"), Object.keys(COMMANDS));
     const message = word.startsWith("-")
-      ? `flags follow the command: ${BIN} COMMAND ${word}`
-      : `there is no command "${word}"`;
+      ? `flags follow the command: ${BIN} COMMAND ${word.replace(/=.*$/s, "")}`
+      : `there is no command "${asked}"`;
     const hint = near === undefined ? `See: ${BIN} --help` : `Did you mean ${BIN} ${near.replaceAll(":", " ")}?`;
-    if (mode === "text") io.stderr.write(`${errStyle.red("error:")} ${message}\n  ${errStyle.dim(hint)}\n`);
+    if (mode === "text") io.stderr.write(`${errStyle.red("error:")} ${escapeLine(message)}\n  ${errStyle.dim(hint)}\n`);
     else await out.error({ code: "unknown-command", message, hint });
     return EXIT.usage;
   } finally {

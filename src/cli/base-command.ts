@@ -14,6 +14,7 @@ import { settingFlags, typedSettings } from "./flags.js";
 import { readSecret } from "./input.js";
 import type { Io } from "./io.js";
 import { type Mode, Output } from "./output.js";
+import { escapeControls, escapeLine } from "./render/value.js";
 import { styleFor } from "./style.js";
 import { originLine } from "./target.js";
 import { usageError } from "./usage-error.js";
@@ -133,7 +134,7 @@ export abstract class CacheCommand extends Command {
 
   protected verbose(text: string): void {
     const said = this.#config?.settings.verbose?.value === true;
-    if (said) this.out.note(this.out.errStyle.dim(text));
+    if (said) this.out.note(this.out.errStyle.dim(escapeLine(text)));
   }
 
   /** What the JSON form of an error holds besides code, message and hint. */
@@ -180,12 +181,12 @@ export abstract class CacheCommand extends Command {
       await this.out.error({ code, message, ...(hint !== undefined && { hint }), ...this.errorDetails(thrown) });
     else {
       const { errStyle } = this.out;
-      this.io.stderr.write(`${errStyle.red("error:")} ${message}\n`);
-      if (hint !== undefined) this.io.stderr.write(`  ${errStyle.dim(hint)}\n`);
+      this.io.stderr.write(`${errStyle.red("error:")} ${escapeLine(message)}\n`);
+      if (hint !== undefined) this.io.stderr.write(`  ${errStyle.dim(escapeLine(hint))}\n`);
     }
     if ((this.#config?.settings.verbose?.value === true || this.#said("verbose")) && thrown instanceof Error) {
-      const cause = thrown.cause === undefined ? "" : `caused by: ${messageOf(thrown.cause)}\n`;
-      this.io.stderr.write(error ? cause : `${thrown.stack}\n`);
+      const cause = thrown.cause === undefined ? "" : `caused by: ${escapeLine(messageOf(thrown.cause))}\n`;
+      this.io.stderr.write(error ? cause : `${escapeControls(String(thrown.stack))}\n`);
     }
   }
 

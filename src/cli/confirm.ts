@@ -2,6 +2,7 @@ import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 import type { Io } from "./io.js";
 import type { Output } from "./output.js";
+import { escapeLine } from "./render/value.js";
 
 interface Asking {
   io: Io;
@@ -48,9 +49,9 @@ export async function confirmEverything(
       hint: `Say --confirm=${what.target} if that is meant.`,
     });
   }
-  out.note(`This would ${what.verb} ${out.errStyle.bold("everything")} in ${what.target}.`);
+  out.note(`This would ${what.verb} ${out.errStyle.bold("everything")} in ${escapeLine(what.target)}.`);
   const { askText } = await import("./prompts.js");
-  if ((await askText(io, `Type ${what.target} to go on:`)) !== what.target) throw notConfirmed();
+  if ((await askText(io, `Type ${escapeLine(what.target)} to go on:`)) !== what.target) throw notConfirmed();
 }
 
 function notConfirmed(): CacheError {

@@ -93,7 +93,9 @@ export const countFlag = (name: string, common: Common & { min?: number; max?: n
     parse: parsed(name, (text) => {
       const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
       if (number >= min && number <= max) return number;
-      throw new CacheError("usage", "invalid-number", `"${text}" is not a whole number of at least ${min}`);
+      throw new CacheError("usage", "invalid-number", `"${text}" is not a whole number of at least ${min}`, {
+        hint: max === Number.MAX_SAFE_INTEGER ? "Give it in digits." : `Give ${min} to ${max}.`,
+      });
     }),
   });
 };
@@ -106,7 +108,9 @@ export const percentFlag = (name: string, common: Common) =>
     parse: parsed(name, (text) => {
       const number = /^\d{1,3}(\.\d+)?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
       if (number >= 0 && number <= 100) return number;
-      throw new CacheError("usage", "invalid-number", `"${text}" is not a percentage from 0 to 100`);
+      throw new CacheError("usage", "invalid-number", `"${text}" is not a percentage from 0 to 100`, {
+        hint: "Write it like 80 or 99.5%.",
+      });
     }),
   });
 

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CacheError, codeOf } from "../errors.js";
+import { keyFromBytes } from "../key.js";
 import type { Input, Io } from "./io.js";
 
 /** All bytes of a stream. */
@@ -46,9 +47,9 @@ function unreadable(path: string, reason: string, cause?: unknown): CacheError {
   });
 }
 
-/** The lines of a list of keys, or its parts between NULs. */
+/** The lines of a list of keys, or its parts between NULs; bytes that are no UTF-8 stay what they are. */
 export function splitKeys(bytes: Buffer, separator: "line" | "nul"): string[] {
-  const text = bytes.toString("utf8");
+  const text = keyFromBytes(bytes);
   const parts = separator === "nul" ? text.split("\0") : text.replace(/^\ufeff/, "").split(/\r?\n/);
   return parts.filter((part) => part !== "");
 }

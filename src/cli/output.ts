@@ -2,6 +2,7 @@ import type { ChalkInstance } from "chalk";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Io, Sink } from "./io.js";
 import { stringify } from "./json-text.js";
+import { escapeLine, jsonForTerminal } from "./render/value.js";
 
 export type Mode = "text" | "json" | "ndjson";
 
@@ -95,9 +96,9 @@ export class Output {
    */
   async record(list: string, type: string, data: Json, text: () => string): Promise<void> {
     if (this.mode === "text") return this.write(`${text()}\n`);
-    if (this.mode === "ndjson") return this.write(`${stringify({ type, ...data })}\n`);
+    if (this.mode === "ndjson") return this.write(`${this.#json({ type, ...data })}\n`);
     await this.#openList(list);
-    await this.write(`${this.#records++ === 0 ? "" : ","}\n${stringify(data)}`);
+    await this.write(`${this.#records++ === 0 ? "" : ","}\n${this.#json(data)}`);
   }
 
   async #openList(list: string): Promise<void> {
@@ -112,21 +113,25 @@ export class Output {
       const said = text();
       if (said !== "") await this.write(said.endsWith("\n") ? said : `${said}\n`);
     } else if (this.mode === "ndjson") {
-      await this.write(`${stringify({ type: "summary", ...data })}\n`);
+      await this.write(`${this.#json({ type: "summary", ...data })}\n`);
     } else if (list === undefined) {
-      await this.write(`${stringify({ schema: this.#schema, ...data })}\n`);
+      await this.write(`${this.#json({ schema: this.#schema, ...data })}\n`);
     } else {
       await this.#openList(list);
-      const rest = stringify(data).slice(1, -1);
+      const rest = this.#json(data).slice(1, -1);
       await this.write(`]${rest === "" ? "" : ","}${rest}}\n`);
     }
   }
 
+  #json(data: Json): string {
+    return this.terminal ? jsonForTerminal(stringify(data)) : stringify(data);
+  }
+
   /** An error as JSON; inside a list that has begun it closes the object, so that the output stays one JSON text. */
   async error(error: Json): Promise<void> {
-    if (this.mode === "ndjson") return this.write(`${JSON.stringify({ type: "error", error })}\n`);
-    if (this.#list === undefined) return this.write(`${JSON.stringify({ error })}\n`);
-    await this.write(`],"error":${JSON.stringify(error)}}\n`);
+    if (this.mode === "ndjson") return this.write(`${this.#json({ type: "error", error })}\n`);
+    if (this.#list === undefined) return this.write(`${this.#json({ error })}\n`);
+    await this.write(`],"error":${this.#json(error)}}\n`);
   }
 
   /** A line for people, on stderr; `--quiet` drops it, and so does a reader of stdout who had enough. */
@@ -136,7 +141,7 @@ export class Output {
 
   warn(message: string, hint?: string): void {
     this.note(
-      `${this.errStyle.yellow("warning:")} ${message}${hint === undefined ? "" : `\n  ${this.errStyle.dim(hint)}`}`,
+      `${this.errStyle.yellow("warning:")} ${escapeLine(message)}${hint === undefined ? "" : `\n  ${this.errStyle.dim(escapeLine(hint))}`}`,
     );
   }
 }

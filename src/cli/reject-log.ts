@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { CacheError, codeOf } from "../errors.js";
 import type { Reject } from "../transfer/batch.js";
 import type { Output } from "./output.js";
-import { escapeControls } from "./render/value.js";
+import { escapeLine } from "./render/value.js";
 
 /** Bad records that are told one by one; the rest are counted. */
 const MOST_TOLD = 10;
@@ -34,8 +34,8 @@ export class RejectLog {
   async add(reject: Reject): Promise<void> {
     this.#count += 1;
     if (this.#count <= MOST_TOLD) {
-      const place = `${escapeControls(reject.source)}, line ${reject.line}, offset ${reject.offset}`;
-      this.#out.note(`${this.#out.errStyle.yellow("bad record:")} ${place}: ${escapeControls(reject.reason)}`);
+      const place = `${escapeLine(reject.source)}, line ${reject.line}, offset ${reject.offset}`;
+      this.#out.note(`${this.#out.errStyle.yellow("bad record:")} ${place}: ${escapeLine(reject.reason)}`);
     } else if (this.#count === MOST_TOLD + 1) this.#out.note("more bad records are only counted");
     if (!this.#file) return;
     const text = reject.text.at(-1) === 0x0a ? reject.text : Buffer.concat([reject.text, Buffer.from("\n")]);

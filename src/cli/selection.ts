@@ -55,12 +55,15 @@ export function orAll(filter: Filter): Selector {
   return types ? { all: true, types } : { all: true };
 }
 
+/** A glob that no key can miss: nothing but stars, and one `?` at most, since every key has a character. */
+const ANY_KEY = /^\*+\??\**$|^\?\*+$/;
+
 /** True if no entry can fall outside. */
 export function isEverything(selector: Selector): boolean {
   if ("keys" in selector) return false;
   if ("all" in selector) return true;
   const { match, types: _types, tagMode: _mode, ...rest } = selector;
-  return Object.keys(rest).length === 0 && match !== undefined && /^\*+$/.test(match);
+  return Object.keys(rest).length === 0 && match !== undefined && ANY_KEY.test(match);
 }
 
 /** The keys of a command line: as text, then those given as base64. */
@@ -68,7 +71,9 @@ export function keysFrom(keys: readonly string[] | undefined, base64: readonly s
   const decoded = (base64 ?? []).map((text) => {
     const bytes = Buffer.from(text, "base64");
     if (text === "" || bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
-      throw new CacheError("usage", "invalid-base64", `--key-base64: "${text}" is not base64`);
+      throw new CacheError("usage", "invalid-base64", `--key-base64: "${text}" is not base64`, {
+        hint: "Give the key's bytes as base64 with the standard alphabet.",
+      });
     }
     return keyFromBytes(bytes);
   });

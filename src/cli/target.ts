@@ -1,4 +1,5 @@
 import type { ResolvedConfig } from "../config/load.js";
+import { escapeLine } from "./render/value.js";
 
 /** The store's name for people and for `--confirm`: no user, no password, no options. */
 export function targetOf(config: ResolvedConfig): string {
@@ -17,5 +18,5 @@ export function origin(config: ResolvedConfig): { store: string; target: string;
 
 /** The same as one line: `sqlite:/home/me/.cache/cachectl/cache.db, namespace app:`. */
 export function originLine(config: ResolvedConfig): string {
-  return config.keyPrefix === "" ? targetOf(config) : `${targetOf(config)}, namespace ${config.keyPrefix}`;
+  return escapeLine(config.keyPrefix === "" ? targetOf(config) : `${targetOf(config)}, namespace ${config.keyPrefix}`);
 }

@@ -3,6 +3,7 @@ import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { optionalArg } from "../cli/flags.js";
 import { Progress } from "../cli/progress.js";
+import { jsonForTerminal } from "../cli/render/value.js";
 import { filterFromFlags, orAll, selectionFlags } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
 import { CacheError } from "../errors.js";
@@ -47,7 +48,12 @@ export default class Export extends CacheCommand {
     try {
       report =
         toFile === undefined
-          ? await exportEntries(cache, selector, (lines) => this.out.write(lines), call)
+          ? await exportEntries(
+              cache,
+              selector,
+              (lines) => this.out.write(this.out.terminal ? jsonForTerminal(lines.toString()) : lines),
+              call,
+            )
           : await exportToFile(cache, selector, toFile, call);
     } finally {
       progress.end();

@@ -8,7 +8,7 @@ import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, countFlag, Flags, nullFlag, severalArg } from "../cli/flags.js";
 import { pickPath, RawJson, valueAsJson } from "../cli/json-text.js";
 import { metaLines, metaOf } from "../cli/render/entry.js";
-import { valueForTerminal } from "../cli/render/value.js";
+import { escapeLine, valueForTerminal } from "../cli/render/value.js";
 import { keyAsJson, keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
@@ -96,7 +96,7 @@ export default class Get extends CacheCommand {
     const bytes = bytesOf(result);
     if (flags.output !== undefined) {
       await writeFile(resolve(this.io.cwd, flags.output), bytes, { mode: 0o600 });
-      out.note(`${bytes.byteLength} bytes written to ${flags.output}`);
+      out.note(`${bytes.byteLength} bytes written to ${escapeLine(flags.output)}`);
     } else if (out.terminal && !flags.null) await out.write(`${valueForTerminal(bytes)}\n`);
     else {
       await out.write(bytes);

@@ -7,6 +7,7 @@ import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, countFlag, Flags, nullFlag, rateFlag, severalArg } from "../cli/flags.js";
 import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
+import { escapeLine } from "../cli/render/value.js";
 import { filterFromFlags, isEverything, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine, targetOf } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
@@ -60,7 +61,7 @@ export default class Invalidate extends CacheCommand {
     await this.#confirm(cache, selector, config, flags);
     if (flags.backup !== undefined) {
       const saved = await backupEntries(cache, selector, flags.backup, { cwd: this.io.cwd, signal: this.signal });
-      this.out.note(`${saved} ${saved === 1 ? "entry" : "entries"} exported to ${flags.backup}`);
+      this.out.note(`${saved} ${saved === 1 ? "entry" : "entries"} exported to ${escapeLine(flags.backup)}`);
     }
     const progress = new Progress(this.io, this.out, flags.soft ? "invalidated" : "deleted");
     let report: DeleteReport;

@@ -5,6 +5,11 @@ import { keyHeader, keyRow, keyTsv } from "../cli/render/keys.js";
 import { filterFromFlags, keyAsJson, orAll, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
+import { CacheError } from "../errors.js";
+import { keyToBytes } from "../key.js";
+
+/** Ends a key where a line feed may be part of one. */
+const NUL = Buffer.alloc(1);
 
 export default class Keys extends CacheCommand {
   static override summary = "List keys with TTL, size, age and tags.";
@@ -37,6 +42,11 @@ export default class Keys extends CacheCommand {
       ...(flags["larger-than"] !== undefined && { minSize: flags["larger-than"] + 1 }),
     });
     const config = await this.settings(flags);
+    if (flags.count && (flags.limit !== undefined || flags.cursor !== undefined)) {
+      throw new CacheError("usage", "conflicting-flags", "--count counts all, --limit and --cursor list a part", {
+        hint: "Leave out one of them.",
+      });
+    }
     const cache = await this.openCache(flags);
     const from = origin(config);
     if (flags.count) {
@@ -69,7 +79,7 @@ export default class Keys extends CacheCommand {
   }
 
   async #entry(entry: EntryInfo, now: number, table: boolean, raw: boolean): Promise<void> {
-    if (raw && this.out.mode === "text") return this.out.write(`${entry.key}\0`);
+    if (raw && this.out.mode === "text") return this.out.write(Buffer.concat([keyToBytes(entry.key), NUL]));
     const { ttl, age } = {
       ttl: entry.expiresAt === undefined ? null : Math.max(0, entry.expiresAt - now),
       age: entry.createdAt === undefined ? undefined : Math.max(0, now - entry.createdAt),

@@ -42,6 +42,7 @@ export default class SetValue extends CacheCommand {
     const cache = await this.openForWriting(flags);
     const mode: SetMode = flags["if-absent"] ? "if-absent" : flags["if-present"] ? "if-present" : "always";
     const ttl = flags.ttl === "keep" ? undefined : flags.ttl === "none" ? null : flags.ttl;
+    const kept = ttl === undefined && (await cache.has(args.key, { signal: this.signal }));
     const [outcome] = await cache.writeMany([{ key: args.key, value, ttl, tags: flags.tag }], {
       mode,
       signal: this.signal,
@@ -66,18 +67,21 @@ export default class SetValue extends CacheCommand {
       key: args.key,
       stored,
       size: value.byteLength,
-      ...(stored && { ttl: left ?? null }),
+      ...(stored && { ttl: left ?? null, ttlKept: kept }),
     };
     await this.out.report(data, () => {
-      if (!stored) return `not stored: ${showKey(args.key)} is ${flags["if-absent"] ? "there already" : "not there"}`;
       if (this.out.quiet) return "";
-      return `stored ${showKey(args.key)} (${formatSize(value.byteLength)}, expires: ${ttlText(left)}) in ${originLine(config)}`;
+      if (!stored) return `not stored: ${showKey(args.key)} is ${flags["if-absent"] ? "there already" : "not there"}`;
+      const expires = `expires: ${ttlText(left)}${kept ? " as before" : ""}`;
+      return `stored ${showKey(args.key)} (${formatSize(value.byteLength)}, ${expires}) in ${originLine(config)}`;
     });
   }
 
   async #value(text: string | undefined, file: string | undefined): Promise<Uint8Array> {
     if (file !== undefined && text !== undefined) {
-      throw new CacheError("usage", "invalid-arguments", "the value is given twice, as an argument and with --file");
+      throw new CacheError("usage", "invalid-arguments", "the value is given twice, as an argument and with --file", {
+        hint: "Leave out one of them.",
+      });
     }
     if (file !== undefined) return readBytes(this.io, file, this.signal);
     if (text === "-") return readAll(this.io.stdin, this.signal);

@@ -41,6 +41,16 @@ export default class Stats extends CacheCommand {
     if (flags.by !== undefined && flags.top === undefined) {
       throw new CacheError("usage", "invalid-arguments", "--by needs --top", { hint: "Say how many: --top 10." });
     }
+    if (flags.prefix !== undefined && flags.top === undefined && flags["group-by"] === undefined) {
+      throw new CacheError("usage", "invalid-arguments", "--prefix needs --group-by or --top", {
+        hint: "The counters are those of the whole namespace: choose that with --namespace.",
+      });
+    }
+    if (flags["min-requests"] !== undefined && flags["fail-below-hit-rate"] === undefined) {
+      throw new CacheError("usage", "invalid-arguments", "--min-requests needs --fail-below-hit-rate", {
+        hint: "Say the rate: --fail-below-hit-rate 80.",
+      });
+    }
     const cache = await (flags.reset ? this.openForWriting(flags) : this.openCache(flags));
     const from = origin(config);
     if (flags.reset) {

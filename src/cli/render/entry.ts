@@ -2,7 +2,7 @@ import type { Stored } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
 import { formatDuration, formatSize } from "../../units.js";
 import { textOf } from "../../utf8.js";
-import { escapeControls } from "./value.js";
+import { escapeLine } from "./value.js";
 
 /** Seconds of an entry's life and what is known of it, as JSON names them. Times are milliseconds. */
 export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unknown>> {
@@ -36,7 +36,7 @@ export function metaLines(meta: Readonly<Record<string, unknown>>): string {
     `ttl: ${ttlText(typeof ttl === "number" ? ttl : undefined)}`,
     ...(typeof age === "number" ? [`age: ${formatDuration(age)}`] : []),
     `size: ${formatSize(Number(size))}`,
-    `tags: ${Array.isArray(tags) && tags.length > 0 ? tags.map((tag) => escapeControls(String(tag))).join(", ") : "none"}`,
+    `tags: ${Array.isArray(tags) && tags.length > 0 ? tags.map((tag) => escapeLine(String(tag))).join(", ") : "none"}`,
     `tier: ${tier}`,
     `encoding: ${encoding}`,
     `type: ${type}`,

@@ -1,5 +1,6 @@
 import type { ChalkInstance } from "chalk";
 import Table from "cli-table3";
+import { escapeLine } from "./value.js";
 
 const NONE = "";
 const BARE = {
@@ -27,8 +28,11 @@ export function table(
   style: ChalkInstance,
 ): string {
   const grid = new Table({ chars: BARE, style: { "padding-left": 0, "padding-right": 0, head: [], border: [] } });
-  if (head) grid.push(head.map((cell) => style.bold(cell)));
-  for (const row of rows) grid.push(head ? [...row] : row.map((cell, i) => (i === 0 ? style.dim(cell) : cell)));
+  if (head) grid.push(head.map((cell) => style.bold(escapeLine(cell))));
+  for (const row of rows) {
+    const cells = row.map(escapeLine);
+    grid.push(head ? cells : cells.map((cell, i) => (i === 0 ? style.dim(cell) : cell)));
+  }
   return grid
     .toString()
     .split("\n")

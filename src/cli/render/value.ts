@@ -8,6 +8,16 @@ export function valueForTerminal(bytes: Uint8Array): string {
   return escapeControls(indented(text) ?? text);
 }
 
+/** The same for what must stay on one line: a message, a path, a cell of a table. */
+export function escapeLine(text: string): string {
+  return escapeControls(text).replaceAll("\n", "\\n");
+}
+
+/** JSON text for a terminal: what would move its cursor stands inside strings, where JSON has escapes that mean the same. */
+export function jsonForTerminal(json: string): string {
+  return json.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** C0 but tab and line feed, DEL, C1, and what changes the direction of text. */
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
