@@ -112,7 +112,7 @@ describe("files", () => {
 
   it("reads what cannot be sought, such as a pipe", async () => {
     const path = join(tempDir(), "pipe.ndjson");
-    execFileSync("mkfifo", [path]);
+    execFileSync("sh", ["-c", 'mkfifo "$0"', path]);
     const writer = spawn("sh", ["-c", `printf '1\\n2\\n' > "$0"`, path]);
     const written = new Promise((resolve) => writer.on("exit", resolve));
     const source = await openSource(path);
