@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { CacheError, codeOf } from "../errors.js";
+import { CacheError, codeOf, messageOf } from "../errors.js";
 import { keyFromBytes } from "../key.js";
 import type { Input, Io } from "./io.js";
 
@@ -32,8 +32,25 @@ export async function readBytes(io: Io, path: string, signal: AbortSignal): Prom
   }
 }
 
+/**
+ * Writes a file that only its owner can read.
+ * @throws CacheError `unwritable-file`
+ */
+export async function writeBytes(io: Io, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(resolve(io.cwd, path), bytes, { mode: 0o600 });
+  } catch (error) {
+    const full = codeOf(error) === "ENOSPC";
+    const reason = REASONS[codeOf(error) ?? ""] ?? messageOf(error);
+    throw new CacheError(full ? "store" : "usage", "unwritable-file", `${path} can't be written: ${reason}`, {
+      cause: error,
+      hint: full ? "Make space on its disk." : "Check its folder and its permissions.",
+    });
+  }
+}
+
 const REASONS: Record<string, string> = {
-  ENOENT: "there is no such file",
+  ENOENT: "there is no such file or folder",
   EACCES: "no permission",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is no folder",

@@ -129,7 +129,9 @@ function valueEnd(text: string, start: number): number {
 export function pickPath(text: string, path: string): string | undefined {
   const steps = parsePath(path);
   if (!isJson(text))
-    throw new CacheError("serialization", "not-json", "the value is not JSON, --path can't look into it");
+    throw new CacheError("serialization", "not-json", "the value is not JSON, --path can't look into it", {
+      hint: "Leave out --path to see it.",
+    });
   let start = skipSpace(text, 0);
   for (const step of steps) {
     const open = text[start];
@@ -153,20 +155,24 @@ export function pickPath(text: string, path: string): string | undefined {
   return text.slice(start, valueEnd(text, start));
 }
 
+function notAPath(path: string): CacheError {
+  return new CacheError("usage", "invalid-path", `"${path}" is not a path`, {
+    hint: 'Write it like a.b[0] or a["odd.name"].',
+  });
+}
+
 function parsePath(path: string): (string | number)[] {
+  if (path === "") throw notAPath(path);
   const steps: (string | number)[] = [];
   const pattern = /\.?([^.[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
   while (pattern.lastIndex < path.length) {
     const at = pattern.lastIndex;
     const match = pattern.exec(path);
-    if (!match || (at === 0 && path.startsWith("."))) {
-      throw new CacheError("usage", "invalid-path", `"${path}" is not a path`, {
-        hint: 'Write it like a.b[0] or a["odd.name"].',
-      });
-    }
+    if (!match || (at === 0 && path.startsWith("."))) throw notAPath(path);
     if (match[2] !== undefined) steps.push(Number(match[2]));
-    else if (match[3] !== undefined) steps.push(String(JSON.parse(match[3])));
-    else steps.push(match[1] ?? "");
+    else if (match[1] !== undefined) steps.push(match[1]);
+    else if (isJson(match[3] ?? "")) steps.push(String(JSON.parse(match[3] ?? "")));
+    else throw notAPath(path);
   }
   return steps;
 }

@@ -1,15 +1,15 @@
-import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import type { Stored } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, countFlag, Flags, nullFlag, severalArg } from "../cli/flags.js";
-import { pickPath, RawJson, valueAsJson } from "../cli/json-text.js";
+import { writeBytes } from "../cli/input.js";
+import { pickPath } from "../cli/json-text.js";
 import { metaLines, metaOf } from "../cli/render/entry.js";
+import { bytesOf, foreignLine, type Result, resultAsJson, savedAsJson } from "../cli/render/result.js";
 import { escapeLine, valueForTerminal } from "../cli/render/value.js";
-import { keyAsJson, keysFrom } from "../cli/selection.js";
+import { keysFrom } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
@@ -30,7 +30,11 @@ export default class Get extends CacheCommand {
     path: Flags.string({ summary: "pick inside a JSON value: a.b[0]", helpValue: "PATH" }),
     meta: Flags.boolean({ summary: "add TTL left, age, size, tags, tier, encoding and type" }),
     peek: Flags.boolean({ summary: "count nothing and move no recency, where the store can" }),
-    output: Flags.string({ char: "o", summary: "write the value's bytes to a file", helpValue: "FILE" }),
+    output: Flags.string({
+      char: "o",
+      summary: "write the value's bytes to a file, - for standard output",
+      helpValue: "FILE",
+    }),
     null: nullFlag({ summary: "end each value with a NUL instead of nothing" }),
     limit: countFlag("limit", {
       summary: "elements shown of a Redis hash, list, set, sorted set or stream [default: 100]",
@@ -45,13 +49,18 @@ export default class Get extends CacheCommand {
     if (keys.length === 0)
       throw new CacheError("usage", "invalid-arguments", "KEYS are missing", { hint: "Name a key." });
     if (keys.length > 1) this.#checkSeveral(flags);
+    if (flags.output === "-" && this.out.mode !== "text") {
+      throw new CacheError("usage", "conflicting-flags", "--output - and JSON both want standard output", {
+        hint: "Leave out one of them.",
+      });
+    }
     const cache = await this.openCache(flags);
     const { peek, meta } = flags;
     const entries = await cache.readMany(keys, { peek, want: meta ? "all" : "value", signal: this.signal });
     const results: Result[] = [];
     for (const [i, key] of keys.entries()) results.push(await this.#result(cache, key, entries[i], flags));
     if (results.some(({ found }) => !found)) this.exitCode = EXIT.miss;
-    if (this.out.mode !== "text") return this.#json(results, origin(config));
+    if (this.out.mode !== "text") return this.#json(results, origin(config), flags.output);
     for (const result of results) await this.#text(result, flags, results.length > 1);
   }
 
@@ -66,6 +75,17 @@ export default class Get extends CacheCommand {
   async #result(cache: Cache, key: string, entry: Stored | undefined, flags: GetFlags): Promise<Result> {
     if (!entry) {
       const foreign = await cache.readForeign(key, flags.limit ?? 100);
+      if (foreign && flags.path !== undefined) {
+        throw new CacheError(
+          "usage",
+          "not-json",
+          `${showKey(key)} is a ${foreign.type}, --path looks into JSON alone`,
+          {
+            key,
+            hint: "Leave out --path.",
+          },
+        );
+      }
       if (foreign) return { key, found: true, foreign };
       return { key, found: false, reason: await cache.whyMissing(key, { signal: this.signal }) };
     }
@@ -76,12 +96,17 @@ export default class Get extends CacheCommand {
     return { key, found: true, picked, ...meta };
   }
 
-  async #json(results: readonly Result[], from: object): Promise<void> {
+  async #json(results: readonly Result[], from: object, output: string | undefined): Promise<void> {
     const found = results.filter((result) => result.found).length;
-    const shown = results.map(resultAsJson);
+    if (output !== undefined) for (const result of results) if (result.found) await this.#save(result, output);
+    const shown = results.map((result) => (output === undefined ? resultAsJson(result) : savedAsJson(result, output)));
     if (this.out.mode === "json" && shown.length === 1) return this.out.report({ ...from, ...shown[0] }, () => "");
     for (const result of shown) await this.out.record("entries", "entry", result, () => "");
     await this.out.report({ ...from, found, missing: results.length - found }, () => "", "entries");
+  }
+
+  async #save(result: Result, path: string): Promise<void> {
+    await writeBytes(this.io, path, bytesOf(result));
   }
 
   async #text(result: Result, flags: GetFlags, several: boolean): Promise<void> {
@@ -93,11 +118,13 @@ export default class Get extends CacheCommand {
     }
     if (several && out.terminal) await out.write(`${out.style.bold(`${showKey(key)}:`)}\n`);
     if (result.meta) out.note(metaLines(result.meta));
+    if (result.foreign) out.note(foreignLine(result.foreign));
     const bytes = bytesOf(result);
-    if (flags.output !== undefined) {
-      await writeFile(resolve(this.io.cwd, flags.output), bytes, { mode: 0o600 });
+    if (flags.output !== undefined && flags.output !== "-") {
+      await this.#save(result, flags.output);
       out.note(`${bytes.byteLength} bytes written to ${escapeLine(flags.output)}`);
-    } else if (out.terminal && !flags.null) await out.write(`${valueForTerminal(bytes)}\n`);
+    } else if (out.terminal && !flags.null && flags.output === undefined)
+      await out.write(`${valueForTerminal(bytes)}\n`);
     else {
       await out.write(bytes);
       if (flags.null) await out.write("\0");
@@ -106,30 +133,3 @@ export default class Get extends CacheCommand {
 }
 
 type GetFlags = Interfaces.InferredFlags<typeof Get.flags>;
-
-interface Result {
-  key: string;
-  found: boolean;
-  reason?: string;
-  bytes?: Uint8Array;
-  /** Source text of what `--path` names. */
-  picked?: string;
-  foreign?: { type: string; items: unknown[]; truncated: boolean };
-  meta?: Readonly<Record<string, unknown>>;
-}
-
-function resultAsJson(result: Result): Record<string, unknown> {
-  const { bytes, picked, foreign, meta, found, reason } = result;
-  const head = { ...keyAsJson(result.key), found, ...(reason !== undefined && { reason }), ...meta };
-  if (foreign) return { ...head, type: foreign.type, truncated: foreign.truncated, value: foreign.items };
-  if (picked !== undefined) return { ...head, value: new RawJson(picked) };
-  return bytes ? { ...head, value: valueAsJson(bytes) } : head;
-}
-
-/** What text output shows: a picked JSON string without its quotes, the elements of another type as JSON lines. */
-function bytesOf({ bytes, picked, foreign }: Result): Uint8Array {
-  if (bytes) return bytes;
-  if (foreign) return Buffer.from(`${foreign.items.map((item) => JSON.stringify(item)).join("\n")}\n`);
-  const text = picked ?? "";
-  return Buffer.from(text.startsWith('"') ? String(JSON.parse(text)) : text);
-}
