@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Redis } from "ioredis";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
-import { isReply, mapError } from "./errors.js";
+import { clusterNodeError, isReply, mapError } from "./errors.js";
 
 /** A command with its arguments; text goes out as UTF-8. */
 export type Command = readonly [name: string, ...args: (string | Buffer | number)[]];
@@ -137,7 +137,7 @@ export class Connection {
     }
     return (results ?? []).map(([error, reply]) => {
       if (!error) return reply;
-      if (error.name === "ReplyError") return error;
+      if (isServerReply(error)) return error;
       throw this.#fail(error);
     });
   }
@@ -160,10 +160,12 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#redis.status === "end" || this.#redis.status === "wait") return;
+    const { status } = this.#redis;
+    if (status === "end" || status === "wait") return;
     const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
     this.#redis.disconnect();
-    await ended;
+    // Between two attempts there is no socket whose end could be told: ioredis only forgets the next attempt.
+    if (status !== "reconnecting") await ended;
   }
 
   /** True if connecting again can't help. */
@@ -176,9 +178,10 @@ export class Connection {
 
   #listen(): void {
     this.#redis.on("error", (error: unknown) => {
-      this.#lastError = error;
+      // What the server said goes before what followed from it, the end of the connection.
+      if (!isServerReply(this.#lastError)) this.#lastError = error;
       // ioredis goes on in database 0 when SELECT is refused: other people's keys.
-      if (error instanceof Error && error.name === "ReplyError") this.#redis.disconnect();
+      if (isServerReply(error)) this.#redis.disconnect();
     });
     this.#redis.on("ready", () => {
       this.#lastError = undefined;
@@ -195,6 +198,7 @@ export class Connection {
   }
 
   async #connect(): Promise<void> {
+    this.#lastError = undefined;
     const { status } = this.#redis;
     const attempt = status === "wait" || status === "end" ? this.#redis.connect() : this.#nextState();
     // The socket's own timeout ends at "connected"; a server that then says nothing must not hold the caller.
@@ -228,10 +232,11 @@ export class Connection {
     });
   }
 
-  /** The first answer tells what connecting doesn't: a password is missing, the data is still loading. */
+  /** The first answer tells what connecting doesn't: a password is missing, the data is still loading, this is a part of a cluster. */
   async #greet(): Promise<void> {
-    const [reply] = await this.pipelineRaw([["PING"]]);
-    if (reply instanceof Error && !isReply(reply, "NOPERM")) throw mapError(reply, this.target);
+    const [pong, info] = await this.pipelineRaw([["PING"], ["INFO", "cluster"]]);
+    if (pong instanceof Error && !isReply(pong, "NOPERM")) throw mapError(pong, this.target);
+    if (Buffer.isBuffer(info) && info.includes("cluster_enabled:1")) throw clusterNodeError(this.target);
   }
 
   #fail(error: unknown): CacheError {
@@ -239,6 +244,8 @@ export class Connection {
     return mapError(error, this.target);
   }
 }
+
+const isServerReply = (error: unknown) => error instanceof Error && error.name === "ReplyError";
 
 function parseAddress(settings: ConnectionSettings): Address {
   let url: URL;

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { openRedis } from "../../src/backends/redis/index.js";
+import { systemClock } from "../../src/clock.js";
+import { startRedis } from "../support/redis-server.js";
+
+test("closing ends also when the server is gone and a new attempt is waiting", async () => {
+  const server = await startRedis();
+  const backend = await openRedis({ url: server.url, namespace: "", clock: systemClock, emit: () => {} });
+  await server.kill();
+  await expect(backend.getMany(["k"])).rejects.toMatchObject({ kind: "connection" });
+  const late = systemClock.sleep(2000).then(() => "late");
+  expect(await Promise.race([backend.close().then(() => "closed"), late])).toBe("closed");
+});
