@@ -29,6 +29,10 @@ export interface FileIdentity {
   ino: number;
 }
 
+export function isSame(a: FileIdentity | undefined, b: FileIdentity | undefined): boolean {
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
 /** The file that `path` leads to; undefined where there is none. */
 export function identityOf(path: string): FileIdentity | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,7 @@
 import { existsSync, linkSync, renameSync, unlinkSync } from "node:fs";
 import type { Clock } from "../../clock.js";
-import { type FileIdentity, identityOf } from "./database.js";
+import { codeOf } from "../../errors.js";
+import { type FileIdentity, identityOf, isSame } from "./database.js";
 
 /** What SQLite keeps beside a database. */
 const COMPANIONS = ["-wal", "-shm"];
@@ -14,7 +15,12 @@ export function quarantine(path: string, opened: FileIdentity, clock: Clock): st
   if (!isSame(identityOf(path), opened)) return undefined;
   const companions = COMPANIONS.map((suffix) => ({ suffix, identity: identityOf(path + suffix) }));
   const place = freePlace(path, clock);
-  renameSync(path, place);
+  try {
+    renameSync(path, place);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
   if (!isSame(identityOf(place), opened)) {
     // Between the look and the move another process was faster: what was moved is its new store, and goes back.
     linkSync(place, path);
@@ -34,8 +40,4 @@ function freePlace(path: string, clock: Clock): string {
   let place = `${path}.corrupt-${stamp}`;
   for (let n = 2; taken(place); n++) place = `${path}.corrupt-${stamp}-${n}`;
   return place;
-}
-
-function isSame(a: FileIdentity | undefined, b: FileIdentity): boolean {
-  return a !== undefined && a.dev === b.dev && a.ino === b.ino;
 }

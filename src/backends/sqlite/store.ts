@@ -1,13 +1,27 @@
 import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
 import type { BackendContext } from "../backend.js";
-import { type Database, type DatabaseConstructor, type DatabaseOptions, identityOf, openDatabase } from "./database.js";
+import {
+  type Database,
+  type DatabaseConstructor,
+  type DatabaseOptions,
+  identityOf,
+  isSame,
+  openDatabase,
+} from "./database.js";
 import { closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
 import { Link } from "./link.js";
 import { quarantine } from "./quarantine.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
 const OPEN_RETRY_MS = 10;
+
+/** Another process put another file in the place of the one that was being opened. */
+class FileChanged extends Error {
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
 
 /** The one place that holds the open database: it opens, replaces what is damaged, turns failures into `CacheError`s, and closes. */
 export class Store {
@@ -41,8 +55,9 @@ export class Store {
         store.#link = store.#connect();
         return store;
       } catch (error) {
-        // Making a log takes a lock for which SQLite does not wait by itself.
-        if (!isBusy(error) || clock.monotonic() >= deadline) throw explain(error, options.path);
+        // Making a log takes a lock for which SQLite does not wait by itself, and a file that others move aside can't be opened.
+        if (!(isBusy(error) || error instanceof FileChanged) || clock.monotonic() >= deadline)
+          throw explain(error, options.path);
       }
       await clock.sleep(OPEN_RETRY_MS * (1 + Math.random()));
     }
@@ -92,9 +107,10 @@ export class Store {
     if (link !== this.#link) return this.link;
     try {
       this.#setAside(error, link.identity);
+      const fresh = this.#connect();
+      this.#link = fresh;
       this.#closeDatabase(link.db);
-      this.#link = this.#connect();
-      return this.#link;
+      return fresh;
     } catch (failure) {
       throw explain(failure, this.path);
     }
@@ -112,19 +128,34 @@ export class Store {
     }
   }
 
+  /** Opens the database; one that is damaged is moved aside first. */
   #connect(): Link {
     const identity = identityOf(this.path);
-    let db: Database | undefined;
     try {
-      db = openDatabase(this.#Sqlite, this.#options);
-      return new Link(db, identityOf(this.path));
+      return this.#openLink();
     } catch (error) {
-      db?.close();
-      if (!isCorruption(error) || this.readOnly) throw error;
+      if (!isCorruption(error) || this.readOnly) {
+        // What went wrong with a file that is no longer there says nothing of the one that is.
+        if (identity !== undefined && !isSame(identityOf(this.path), identity)) throw new FileChanged(error);
+        throw error;
+      }
       this.#setAside(error, identity);
+      return this.#openLink();
     }
-    db = openDatabase(this.#Sqlite, this.#options);
-    return new Link(db, identityOf(this.path));
+  }
+
+  #openLink(): Link {
+    const before = identityOf(this.path);
+    const db = openDatabase(this.#Sqlite, this.#options);
+    try {
+      const identity = identityOf(this.path);
+      // The file that a damage is found in later must be known for sure, or a sound one would be moved aside.
+      if (before !== undefined && !isSame(before, identity)) throw new FileChanged("the file was replaced");
+      return new Link(db, identity);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
   }
 
   #setAside(error: unknown, identity: ReturnType<typeof identityOf>): void {

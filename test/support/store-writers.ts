@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { tempDir } from "./temp-dir.js";
+
+/** Bundles a program of the tests, so that plain Node runs it; gives its path. */
+export async function bundled(name: string): Promise<string> {
+  const outfile = join(tempDir("program"), `${name}.mjs`);
+  const sqlite = createRequire(import.meta.url).resolve("better-sqlite3");
+  await build({
+    entryPoints: [join(dirname(fileURLToPath(import.meta.url)), `${name}.ts`)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    alias: { "better-sqlite3": sqlite },
+    external: [sqlite],
+    logLevel: "error",
+  });
+  return outfile;
+}
+
+/** A running store-writer.ts and what it has acknowledged. */
+export class StoreWriter {
+  readonly #child: ChildProcess;
+  #text = "";
+  readonly #ended: Promise<unknown>;
+
+  constructor(program: string, kind: string, path: string, name: string, count: number) {
+    this.#child = spawn(process.execPath, [program, kind, path, name, String(count)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#ended = once(this.#child, "close");
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#text += text;
+    });
+  }
+
+  /** Whole lines so far. */
+  get lines(): string[] {
+    return this.#text.split("\n").slice(0, -1);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Resolves with the exit code, null after a kill, when all output was read. */
+  async end(): Promise<number | null> {
+    await this.#ended;
+    return this.#child.exitCode;
+  }
+}
