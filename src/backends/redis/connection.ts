@@ -183,9 +183,6 @@ export class Connection {
       // ioredis goes on in database 0 when SELECT is refused: other people's keys.
       if (isServerReply(error)) this.#redis.disconnect();
     });
-    this.#redis.on("ready", () => {
-      this.#lastError = undefined;
-    });
   }
 
   async #ready(): Promise<void> {
@@ -208,6 +205,8 @@ export class Connection {
     });
     try {
       await Promise.race([attempt, late]);
+      // ioredis says "ready" although the server has refused the database.
+      if (isServerReply(this.#lastError)) throw this.#lastError;
     } catch (error) {
       this.#redis.disconnect();
       this.checkOpen();

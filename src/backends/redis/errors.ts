@@ -111,6 +111,12 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EACCES: "connecting to it is not permitted",
 };
 
+/** @param target the address that was given */
+export function clusterNodeError(target: string): CacheError {
+  const { kind, code, message, hint } = clusterNode();
+  return new CacheError(kind, code, `${target}: ${message}`, { hint });
+}
+
 /** The error of a store as the one of this program. Messages never hold arguments of a command, so no secret and no value. */
 export function mapError(error: unknown, target: string, key?: string): CacheError {
   if (error instanceof CacheError) return error;
@@ -159,6 +165,7 @@ export function isReply(error: unknown, code: string): boolean {
 function replyCode(message: string): string {
   if (/can't (?:run this command|access at least one of the keys)|has no permissions/i.test(message)) return "NOPERM";
   if (/invalid password|invalid username-password|without any password configured/i.test(message)) return "WRONGPASS";
+  if (/non local key in a cluster|hash to the same slot/i.test(message)) return "CROSSSLOT";
   const word = /^-?([A-Z]+) /.exec(message)?.[1];
   if (word !== undefined && word !== "ERR") return word;
   return /@user_script:.*-([A-Z]+) /.exec(message)?.[1] ?? word ?? "";

@@ -69,8 +69,5 @@ function warningsOf(fields: Record<string, string>): string[] {
   if (fields.role === "slave")
     warnings.push("The server is a replica: writes may be refused, and reads may lag behind its primary.");
   if (fields.loading === "1") warnings.push("The server is still loading its data.");
-  if (fields.redis_mode === "cluster") {
-    warnings.push("The server is a node of a Redis Cluster: alone it holds only its own part of the keys.");
-  }
   return warnings;
 }

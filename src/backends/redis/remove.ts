@@ -8,11 +8,11 @@ import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.
 import { inspector, typesIn } from "./scan.js";
 import { PURGE, REMOVE, SOFTEN, scriptsNeeded } from "./scripts.js";
 import { memberKey, readMember, readSidecar } from "./sidecar.js";
-import { badCursor, type Candidate, purgedIndex, type SourcePage, sourceOf, tagIndex } from "./source.js";
-import { checkSignal, chunks, hasTags, type Store, untilAborted, wrongType } from "./store.js";
+import { badCursor, type Candidate, purgedIndex, SCAN_COUNT, type SourcePage, sourceOf, tagIndex } from "./source.js";
+import { checkSignal, chunks, type Store, untilAborted, wrongType } from "./store.js";
 
-/** Entries of one UNLINK: together with a SCAN step some 1 ms of the server's time. */
-const KEYS_PER_UNLINK = 500;
+/** Entries of one UNLINK: together with a SCAN step some 1.5 ms of the server's time. */
+const KEYS_PER_UNLINK = SCAN_COUNT;
 
 /** Deletes strings alone. @throws CacheError `wrong-type` with its key, when the others have been deleted */
 export async function deleteMany(store: Store, keys: readonly string[], options: Call): Promise<boolean[]> {
@@ -106,7 +106,6 @@ async function walk(
   const source = sourceOf(store, selector, types);
   const soft = options.soft ?? false;
   const inspect = inspector(store, selector, source.kind, soft, types);
-  const byTag = source.kind === "tags";
   let at = options.cursor ?? source.start;
   if (!/^[kst][\d.]+$/.test(at)) badCursor(at);
   if (progress.stopped) return progress.report(at);
@@ -127,7 +126,7 @@ async function walk(
       const windows = soft ? chunk.filter(({ info }) => info.staleAt !== undefined) : [];
       const softened = await soften(store, windows);
       const rest = windows.length === 0 ? chunk : chunk.filter(({ info }) => info.staleAt === undefined);
-      await progress.advance(await removeKnown(store, rest, byTag), softened);
+      await progress.advance(await removeKnown(store, rest, page), softened);
     }
     if (taken.length < found.length) return progress.report(at);
     if (following === undefined) return progress.report(undefined);
@@ -136,21 +135,25 @@ async function walk(
   }
 }
 
-async function removeKnown(store: Store, list: readonly Known[], byTag: boolean): Promise<number> {
+async function removeKnown(store: Store, list: readonly Known[], page: SourcePage): Promise<number> {
   if (list.length === 0) return 0;
   const candidates = list.map(({ candidate, id }): Candidate => (id === undefined ? candidate : { ...candidate, id }));
-  if (byTag) return purge(store, candidates);
+  if (page.byTag) return purge(store, candidates);
   const strings = candidates.filter((_, i) => list[i]?.type === "string");
   const others = candidates.filter((_, i) => list[i]?.type !== "string");
-  return (await unlink(store, others)) + (await removeScanned(store, strings));
+  return (await unlink(store, others)) + (await removeScanned(store, strings, page.tagged));
 }
 
-/** Strings that a scan has named: their sidecars are looked for only where there can be any. */
-async function removeScanned(store: Store, candidates: readonly Candidate[]): Promise<number> {
+/**
+ * Strings that a scan has named: sidecars are looked for only where there could be any when the step was read. One that is written in the moment
+ * between is left behind without its entry, which no reader takes for anything, until its tag is purged.
+ */
+async function removeScanned(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<number> {
   if (candidates.length === 0) return 0;
-  const sidecars = candidates.map(({ key }) => store.names.sidecar(key));
-  const tagged = (await hasTags(store)) && (await store.connection.call(["EXISTS", ...sidecars])) !== 0;
   if (!tagged) return unlink(store, candidates);
+  const { connection, names } = store;
+  const sidecars = candidates.map(({ key }) => names.sidecar(key));
+  if ((await connection.call(["EXISTS", ...sidecars])) === 0) return unlink(store, candidates);
   return count(await removeStrings(store, candidates), "1");
 }
 

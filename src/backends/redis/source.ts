@@ -28,6 +28,10 @@ export interface SourcePage {
   candidates: Candidate[];
   /** Tags whose entries an earlier step of the source has named already. */
   seenTags: readonly string[];
+  /** The candidates come from the index of a tag. */
+  byTag: boolean;
+  /** The namespace had tagged entries when this was read. */
+  tagged: boolean;
 }
 
 /** Where a selector's candidates come from: a list of keys, the indexes of tags, or a SCAN. */
@@ -62,6 +66,8 @@ function keySource(store: Store, keys: readonly string[]): Source {
       next: from + SCAN_COUNT < keys.length ? `k${from + SCAN_COUNT}` : undefined,
       candidates: [...new Set(page)].map((key) => ({ key, full: store.names.full(key) })),
       seenTags: [],
+      byTag: false,
+      tagged: true,
     };
   };
   const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : BigInt(cursor.slice(1)));
@@ -75,13 +81,17 @@ function scanSource(store: Store, filter: Filter, types: readonly string[] | und
   if (type !== undefined && others.length === 0) rest.push("TYPE", type);
   const read = async (at: string, count = SCAN_COUNT): Promise<SourcePage> => {
     const cursor = /^s(\d{1,20})$/.exec(at)?.[1] ?? badCursor(at);
-    const [after, keys] = asArray(await connection.call(["SCAN", cursor, ...rest, "COUNT", count]));
+    const [step, registry] = await connection.pipeline([
+      ["SCAN", cursor, ...rest, "COUNT", count],
+      ["EXISTS", names.registry],
+    ]);
+    const [after, keys] = asArray(step);
     const candidates: Candidate[] = [];
     for (const reply of asArray(keys)) {
       const full = asBuffer(reply);
       if (!isInternal(full)) candidates.push({ key: names.bare(full), full });
     }
-    return { at, next: nextCursor("s", after), candidates, seenTags: [] };
+    return { at, next: nextCursor("s", after), candidates, seenTags: [], byTag: false, tagged: registry !== 0 };
   };
   const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : turned(cursor.slice(1)));
   return { kind: "scan", start: "s0", read, position };
@@ -108,6 +118,8 @@ function tagSource(store: Store, filter: Filter): Source {
       next: nextCursor(`t${nth}.`, after) ?? another,
       candidates,
       seenTags: walked.slice(0, Math.floor(nth / 2)),
+      byTag: true,
+      tagged: true,
     };
   };
   const position = (cursor: string | undefined) => {
