@@ -1,7 +1,11 @@
+import { isUtf8 } from "node:buffer";
+import { existsSync, readFileSync } from "node:fs";
 import { EXIT } from "./cli/exit-codes.js";
 import type { Io } from "./cli/io.js";
 import { systemClock } from "./clock.js";
 import { run } from "./run.js";
+
+const COMMAND_LINE = "/proc/self/cmdline";
 
 /** The process around `run`: its streams, its environment, Ctrl-C and SIGTERM, and the exit code. */
 export async function main(): Promise<void> {
@@ -20,6 +24,15 @@ export async function main(): Promise<void> {
   process.stdout.on("error", () => undefined);
   process.stderr.on("error", () => undefined);
   let readsInput = false;
+  const argv = process.argv.slice(2);
+  const cwd = workingDirectory();
+  if (cwd === undefined) return refuse("the working directory is gone", "Change to a folder that is there.");
+  if (isGarbled(argv)) {
+    return refuse(
+      "an argument is no UTF-8, so it can't be told what it names",
+      "Give keys of other bytes as --key-base64.",
+    );
+  }
   const io: Io = {
     // Opened only by who asks for it: that costs a start some milliseconds.
     get stdin() {
@@ -29,15 +42,35 @@ export async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    cwd,
     clock: systemClock,
     signal: stop.signal,
     uid: process.getuid?.(),
   };
-  const code = await run(process.argv.slice(2), io);
+  const code = await run(argv, io);
   process.exitCode = code === EXIT.interrupted ? stopped : code;
   process.off("SIGINT", interrupt);
   process.off("SIGTERM", terminate);
   // An input that is still open, because not all of it was wanted, does not keep the process.
   if (readsInput && !process.stdin.isTTY) process.stdin.unref?.();
+}
+
+function refuse(message: string, hint: string): void {
+  process.stderr.write(`error: ${message}\n  ${hint}\n`);
+  process.exitCode = EXIT.usage;
+}
+
+/** Where a folder was deleted under a shell, its name is still right for what is looked up from it: nothing is there, or a new one is. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env.PWD;
+  }
+}
+
+/** Node puts U+FFFD where an argument is no UTF-8, which would be another key than was meant. Only Linux shows the bytes. */
+function isGarbled(argv: readonly string[]): boolean {
+  if (!argv.some((argument) => argument.includes("\ufffd")) || !existsSync(COMMAND_LINE)) return false;
+  return !isUtf8(readFileSync(COMMAND_LINE));
 }

@@ -110,12 +110,14 @@ export abstract class CacheCommand extends Command {
     return this.#cache;
   }
 
-  /**
-   * The same for a command that writes.
-   * @throws CacheError `read-only`, before the store is touched
-   */
+  /** The same for a command that writes. @throws CacheError `read-only`, before the store is touched */
   protected async openForWriting(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
-    const { readOnly } = (await this.settings(flags)).settings;
+    this.checkWritable(await this.settings(flags));
+    return this.openCache(flags);
+  }
+
+  /** @throws CacheError `read-only` */
+  protected checkWritable({ settings: { readOnly } }: ResolvedConfig): void {
     if (readOnly?.value === true) {
       throw new CacheError(
         "refused",
@@ -129,7 +131,6 @@ export abstract class CacheCommand extends Command {
         },
       );
     }
-    return this.openCache(flags);
   }
 
   protected verbose(text: string): void {
@@ -176,6 +177,7 @@ export abstract class CacheCommand extends Command {
   async #fail(thrown: unknown): Promise<void> {
     const error = usageError(thrown, this.ctor);
     this.exitCode = error ? exitCodeOf(error) : EXIT.failure;
+    if (error?.code === "interrupted") this.exitCode = EXIT.interrupted;
     const { code, message, hint } = this.#tellable(error, thrown);
     if (this.out.mode !== "text" && !this.out.broken)
       await this.out.error({ code, message, ...(hint !== undefined && { hint }), ...this.errorDetails(thrown) });

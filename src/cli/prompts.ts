@@ -2,18 +2,28 @@ import inquirer from "inquirer";
 import { CacheError } from "../errors.js";
 import type { Io } from "./io.js";
 
-/** Prompts go to stderr; Ctrl-C and Ctrl-D in one is a no. */
+/** Prompts go to stderr. Ctrl-C in one is an interruption, Ctrl-D a no. */
 async function ask<T>(
   io: Io,
   prompt: (context: { input: Io["stdin"]; output: Io["stderr"]; signal: AbortSignal }) => Promise<T>,
 ) {
+  const stop = new AbortController();
+  // At Ctrl-D readline closes, and inquirer would wait for ever.
+  const onKey = (_text: string | undefined, key: { ctrl?: boolean; name?: string } | undefined) => {
+    if (key?.ctrl === true && key.name === "d") stop.abort();
+  };
+  io.stdin.on("keypress", onKey);
   try {
-    return await prompt({ input: io.stdin, output: io.stderr, signal: io.signal });
+    return await prompt({ input: io.stdin, output: io.stderr, signal: AbortSignal.any([io.signal, stop.signal]) });
   } catch (error) {
-    if (error instanceof Error && /^(ExitPrompt|AbortPrompt|CancelPrompt)Error$/.test(error.name)) {
-      throw new CacheError("refused", "not-confirmed", "not confirmed, nothing was done");
-    }
+    const message = "not confirmed, nothing was done";
+    const name = error instanceof Error ? error.name : "";
+    if (name === "ExitPromptError") throw new CacheError("refused", "interrupted", message);
+    if (name === "AbortPromptError" || name === "CancelPromptError")
+      throw new CacheError("refused", "not-confirmed", message);
     throw error;
+  } finally {
+    io.stdin.off("keypress", onKey);
   }
 }
 

@@ -5,7 +5,8 @@ import { indented } from "../json-text.js";
 export function valueForTerminal(bytes: Uint8Array): string {
   const text = textOf(bytes);
   if (text === undefined) return `(binary, ${bytes.byteLength} bytes: write it to a file with --output FILE)`;
-  return escapeControls(indented(text) ?? text);
+  const json = indented(text);
+  return json === undefined ? escapeControls(text) : jsonForTerminal(json);
 }
 
 /** The same for what must stay on one line: a message, a path, a cell of a table. */
