@@ -48,12 +48,14 @@ export const KEYS = {
 
 /** Runs a command in a pseudo-terminal: for it standard input, output and error are a terminal. */
 export function runInPty(command: string, args: readonly string[], options: PtyOptions = {}): Pty {
+  const env = environmentWith({ TERM: "xterm-256color", ...options.env });
   const child = spawn(command, [...args], {
-    name: "xterm-256color",
+    // It becomes TERM, whatever the environment says.
+    name: env.TERM ?? "",
     cols: options.columns ?? 80,
     rows: options.rows ?? 24,
     cwd: options.cwd ?? tempDir("cwd"),
-    env: environmentWith({ TERM: "xterm-256color", ...options.env }),
+    env,
   });
   let raw = "";
   let seen = 0;
