@@ -17,7 +17,10 @@ export interface Filter {
 }
 
 /** Which entries of a namespace an operation is about. */
-export type Selector = { keys: readonly string[] } | { all: true; types?: readonly string[] } | Filter;
+export type Selector =
+  | { keys: readonly string[]; types?: readonly string[] }
+  | { all: true; types?: readonly string[] }
+  | Filter;
 
 /** What a selector is tested against; a field that is absent is not known, and a condition on it does not hold. */
 export interface Candidate {

@@ -10,20 +10,37 @@ interface Asking {
   interactive: boolean;
 }
 
-/** The second step of danger: many entries. The count and a sample are shown, then y/N, unless `--yes` was given. */
+interface Counted {
+  count: number;
+  exact: boolean;
+  sample: readonly string[];
+}
+
+/**
+ * The second step of danger: many entries. The count and a sample are shown, then y/N, unless `--yes` was given. Without a terminal it
+ * is refused at once: counting could take minutes.
+ */
 export async function confirmMany(
   { io, out, interactive }: Asking,
-  what: { count: number; exact: boolean; sample: readonly string[]; verb: string; from: string },
+  what: { verb: string; from: string },
+  countThem: () => Promise<Counted>,
 ): Promise<void> {
-  const entries = `${what.exact ? "" : "about "}${what.count} ${what.count === 1 ? "entry" : "entries"}`;
   if (!interactive) {
-    throw new CacheError("refused", "needs-confirmation", `this would ${what.verb} ${entries} from ${what.from}`, {
-      hint: "Say --yes if that is meant, or --dry-run to see them.",
-    });
+    throw new CacheError(
+      "refused",
+      "needs-confirmation",
+      `nobody can be asked whether to ${what.verb} from ${what.from}`,
+      {
+        hint: "Say --yes if that is meant, or --dry-run to see what would go.",
+      },
+    );
   }
+  const { count, exact, sample } = await countThem();
+  if (count === 0) return;
+  const entries = `${exact ? "" : "about "}${count} ${count === 1 ? "entry" : "entries"}`;
   out.note(`This would ${what.verb} ${out.errStyle.bold(entries)} from ${what.from}:`);
-  for (const key of what.sample) out.note(`  ${showKey(key)}`);
-  if (what.count > what.sample.length) out.note("  …");
+  for (const key of sample) out.note(`  ${showKey(key)}`);
+  if (count > sample.length) out.note("  …");
   const { askYesNo } = await import("./prompts.js");
   if (!(await askYesNo(io, `${what.verb} ${entries}?`))) throw notConfirmed();
 }

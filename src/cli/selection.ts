@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 import { keyFromBytes, keyToBytes } from "../key.js";
 import type { Filter, Selector } from "../selector.js";
@@ -46,6 +47,14 @@ export function filterFromFlags(flags: SelectionInput): Filter {
     ...(flags["all-tags"] && { tagMode: "all" as const }),
     ...(flags.type && { types: flags.type }),
   };
+}
+
+/** @throws CacheError where `--type` was given for a store that has strings alone */
+export function checkTypes({ type }: SelectionInput, { store }: ResolvedConfig): void {
+  if (type === undefined || store.kind === "redis") return;
+  throw new CacheError("usage", "conflicting-flags", `--type is for Redis, a ${store.kind} store has strings alone`, {
+    hint: "Leave out --type.",
+  });
 }
 
 /** The filter as a selector, where none of its conditions means everything. */

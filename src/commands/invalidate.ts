@@ -8,7 +8,15 @@ import { binaryKeysFlag, countFlag, Flags, nullFlag, rateFlag, severalArg } from
 import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { escapeLine } from "../cli/render/value.js";
-import { filterFromFlags, isEverything, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
+import {
+  checkTypes,
+  filterFromFlags,
+  isEverything,
+  keyAsJson,
+  keysFrom,
+  selectionFlags,
+  typeFlag,
+} from "../cli/selection.js";
 import { origin, originLine, targetOf } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
 import type { ResolvedConfig } from "../config/load.js";
@@ -16,6 +24,9 @@ import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 import type { Selector } from "../selector.js";
 import { backupEntries } from "../transfer/backup.js";
+
+/** Named keys that are looked at one by one when they were not deleted. */
+const MOST_LOOKED_AT = 100;
 
 export default class Invalidate extends CacheCommand {
   static override summary = "Delete entries by key, prefix, glob, tag or all of them.";
@@ -50,15 +61,12 @@ export default class Invalidate extends CacheCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Invalidate);
     const config = await this.settings(flags);
+    checkTypes(flags, config);
     const selector = await this.#selector(args.keys, flags);
-    if (config.settings.readOnly?.value === true && !flags["dry-run"]) {
-      throw new CacheError("refused", "read-only", "this cache is opened read-only", {
-        hint: "Leave out --read-only.",
-      });
-    }
-    const cache = await this.openCache(flags);
-    if (flags["dry-run"]) return this.#dryRun(cache, selector, config, flags);
-    await this.#confirm(cache, selector, config, flags);
+    if (flags["dry-run"]) return this.#dryRun(await this.openCache(flags), selector, config, flags);
+    this.checkWritable(config);
+    await this.#confirm(selector, config, flags);
+    const cache = await this.openForWriting(flags);
     if (flags.backup !== undefined) {
       const saved = await backupEntries(cache, selector, flags.backup, { cwd: this.io.cwd, signal: this.signal });
       this.out.note(`${saved} ${saved === 1 ? "entry" : "entries"} exported to ${escapeLine(flags.backup)}`);
@@ -77,6 +85,8 @@ export default class Invalidate extends CacheCommand {
       progress.end();
     }
     const { deleted, softened } = report;
+    if ("keys" in selector && !selector.types && deleted + softened < selector.keys.length)
+      await this.#sayWhatStays(cache, selector.keys);
     if (deleted + softened === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
     if (this.signal.aborted && !report.complete) this.out.note("stopped; the same command goes on with what is left");
     const data = { ...origin(config), deleted, ...(flags.soft && { softened }), complete: report.complete };
@@ -90,6 +100,11 @@ export default class Invalidate extends CacheCommand {
   async #selector(keys: readonly string[] | undefined, flags: InvalidateFlags): Promise<Selector> {
     const filter = { ...filterFromFlags(flags), ...(flags.expired && { expiry: "expired" as const }) };
     const { types, ...conditions } = filter;
+    if (flags.null && flags.file === undefined) {
+      throw new CacheError("usage", "invalid-arguments", "-0 is about the keys of --file", {
+        hint: "Say --file - to read them from standard input.",
+      });
+    }
     const named = keysFrom(keys, flags["key-base64"]);
     const fromFile =
       flags.file === undefined
@@ -102,11 +117,12 @@ export default class Invalidate extends CacheCommand {
     if (ways.filter(Boolean).length > 1) {
       throw new CacheError("usage", "conflicting-selectors", "keys, conditions and --all exclude each other", { hint });
     }
-    if (ways[0]) return { keys: [...named, ...fromFile] };
+    if (ways[0]) return { keys: [...named, ...fromFile], ...(types && { types }) };
     return flags.all ? { all: true, ...(types && { types }) } : filter;
   }
 
-  async #confirm(cache: Cache, selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
+  /** Asks what must be asked. Where nobody can be asked it says no at once, before a store is opened or counted. */
+  async #confirm(selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
     const asking = { io: this.io, out: this.out, interactive: this.interactive };
     const verb = flags.soft ? "invalidate" : "delete";
     if (isEverything(selector)) {
@@ -115,9 +131,20 @@ export default class Invalidate extends CacheCommand {
       return confirmEverything(asking, { target, given, verb });
     }
     if ("keys" in selector || flags.yes || ("expiry" in selector && Object.keys(selector).length === 1)) return;
-    const counted = await cache.countWhere(deletable(selector), { signal: this.signal });
-    const count = Math.min(counted.count, flags.limit ?? counted.count);
-    if (count > 0) await confirmMany(asking, { ...counted, count, verb, from: originLine(config) });
+    await confirmMany(asking, { verb, from: originLine(config) }, async () => {
+      const cache = await this.openForWriting(flags);
+      const counted = await cache.countWhere(deletable(selector), { signal: this.signal });
+      return { ...counted, count: Math.min(counted.count, flags.limit ?? counted.count) };
+    });
+  }
+
+  /** Keys of other Redis types go only with `--type`: who named one is told. */
+  async #sayWhatStays(cache: Cache, keys: readonly string[]): Promise<void> {
+    for (const key of keys.slice(0, MOST_LOOKED_AT)) {
+      const foreign = await cache.readForeign(key, 1);
+      if (foreign)
+        this.out.warn(`${showKey(key)} is a ${foreign.type} and stays`, `It goes with --type ${foreign.type}.`);
+    }
   }
 
   async #dryRun(cache: Cache, selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
@@ -153,5 +180,5 @@ type InvalidateFlags = Interfaces.InferredFlags<typeof Invalidate.flags>;
 
 /** The selector for a listing of what a deletion would take: of Redis types strings alone, unless others are named. */
 function deletable(selector: Selector): Selector {
-  return "keys" in selector || selector.types ? selector : { ...selector, types: ["string"] };
+  return selector.types ? selector : { ...selector, types: ["string"] };
 }

@@ -2,7 +2,7 @@ import type { EntryInfo } from "../backends/backend.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { countFlag, Flags, nullFlag, rateFlag, sizeFlag } from "../cli/flags.js";
 import { keyHeader, keyRow, keyTsv } from "../cli/render/keys.js";
-import { filterFromFlags, keyAsJson, orAll, selectionFlags, typeFlag } from "../cli/selection.js";
+import { checkTypes, filterFromFlags, keyAsJson, orAll, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
 import { CacheError } from "../errors.js";
@@ -42,6 +42,7 @@ export default class Keys extends CacheCommand {
       ...(flags["larger-than"] !== undefined && { minSize: flags["larger-than"] + 1 }),
     });
     const config = await this.settings(flags);
+    checkTypes(flags, config);
     if (flags.count && (flags.limit !== undefined || flags.cursor !== undefined)) {
       throw new CacheError("usage", "conflicting-flags", "--count counts all, --limit and --cursor list a part", {
         hint: "Leave out one of them.",

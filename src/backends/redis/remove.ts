@@ -101,8 +101,8 @@ async function walk(
   options: DeleteOptions,
   progress: Progress,
 ): Promise<DeleteReport> {
-  // Of a list of keys, too, only strings go.
-  const types = "keys" in selector || selector.types === undefined ? ["string"] : typesIn(selector);
+  // Of a list of keys, too, only strings go unless other types are named.
+  const types = selector.types === undefined ? ["string"] : typesIn(selector);
   const source = sourceOf(store, selector, types);
   const soft = options.soft ?? false;
   const inspect = inspector(store, selector, source.kind, soft, types);

@@ -8,7 +8,7 @@ import { checkSignal, type Store } from "./store.js";
 
 /** The types that a selector names, undefined = all. */
 export function typesIn(selector: Selector): readonly string[] | undefined {
-  if ("keys" in selector || selector.types === undefined || selector.types.includes("any")) return undefined;
+  if (selector.types === undefined || selector.types.includes("any")) return undefined;
   return [...new Set(selector.types)];
 }
 
