@@ -112,7 +112,10 @@ function createFile(path: string): void {
 }
 
 /** True for a store of ours, false for an empty database; anything else is refused. */
-function isOurs(db: Database, { path, applicationId }: DatabaseOptions): boolean {
+function isOurs(db: Database, options: DatabaseOptions): boolean {
+  // All is read in one transaction: another process may be making the tables meanwhile.
+  if (!db.inTransaction) return db.transaction(() => isOurs(db, options)).deferred();
+  const { path, applicationId } = options;
   const id = db.pragma("application_id", { simple: true });
   if (id === applicationId) {
     const version = Number(db.pragma("user_version", { simple: true }));
