@@ -1,11 +1,25 @@
+import { Writable } from "node:stream";
 import inquirer from "inquirer";
 import { CacheError } from "../errors.js";
-import type { Io } from "./io.js";
+import type { Io, Sink } from "./io.js";
+
+/** inquirer ends the stream it writes to; stderr still has an error or a summary to tell. */
+function throughTo(sink: Sink): Writable {
+  const stream = new Writable({
+    decodeStrings: false,
+    // At once, so that what is told next comes after the prompt. A sink that fails tells its own listeners.
+    write: (chunk: string | Uint8Array, _encoding, done) => {
+      sink.write(chunk);
+      done();
+    },
+  });
+  return Object.assign(stream, { isTTY: sink.isTTY, columns: sink.columns });
+}
 
 /** Prompts go to stderr. Ctrl-C in one is an interruption, Ctrl-D a no. */
 async function ask<T>(
   io: Io,
-  prompt: (context: { input: Io["stdin"]; output: Io["stderr"]; signal: AbortSignal }) => Promise<T>,
+  prompt: (context: { input: Io["stdin"]; output: Writable; signal: AbortSignal }) => Promise<T>,
 ) {
   const stop = new AbortController();
   // At Ctrl-D readline closes, and inquirer would wait for ever.
@@ -14,7 +28,11 @@ async function ask<T>(
   };
   io.stdin.on("keypress", onKey);
   try {
-    return await prompt({ input: io.stdin, output: io.stderr, signal: AbortSignal.any([io.signal, stop.signal]) });
+    return await prompt({
+      input: io.stdin,
+      output: throughTo(io.stderr),
+      signal: AbortSignal.any([io.signal, stop.signal]),
+    });
   } catch (error) {
     const message = "not confirmed, nothing was done";
     const name = error instanceof Error ? error.name : "";

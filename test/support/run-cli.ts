@@ -1,4 +1,5 @@
 import { PassThrough, Readable, Writable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import type { Io } from "../../src/cli/io.js";
 import { type Clock, systemClock } from "../../src/clock.js";
 import { run } from "../../src/run.js";
@@ -23,16 +24,36 @@ export interface CliOptions {
   signal?: AbortSignal;
   /** stdout is a terminal: tables, indentation, escapes. */
   terminal?: boolean;
+  /** stdin and stderr are a terminal, on which this is typed as soon as something is asked. */
+  typed?: string;
+  /** The reader of stdout goes away after this many writes, as `head` does. */
+  closedAfter?: number;
 }
 
 class Collector extends Writable {
   readonly chunks: Buffer[] = [];
   isTTY = false;
   columns = 100;
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+  closedAfter = Number.POSITIVE_INFINITY;
+  /** Called at each write that shows a prompt. */
+  onPrompt: (() => void) | undefined;
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    if (this.chunks.length >= this.closedAfter) return done(Object.assign(new Error("EPIPE"), { code: "EPIPE" }));
     this.chunks.push(Buffer.from(chunk));
+    if (stripVTControlCharacters(chunk.toString()).startsWith("? ")) this.onPrompt?.();
     done();
   }
+}
+
+/** What a person types is heard only once the prompt is there. */
+function typing(typed: string, terminal: Collector): Io["stdin"] {
+  const input = new PassThrough();
+  terminal.isTTY = true;
+  terminal.onPrompt = () => {
+    terminal.onPrompt = undefined;
+    setImmediate(() => input.write(typed));
+  };
+  return Object.assign(input, { isTTY: true });
 }
 
 /** Runs a command line in this process. HOME is the working directory, so that nothing of the machine is read. */
@@ -40,9 +61,11 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
   const stdout = new Collector();
   const stderr = new Collector();
   stdout.isTTY = options.terminal ?? false;
-  const { stdin = "" } = options;
+  stdout.closedAfter = options.closedAfter ?? Number.POSITIVE_INFINITY;
+  const { stdin = "", typed } = options;
+  const input = stdin instanceof Readable ? stdin : new PassThrough().end(stdin);
   const io: Io = {
-    stdin: stdin instanceof Readable ? stdin : new PassThrough().end(stdin),
+    stdin: typed === undefined ? input : typing(typed, stderr),
     stdout,
     stderr,
     env: { HOME: options.cwd, ...options.env },
