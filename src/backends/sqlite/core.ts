@@ -82,6 +82,11 @@ export class Core {
     this.#setup = setup;
     this.lru = isLru(options) && !store.readOnly;
     this.recency = new Recency(store.clock);
+    if (this.lru) {
+      this.recency.startAfter(
+        store.run((link) => link.column<number>("SELECT max(accessed_at) FROM entries").get()) ?? 0,
+      );
+    }
     this.#janitor = new Janitor(store, setup);
   }
 

@@ -18,6 +18,9 @@ export interface DatabaseOptions {
   recency: boolean;
 }
 
+/** Told of a failure before the database is closed: closing takes the log into a damaged file, or removes it. */
+type BeforeClose = (error: unknown) => void;
+
 /** Bytes to which the write-ahead log is cut back when it was emptied. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
 /** Pages in the log (4 KiB each) at which it is taken into the database, which waits for the disk: the default of 1,000 makes a bulk deletion wait twice as long. */
@@ -44,7 +47,11 @@ export function identityOf(path: string): FileIdentity | undefined {
  * @throws CacheError `foreign-database`, `newer-database`, `network-filesystem`, `store-is-directory`
  * @throws what SQLite and the file system throw
  */
-export function openDatabase(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
+export function openDatabase(
+  Sqlite: DatabaseConstructor,
+  options: DatabaseOptions,
+  beforeClose: BeforeClose,
+): Database {
   const { path, readOnly } = options;
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) throw Object.assign(new Error(`${path} is a directory`), { code: "EISDIR" });
@@ -52,22 +59,30 @@ export function openDatabase(Sqlite: DatabaseConstructor, options: DatabaseOptio
   if (stat === undefined) createFile(path);
   checkLocal(dirname(path));
   const db = new Sqlite(path, { timeout: options.busyTimeoutMs, fileMustExist: true });
-  return closeOnFailure(db, () => {
-    if (!isOurs(db, options)) initialize(db, options);
-    // Only now that it is known to be ours.
-    db.pragma("synchronous = NORMAL");
-    db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
-    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    if (options.recency) db.exec(RECENCY_INDEX);
-  });
+  return closeOnFailure(
+    db,
+    () => {
+      if (!isOurs(db, options)) initialize(db, options);
+      // Only now that it is known to be ours.
+      db.pragma("synchronous = NORMAL");
+      db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+      db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      if (options.recency) db.exec(RECENCY_INDEX);
+    },
+    beforeClose,
+  );
 }
 
-function closeOnFailure(db: Database, prepare: () => void): Database {
+function closeOnFailure(db: Database, prepare: () => void, beforeClose?: BeforeClose): Database {
   try {
     prepare();
     return db;
   } catch (error) {
-    db.close();
+    try {
+      beforeClose?.(error);
+    } finally {
+      db.close();
+    }
     throw error;
   }
 }

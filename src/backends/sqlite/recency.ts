@@ -23,6 +23,11 @@ export class Recency {
     return this.#last;
   }
 
+  /** Every tick from now on is after this one: what another process wrote before in the same millisecond is older. */
+  startAfter(at: number): void {
+    this.#last = Math.max(this.#last, at);
+  }
+
   get size(): number {
     return this.#reads.size;
   }

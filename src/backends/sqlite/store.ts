@@ -5,6 +5,7 @@ import {
   type Database,
   type DatabaseConstructor,
   type DatabaseOptions,
+  type FileIdentity,
   identityOf,
   isSame,
   openDatabase,
@@ -132,33 +133,33 @@ export class Store {
   #connect(): Link {
     const identity = identityOf(this.path);
     try {
-      return this.#openLink();
+      return this.#openLink(identity);
     } catch (error) {
-      if (!isCorruption(error) || this.readOnly) {
-        // What went wrong with a file that is no longer there says nothing of the one that is.
-        if (identity !== undefined && !isSame(identityOf(this.path), identity)) throw new FileChanged(error);
-        throw error;
-      }
-      this.#setAside(error, identity);
-      return this.#openLink();
+      if (isCorruption(error) && !this.readOnly) return this.#openLink(identityOf(this.path));
+      // What went wrong with a file that is no longer there says nothing of the one that is.
+      if (identity !== undefined && !isSame(identityOf(this.path), identity)) throw new FileChanged(error);
+      throw error;
     }
   }
 
-  #openLink(): Link {
-    const before = identityOf(this.path);
-    const db = openDatabase(this.#Sqlite, this.#options);
+  #openLink(before: FileIdentity | undefined): Link {
+    const setAside = (error: unknown) => {
+      if (isCorruption(error) && !this.readOnly) this.#setAside(error, before);
+    };
+    const db = openDatabase(this.#Sqlite, this.#options, setAside);
     try {
       const identity = identityOf(this.path);
       // The file that a damage is found in later must be known for sure, or a sound one would be moved aside.
       if (before !== undefined && !isSame(before, identity)) throw new FileChanged("the file was replaced");
       return new Link(db, identity);
     } catch (error) {
+      setAside(error);
       db.close();
       throw error;
     }
   }
 
-  #setAside(error: unknown, identity: ReturnType<typeof identityOf>): void {
+  #setAside(error: unknown, identity: FileIdentity | undefined): void {
     const place = identity && quarantine(this.path, identity, this.clock);
     if (place === undefined) return;
     this.#context.emit({
