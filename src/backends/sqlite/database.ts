@@ -93,28 +93,16 @@ function emptyDatabase(Sqlite: DatabaseConstructor): Database {
 }
 
 function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
-  const { path, busyTimeoutMs: timeout } = options;
-  const open = (name: string) => {
-    const db = new Sqlite(name, { readonly: true, fileMustExist: true, timeout });
-    return closeOnFailure(db, () => {
-      // An empty file is what a process left that was killed before it made its tables.
-      if (!isOurs(db, options)) throw new EmptyFile();
-    });
-  };
-  try {
-    return open(path);
-  } catch (error) {
-    if (error instanceof EmptyFile) return emptyDatabase(Sqlite);
-    const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-    const unwritable = codeOf(error)?.startsWith("SQLITE_CANTOPEN") || codeOf(error) === "SQLITE_READONLY_DIRECTORY";
-    if (!unwritable || (log?.size ?? 0) > 0) throw error;
-    // In a folder that can't be written there is no place for the log's index, and without a log there is nothing it would say.
-    const url = `file:${encodeURI(path).replaceAll("?", "%3f").replaceAll("#", "%23")}?immutable=1`;
-    return open(url);
-  }
+  const db = new Sqlite(options.path, { readonly: true, fileMustExist: true, timeout: options.busyTimeoutMs });
+  let empty = false;
+  closeOnFailure(db, () => {
+    empty = !isOurs(db, options);
+  });
+  if (!empty) return db;
+  // What a process left that was killed before it made its tables.
+  db.close();
+  return emptyDatabase(Sqlite);
 }
-
-class EmptyFile extends Error {}
 
 function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

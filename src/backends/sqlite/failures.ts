@@ -37,6 +37,13 @@ const ROWS: readonly Row[] = [
     "Move the file away; opened for writing, the store does that by itself.",
   ],
   [
+    /^(SQLITE_CANTOPEN|SQLITE_READONLY_DIRECTORY)/,
+    "usage",
+    "store-cannot-open",
+    "can't be opened",
+    "Check that its folder exists and that this user may write there: SQLite keeps its log beside the file, for reading too.",
+  ],
+  [
     /^(SQLITE_READONLY|SQLITE_PERM|SQLITE_AUTH|EACCES|EPERM|EROFS)/,
     "usage",
     "store-permission",
@@ -46,13 +53,6 @@ const ROWS: readonly Row[] = [
   [/^SQLITE_TOOBIG$/, "usage", "value-too-large", "can't hold a value of this size", "Keep values below 1 GB."],
   [/^EISDIR$/, "usage", "store-is-directory", "is a folder, not a file", "Name a file in it."],
   [/^(ENOTDIR|EEXIST)$/, "usage", "store-not-directory", "has a file where a folder is needed", "Name a folder."],
-  [
-    /^SQLITE_CANTOPEN/,
-    "usage",
-    "store-cannot-open",
-    "can't be opened",
-    "Check that its folder exists, and that this user may write there.",
-  ],
   [/^(SQLITE_IOERR|EIO)/, "store", "store-io", "can't be read or written", "Check the disk."],
   [
     /^(EMFILE|ENFILE)$/,
