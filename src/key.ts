@@ -13,23 +13,14 @@ export function checkKey(key: string): void {
   if (length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw invalid(key, `a key of ${Buffer.byteLength(key)} bytes is too long`, `Keep keys to ${MAX_KEY_BYTES} bytes.`);
   }
-  for (let i = 0; i < length; i++) {
-    const code = key.charCodeAt(i);
-    if (code === 0) throw invalid(key, "a key can't hold a NUL character", "Remove the NUL character.");
-    if (code >= 0xd800 && code <= 0xdfff) {
-      if (code > 0xdbff || !isLow(key.charCodeAt(i + 1))) {
-        throw invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
-      }
-      i += 1;
-    }
-  }
+  if (key.includes("\0")) throw invalid(key, "a key can't hold a NUL character", "Remove the NUL character.");
+  if (!key.isWellFormed())
+    throw invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
 }
 
 function invalid(key: string, message: string, hint: string): CacheError {
   return new CacheError("usage", "invalid-key", message, { key, hint });
 }
-
-const isLow = (code: number) => code >= 0xdc00 && code <= 0xdfff;
 
 /**
  * The key for bytes that somebody else wrote. Valid UTF-8 is itself; a byte that is not becomes the lone surrogate
@@ -57,7 +48,9 @@ export function keyToBytes(key: string): Buffer {
   const parts: Buffer[] = [];
   for (const char of key) {
     const code = char.charCodeAt(0);
-    parts.push(char.length === 1 && code >= 0xdc80 && code <= 0xdcff ? Buffer.from([code - 0xdc00]) : Buffer.from(char));
+    parts.push(
+      char.length === 1 && code >= 0xdc80 && code <= 0xdcff ? Buffer.from([code - 0xdc00]) : Buffer.from(char),
+    );
   }
   return Buffer.concat(parts);
 }
@@ -66,7 +59,8 @@ export function keyToBytes(key: string): Buffer {
 function sequenceWidth(bytes: Buffer, i: number): number {
   const lead = bytes[i] ?? 0;
   if (lead < 0x80) return 1;
-  const width = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+  const width =
+    lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
   if (width === 0 || i + width > bytes.length) return 0;
   const second = bytes[i + 1] ?? 0;
   const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
