@@ -7,10 +7,11 @@ test("closing ends also when the server is gone and a new attempt is waiting", a
   const server = await startRedis();
   const backend = await openRedis({ url: server.url, namespace: "", clock: systemClock, emit: () => {} });
   await server.pause();
-  const call = Promise.resolve(backend.getMany(["k"]));
+  // Awaited after the kill, which the call may fail before.
+  const failed = expect(Promise.resolve(backend.getMany(["k"]))).rejects.toMatchObject({ kind: "connection" });
   await server.kill();
   // The loss has been noticed; the first new attempt comes 100 ms later.
-  await expect(call).rejects.toMatchObject({ kind: "connection" });
+  await failed;
   const late = systemClock.sleep(2000).then(() => "late");
   expect(await Promise.race([backend.close().then(() => "closed"), late])).toBe("closed");
 });

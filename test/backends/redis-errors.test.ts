@@ -100,6 +100,16 @@ describe("reaching a server", () => {
     expect((await backend.getMany(["k"]))[0]?.size).toBe(1);
   });
 
+  test("giving up while attempts are under way does not end later ones", async () => {
+    const redis = await server();
+    const backend = await open(redis.url, { connectTimeoutMs: 50, commandTimeoutMs: 1000 });
+    await redis.kill();
+    for (let i = 0; i < 4; i++)
+      expect((await failure(Promise.resolve(backend.getMany(["k"])))).kind).toBe("connection");
+    await redis.restart();
+    await until(async () => (await backend.setMany([{ key: "k", value }]))[0] === "stored");
+  });
+
   test("a server that stops answering: timeout", async () => {
     const redis = await server();
     const backend = await open(redis.url, { commandTimeoutMs: 200 });

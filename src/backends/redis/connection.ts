@@ -49,6 +49,8 @@ export class Connection {
   #lastError: unknown;
   #opening: Promise<void> | undefined;
   #closed = false;
+  /** The attempts that ioredis makes by itself were ended; it still says "reconnecting". */
+  #gaveUp = false;
 
   private constructor(redis: Redis, target: string, clock: Clock, connectTimeoutMs: number) {
     this.#redis = redis;
@@ -197,7 +199,9 @@ export class Connection {
   async #connect(): Promise<void> {
     this.#lastError = undefined;
     const { status } = this.#redis;
-    const attempt = status === "wait" || status === "end" ? this.#redis.connect() : this.#nextState();
+    const idle = status === "wait" || status === "end" || (status === "reconnecting" && this.#gaveUp);
+    this.#gaveUp = false;
+    const attempt = idle ? this.#redis.connect() : this.#nextState();
     // The socket's own timeout ends at "connected"; a server that then says nothing must not hold the caller.
     const timer = new AbortController();
     const late = this.#clock.sleep(this.#connectTimeoutMs, timer.signal).then(() => {
@@ -208,6 +212,7 @@ export class Connection {
       // ioredis says "ready" although the server has refused the database.
       if (isServerReply(this.#lastError)) throw this.#lastError;
     } catch (error) {
+      this.#gaveUp = true;
       this.#redis.disconnect();
       this.checkOpen();
       throw mapError(this.#lastError ?? error, this.target);

@@ -7,8 +7,11 @@ import { asArray, asBuffer, asText, pairs } from "./reply.js";
 import { digestOf, readMember } from "./sidecar.js";
 import type { Store } from "./store.js";
 
-/** Keys that one SCAN looks at: some 0.5 ms of the server's time; larger steps are no faster. */
-export const SCAN_COUNT = 1000;
+/**
+ * Keys that one SCAN looks at: some 0.5 ms of the server's time. A deletion of 1M keys is as fast with 500 as with 1,000, and other clients wait half as
+ * long.
+ */
+export const SCAN_COUNT = 500;
 
 const LITERAL_GLOB = /^(?:[^*?[\\]|\\.)+$/su;
 
