@@ -91,7 +91,7 @@ export default class Keys extends CacheCommand {
       ...(entry.size !== undefined && { size: entry.size }),
       ...(age !== undefined && { age }),
       tags: entry.tags ?? [],
-      type: entry.type ?? "string",
+      valueType: entry.type ?? "string",
     };
     await this.out.record("entries", "entry", data, () => (table ? keyRow : keyTsv)({ ...data, key: entry.key }));
   }

@@ -175,7 +175,7 @@ describe("--meta", () => {
       tags: [],
       tier: "sqlite",
       encoding: "binary",
-      type: "string",
+      valueType: "string",
     });
     const forever = (await work.run(["get", "forever", "--meta", "--json"], { clock })).json();
     expect(forever).toMatchObject({ ttl: null, expiresAt: null, encoding: "text" });

@@ -4,7 +4,10 @@ import { formatDuration, formatSize } from "../../units.js";
 import { textOf } from "../../utf8.js";
 import { escapeLine } from "./value.js";
 
-/** Seconds of an entry's life and what is known of it, as JSON names them. Times are milliseconds. */
+/**
+ * An entry's life and what is known of it, as JSON names them. Times are milliseconds. `valueType`, not `type`: a line of NDJSON says by
+ * `type` what kind of line it is.
+ */
 export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unknown>> {
   const now = cache.clock.now();
   const text = textOf(entry.value);
@@ -16,7 +19,7 @@ export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unk
     tags: entry.tags ?? [],
     tier: cache.backend.name,
     encoding: text === undefined ? "binary" : looksLikeJson(text) ? "json" : "text",
-    type: "string",
+    valueType: "string",
   };
 }
 
@@ -31,7 +34,7 @@ function looksLikeJson(text: string): boolean {
 
 /** The same for people: one fact a line. */
 export function metaLines(meta: Readonly<Record<string, unknown>>): string {
-  const { ttl, age, size, tags, tier, encoding, type } = meta;
+  const { ttl, age, size, tags, tier, encoding, valueType } = meta;
   const lines = [
     `ttl: ${ttlText(typeof ttl === "number" ? ttl : undefined)}`,
     ...(typeof age === "number" ? [`age: ${formatDuration(age)}`] : []),
@@ -39,7 +42,7 @@ export function metaLines(meta: Readonly<Record<string, unknown>>): string {
     `tags: ${Array.isArray(tags) && tags.length > 0 ? tags.map((tag) => escapeLine(String(tag))).join(", ") : "none"}`,
     `tier: ${tier}`,
     `encoding: ${encoding}`,
-    `type: ${type}`,
+    `type: ${valueType}`,
   ];
   return lines.join("\n");
 }

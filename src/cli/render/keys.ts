@@ -9,7 +9,7 @@ interface Row {
   size?: number;
   age?: number;
   tags: readonly string[];
-  type: string;
+  valueType: string;
 }
 
 const WIDTHS = [8, 9, 8];
@@ -25,7 +25,7 @@ export function keyHeader(): string {
 /** A line for a person: the key last, so that a long one moves nothing. */
 export function keyRow(row: Row): string {
   const tags = row.tags.map((tag) => ` #${showKey(tag)}`).join("");
-  const type = row.type === "string" ? "" : ` (${row.type})`;
+  const type = row.valueType === "string" ? "" : ` (${row.valueType})`;
   const size = row.size === undefined ? "-" : formatSize(row.size);
   const age = row.age === undefined ? "-" : formatDuration(row.age).replaceAll(" ", "");
   return columns([ttlText(row.ttl ?? undefined).replaceAll(" ", ""), size, age], `${showKey(row.key)}${type}${tags}`);
@@ -39,6 +39,6 @@ export function keyTsv(row: Row): string {
     row.size ?? "-",
     row.age ?? "-",
     row.tags.map(showKey).join(","),
-    row.type,
+    row.valueType,
   ].join("\t");
 }

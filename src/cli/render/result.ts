@@ -18,7 +18,7 @@ export interface Result {
 export function resultAsJson(result: Result): Record<string, unknown> {
   const { bytes, picked, foreign, meta, found, reason } = result;
   const head = { ...keyAsJson(result.key), found, ...(reason !== undefined && { reason }), ...meta };
-  if (foreign) return { ...head, type: foreign.type, truncated: foreign.truncated, value: foreign.items };
+  if (foreign) return { ...head, valueType: foreign.type, truncated: foreign.truncated, value: foreign.items };
   if (picked !== undefined) return { ...head, value: new RawJson(picked) };
   return bytes ? { ...head, value: valueAsJson(bytes) } : head;
 }
