@@ -17,9 +17,12 @@ export class Recency {
     this.#clock = clock;
   }
 
-  /** A time after every one given before. */
-  tick(): number {
-    this.#last = Math.max(this.#last + 1, Math.floor(this.#clock.now()) * 1000);
+  /**
+   * A time after every one given before.
+   * @param now epoch milliseconds
+   */
+  tick(now: number): number {
+    this.#last = Math.max(this.#last + 1, Math.floor(now) * 1000);
     return this.#last;
   }
 
@@ -39,7 +42,7 @@ export class Recency {
       const oldest = this.#reads.keys().next();
       if (oldest.done !== true) this.#reads.delete(oldest.value);
     }
-    this.#reads.set(id, this.tick());
+    this.#reads.set(id, this.tick(this.#clock.now()));
   }
 
   /** Writes what was noted, within the transaction of the caller; it is forgotten by {@link forget} once that holds. */

@@ -3,7 +3,7 @@ import { type Filter, globPrefix, type Selector } from "../../selector.js";
 import { type KeyRange, rangeOfPrefix } from "./key-range.js";
 import type { Link, Param } from "./link.js";
 
-export type Row = [
+type Row = [
   k: string,
   /** With the key, the place of the row in its source. */
   place: number,

@@ -5,7 +5,7 @@ import type { Link, Statement } from "./link.js";
 import type { Recency } from "./recency.js";
 
 /** SQLite's limit on a row is 10⁹ bytes, of which the row itself takes a few. */
-export const MAX_VALUE_BYTES = 999_999_000;
+const MAX_VALUE_BYTES = 999_999_000;
 const MAX_META_BYTES = 65_536;
 
 /** @throws CacheError `invalid-key`, `value-too-large`, `meta-too-large` */
@@ -109,7 +109,7 @@ export class Writer {
     const tags = entry.tags === undefined || entry.tags.length === 0 ? undefined : [...new Set(entry.tags)];
     const list = tags === undefined ? null : JSON.stringify(tags);
     const staleAt = staleBefore(entry.staleAt, expiresAt);
-    const at = this.#options.recency.tick();
+    const at = this.#options.recency.tick(this.#now);
     const written = this.#insertEntry.run(k, expiresAt, staleAt, this.#now, at, value.length, list);
     if (written.changes === 0) return false;
     const id = Number(written.lastInsertRowid);
