@@ -30,7 +30,7 @@ const FLOORS: readonly Floor[] = [
   { at: "backends/memory/", from: ["backends/backend.ts"] },
   { at: "backends/sqlite/", from: ["backends/backend.ts", "backends/envelope.ts"] },
   { at: "backends/redis/", from: ["backends/backend.ts", "backends/envelope.ts"] },
-  { at: "backends/file/", from: ["backends/backend.ts", "backends/envelope.ts"] },
+  { at: "backends/file/", from: ["backends/backend.ts", "backends/sqlite/"] },
   { at: "backends/remote.ts", from: ["backends/backend.ts", "api/"], strict: true },
   { at: "backends/", from: [] },
   { at: "cache/", from: ["backends/backend.ts"] },
