@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
 import { startRedis } from "../support/redis-server.js";
 
 test("closing ends also when the server is gone and a new attempt is waiting", async () => {
   const server = await startRedis();
+  onTestFinished(() => server.stop());
   const backend = await openRedis({ url: server.url, namespace: "", clock: systemClock, emit: () => {} });
   await server.pause();
   // Awaited after the kill, which the call may fail before.
