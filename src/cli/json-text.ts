@@ -53,8 +53,11 @@ function compact(text: string): string {
 export function indented(text: string): string | undefined {
   const first = text.trimStart()[0];
   if ((first !== "{" && first !== "[") || !isJson(text)) return undefined;
-  return layOut(text, { line: (depth) => `\n${"  ".repeat(depth)}`, colon: ": " });
+  return layOut(text, { line: (depth) => `\n${"  ".repeat(Math.min(depth, DEEPEST_INDENT))}`, colon: ": " });
 }
+
+/** Levels beyond are not indented further: of some thousand the indentation alone would fill the memory. */
+const DEEPEST_INDENT = 100;
 
 function layOut(text: string, style: { line: (depth: number) => string; colon: string }): string {
   const parts: string[] = [];

@@ -118,7 +118,7 @@ function redisChoice(input: ConfigInput, source: Source): Choice {
       const host = pick(now.redisHost);
       if (host !== undefined) parts.hostname = hostName(String(host));
       const port = pick(now.redisPort);
-      if (port !== undefined) parts.port = String(port);
+      if (port !== undefined) parts.port = portNumber(Number(port));
       const db = pick(now.redisDb);
       if (db !== undefined) parts.pathname = `/${db}`;
       return { ...start, url: parts.href };
@@ -129,6 +129,14 @@ function redisChoice(input: ConfigInput, source: Source): Choice {
       return url ? urlSource : { layer: "flag", where: "this machine" };
     },
   };
+}
+
+/** A URL ignores a port that can't be: another server would be asked. */
+function portNumber(port: number): string {
+  if (port >= 1 && port <= 65_535) return String(port);
+  throw new CacheError("usage", "invalid-setting", `${port} is not the number of a port`, {
+    hint: "Give a number from 1 to 65535.",
+  });
 }
 
 function hostName(host: string): string {
