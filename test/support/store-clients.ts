@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { Redis } from "ioredis";
+import type { RedisServer } from "./redis-server.js";
+
+/** A store asked by its own client, not by this program. */
+export interface StoreClient {
+  /** The store's URL. */
+  readonly url: string;
+  count(): number | Promise<number>;
+  /** Bytes of an entry, undefined where there is none. */
+  get(key: string): Promise<Buffer | undefined>;
+  close(): void;
+}
+
+/** A SQLite store, or the file store with its index in SQLite. */
+export function sqliteClient(kind: "sqlite" | "file", path: string): StoreClient {
+  const index = kind === "file" ? join(path, "index.db") : path;
+  let opened: Database.Database | undefined;
+  const database = () => {
+    if (opened === undefined && existsSync(index)) opened = new Database(index, { readonly: true, timeout: 5000 });
+    return opened;
+  };
+  return {
+    url: `${kind}:${path}`,
+    count() {
+      const found = database();
+      // A store that is just being made has no tables yet.
+      const made = found?.prepare("SELECT 1 FROM sqlite_master WHERE name = 'entries'").get();
+      if (found === undefined || made === undefined) return 0;
+      return Number(found.prepare("SELECT count(*) FROM entries").pluck().get());
+    },
+    async get(key) {
+      const body = database()
+        ?.prepare("SELECT body FROM bodies WHERE id = (SELECT id FROM entries WHERE k = ?)")
+        .pluck()
+        .get(key);
+      if (body === undefined) return undefined;
+      if (kind === "sqlite") return Buffer.isBuffer(body) ? body : Buffer.from(String(body));
+      return readFileSync(join(path, "values", String(body).slice(0, 2), String(body)));
+    },
+    close() {
+      opened?.close();
+      opened = undefined;
+    },
+  };
+}
+
+/** One database of a server; counts the keys that begin with `prefix`, all without one. */
+export function redisClient(server: RedisServer, db = 0): StoreClient {
+  const redis = new Redis({ host: server.host, port: server.port, db, lazyConnect: false });
+  redis.on("error", () => undefined);
+  // Tags have sidecars and indexes, which are keys too.
+  const script = "local n = 0 for _, k in ipairs(redis.call('KEYS', 'k:*')) do n = n + 1 end return n";
+  return {
+    url: `${server.url}/${db}`,
+    count: async () => Number(await redis.eval(script, 0)),
+    get: async (key) => (await redis.getBuffer(key)) ?? undefined,
+    close: () => redis.disconnect(),
+  };
+}
