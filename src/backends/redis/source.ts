@@ -7,10 +7,7 @@ import { asArray, asBuffer, asText, pairs } from "./reply.js";
 import { digestOf, readMember } from "./sidecar.js";
 import type { Store } from "./store.js";
 
-/**
- * Keys that one SCAN looks at: some 0.5 ms of the server's time. A deletion of 1M keys is as fast with 500 as with 1,000, and other clients wait half as
- * long.
- */
+/** Keys that one SCAN looks at: some 0.5 ms of the server's time. Other clients wait for one step and the UNLINK of its keys. */
 export const SCAN_COUNT = 500;
 
 const LITERAL_GLOB = /^(?:[^*?[\\]|\\.)+$/su;
