@@ -58,7 +58,7 @@ export function shownSettings(config: ResolvedConfig): ShownSetting[] {
     return {
       name,
       flag: `--${spec.flag}`,
-      env: environmentNames(spec)[0] ?? "",
+      env: environmentNames(spec).at(-1) ?? "",
       value: setting === undefined ? null : showSetting(name, setting.value),
       source: setting?.source.where ?? "not set",
     };
