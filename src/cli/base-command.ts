@@ -45,6 +45,7 @@ export abstract class CacheCommand extends Command {
   /** Runs the command and gives its exit code; never throws for what a user can cause. */
   async start(): Promise<number> {
     const forward = () => this.#stop.abort();
+    if (this.io.signal.aborted) forward();
     this.io.signal.addEventListener("abort", forward, { once: true });
     try {
       await this.run();
