@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { expect } from "vitest";
-import { startBinary } from "./run-binary.js";
+import { type BinaryResult, startBinary } from "./run-binary.js";
+import type { StoreClient } from "./store-clients.js";
 
 /** Records of a file made for kills: keys `k:0` … and values that tell their key. */
 export async function writeRecords(path: string, count: number, bytes = 40): Promise<void> {
@@ -25,7 +26,6 @@ export function recordValue(i: number, bytes = 40): string {
 }
 
 export interface KillRounds {
-  store: string;
   file: string;
   checkpoint: string;
   records: number;
@@ -34,8 +34,8 @@ export interface KillRounds {
   batchSize: number;
   concurrency: number;
   cwd: string;
-  /** Entries that the store holds, asked otherwise than through this program. */
-  count(): number | Promise<number>;
+  /** The store, asked otherwise than through this program. */
+  client: StoreClient;
   random(): number;
 }
 
@@ -46,27 +46,33 @@ export interface KillRounds {
  */
 export async function killRounds(options: KillRounds): Promise<number> {
   const { batchSize, concurrency, records, cwd } = options;
-  const args = ["warm", options.file, "--store", options.store, "--checkpoint", options.checkpoint, "--json"];
+  const args = ["warm", options.file, "--store", options.client.url, "--checkpoint", options.checkpoint, "--json"];
   args.push("--batch-size", String(batchSize), "--concurrency", String(concurrency));
+  const start = () => startBinary(args, { cwd, timeoutMs: 600_000 });
   let kills = 0;
-  for (let round = 0; round < options.rounds; round++) {
-    const before = await options.count();
-    const run = startBinary(args, { cwd, timeoutMs: 600_000 });
-    const goal = before + Math.ceil(options.random() * ((records - before) / (options.rounds - round + 1)));
+  let there = 0;
+  let last: BinaryResult | undefined;
+  while (last === undefined && kills < options.rounds) {
+    const before = await options.client.progress();
+    there = await options.client.count();
+    const run = start();
+    const goal = before + Math.ceil(options.random() * ((records - before) / (options.rounds - kills + 1)));
     let ended = false;
     const result = run.result.finally(() => {
       ended = true;
     });
-    while (!ended && (await options.count()) < goal) await new Promise((resolve) => setImmediate(resolve));
+    while (!ended && (await options.client.progress()) < goal) await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setTimeout(resolve, options.random() * 20));
     run.kill("SIGKILL");
-    const { signal } = await result;
-    if (signal === "SIGKILL") kills += 1;
-    else break;
+    const found = await result;
+    // One that was faster than the kill is the last.
+    if (found.signal === "SIGKILL") kills += 1;
+    else last = found;
   }
-  const there = await options.count();
-  const last = await startBinary(args, { cwd, timeoutMs: 600_000 }).result;
-  if (kills < options.rounds) return kills;
+  if (last === undefined) {
+    there = await options.client.count();
+    last = await start().result;
+  }
   expect({ code: last.code, stderr: last.stderr }).toEqual({ code: 0, stderr: expect.any(String) });
   const report = JSON.parse(last.stdout.toString());
   // Everything before where it went on had been counted by the runs before; what is more than the store held was written twice.
@@ -74,6 +80,6 @@ export async function killRounds(options: KillRounds): Promise<number> {
   expect(skipped).toBeLessThanOrEqual(there);
   expect(there - skipped).toBeLessThanOrEqual(batchSize * concurrency);
   expect(report).toMatchObject({ stored: records, read: records, rejected: 0, duplicates: 0 });
-  expect(await options.count()).toBe(records);
+  expect(await options.client.count()).toBe(records);
   return kills;
 }
