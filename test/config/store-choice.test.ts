@@ -1,0 +1,153 @@
+import { describe, expect, it } from "vitest";
+import { targetOf } from "../../src/cli/target.js";
+import type { ConfigInput } from "../../src/config/layers.js";
+import { Home } from "./layers.js";
+
+/** The store and who named it. */
+async function choice(home: Home, input: Partial<ConfigInput> = {}): Promise<[string, string]> {
+  const config = await home.load(input);
+  return [targetOf(config).replaceAll(home.home, "~"), config.storeSource.where.replaceAll(home.home, "~")];
+}
+
+const FILE = "~/work/app/cache.config.json";
+
+describe("which store", () => {
+  it("is SQLite in the user's cache folder where nobody says anything", async () => {
+    const home = new Home();
+    const fallback = process.platform === "darwin" ? "~/Library/Caches/cachectl" : "~/.cache/cachectl";
+    expect(await choice(home)).toEqual([`sqlite:${fallback}/cache.db`, "default"]);
+    expect(await choice(home, { env: { XDG_CACHE_HOME: "/xdg" } })).toEqual([
+      "sqlite:/xdg/cachectl/cache.db",
+      "default",
+    ]);
+  });
+
+  it("is chosen by -s, --backend, CACHE_STORE, the profile, ENABLE_REDIS, the files, in this order", async () => {
+    const home = new Home();
+    home.userFile({ store: "sqlite:/user" });
+    expect((await choice(home))[0]).toBe("sqlite:/user");
+    home.projectFile({ store: "sqlite:/project", profiles: { p: { store: "sqlite:/profile" } } });
+    expect(await choice(home)).toEqual(["sqlite:/project", FILE]);
+    const env: Record<string, string> = { ENABLE_REDIS: "true" };
+    expect(await choice(home, { env })).toEqual(["redis://127.0.0.1:6379/0", "ENABLE_REDIS"]);
+    const flags: ConfigInput["flags"] = { profile: "p" };
+    expect(await choice(home, { env, flags })).toEqual(["sqlite:/profile", `${FILE} (profile p)`]);
+    env.CACHE_STORE = "sqlite:/variable";
+    expect(await choice(home, { env, flags })).toEqual(["sqlite:/variable", "CACHE_STORE"]);
+    expect(await choice(home, { env, flags: { ...flags, backend: "file", cacheDir: "/dir" } })).toEqual([
+      "file:/dir",
+      "--backend",
+    ]);
+    expect(await choice(home, { env, flags: { ...flags, store: "sqlite:/flag" } })).toEqual([
+      "sqlite:/flag",
+      "--store",
+    ]);
+  });
+
+  it.each(["true", "1", "yes", "TRUE"])("ENABLE_REDIS=%s means Redis alone", async (text) => {
+    expect(await choice(new Home(), { env: { ENABLE_REDIS: text } })).toEqual([
+      "redis://127.0.0.1:6379/0",
+      "ENABLE_REDIS",
+    ]);
+    expect((await choice(new Home(), { env: { CACHE_ENABLE_REDIS: text } }))[0]).toBe("redis://127.0.0.1:6379/0");
+  });
+
+  it("ENABLE_REDIS=false is none, and the flag says it too", async () => {
+    expect((await choice(new Home(), { env: { ENABLE_REDIS: "false" } }))[1]).toBe("default");
+    expect(await choice(new Home(), { flags: { enableRedis: true } })).toEqual([
+      "redis://127.0.0.1:6379/0",
+      "--enable-redis",
+    ]);
+    expect((await choice(new Home(), { flags: { enableRedis: false }, env: { ENABLE_REDIS: "true" } }))[1]).toBe(
+      "default",
+    );
+  });
+
+  it("is asked for by a flag that only one kind has", async () => {
+    expect(await choice(new Home(), { flags: { redisHost: "h" } })).toEqual(["redis://h:6379/0", "--redis-host"]);
+    expect(await choice(new Home(), { flags: { redisDb: "3" } })).toEqual(["redis://127.0.0.1:6379/3", "--redis-db"]);
+    expect((await choice(new Home(), { flags: { cacheDb: "/x.db" } }))[0]).toBe("sqlite:/x.db");
+    expect((await choice(new Home(), { flags: { cacheDir: "/x" } }))[0]).toBe("file:/x");
+    // The flag beats a store that the environment names.
+    expect((await choice(new Home(), { flags: { cacheDb: "/x.db" }, env: { CACHE_STORE: "sqlite:/y.db" } }))[0]).toBe(
+      "sqlite:/x.db",
+    );
+  });
+
+  it.each<[ConfigInput["flags"], string]>([
+    [{ store: "sqlite:a", backend: "redis" }, "--store and --backend both name the store"],
+    [{ store: "redis://h/0", redisDb: "3" }, "--store and --redis-db both say which store"],
+    [{ store: "sqlite:a", cacheDb: "b" }, "--store and --cache-db both say which store"],
+    [{ backend: "sqlite", redisHost: "h" }, "--redis-host is for a redis store, this is a sqlite store"],
+    [{ backend: "redis", cacheDir: "d" }, "--cache-dir is for a file store, this is a redis store"],
+    [{ redisHost: "h", cacheDb: "b" }, "--cache-db is for a sqlite store, this is a redis store"],
+    [{ store: "sqlite:a", redisKeyPrefix: "p" }, "--redis-key-prefix is for a redis store, this is a sqlite store"],
+  ])("%j would leave one unheard: refused", async (flags, message) => {
+    expect(await new Home().refusal({ flags })).toMatchObject({
+      code: "conflicting-flags",
+      message,
+      hint: expect.any(String),
+    });
+  });
+});
+
+describe("Redis by its parts", () => {
+  it("is put together from flags", async () => {
+    const flags = { backend: "redis", redisHost: "cache.example", redisPort: "7000", redisDb: "5" };
+    expect((await choice(new Home(), { flags }))[0]).toBe("redis://cache.example:7000/5");
+    expect((await choice(new Home(), { flags: { backend: "redis", redisHost: "::1" } }))[0]).toBe(
+      "redis://[::1]:6379/0",
+    );
+    for (const redisHost of ["a b", "h:1", "h/0", "u@h"]) {
+      expect((await new Home().refusal({ flags: { backend: "redis", redisHost } })).message).toContain(
+        "is not the name of a host",
+      );
+    }
+  });
+
+  const STRAY = {
+    REDIS_URL: "redis://stray:1/9",
+    REDIS_HOST: "stray",
+    REDIS_PORT: "1",
+    REDIS_DB: "9",
+    REDIS_PASSWORD: "s",
+    REDIS_KEY_PREFIX: "stray:",
+  };
+
+  it("reads other tools' variables only where Redis was asked for", async () => {
+    const plain = await new Home().load({ env: STRAY });
+    expect([plain.store.kind, plain.keyPrefix, plain.password]).toEqual(["sqlite", "", undefined]);
+    const named = await new Home().load({ env: STRAY, flags: { store: "redis://mine:2/1" } });
+    expect([targetOf(named), named.keyPrefix, named.password]).toEqual(["redis://mine:2/1", "", undefined]);
+    const viaStore = await new Home().load({ env: { ...STRAY, CACHE_STORE: "redis://mine:2/1" } });
+    expect([targetOf(viaStore), viaStore.keyPrefix, viaStore.password]).toEqual(["redis://mine:2/1", "", undefined]);
+    for (const asked of [{ flags: { backend: "redis" } }, { env: { ENABLE_REDIS: "true" } }]) {
+      const config = await new Home().load({ ...asked, env: { ...STRAY, ...asked.env } });
+      expect([targetOf(config), config.keyPrefix, config.password]).toEqual(["redis://stray:1/9", "stray:", "s"]);
+    }
+  });
+
+  it("lets our own names and flags beat theirs", async () => {
+    const env = { ...STRAY, CACHE_REDIS_HOST: "ours" };
+    expect((await choice(new Home(), { env, flags: { backend: "redis" } }))[0]).toBe("redis://ours:1/9");
+    expect((await choice(new Home(), { env, flags: { backend: "redis", redisPort: "5", redisDb: "4" } }))[0]).toBe(
+      "redis://ours:5/4",
+    );
+    const { REDIS_URL: _, ...parts } = STRAY;
+    expect((await choice(new Home(), { env: parts, flags: { backend: "redis" } }))[0]).toBe("redis://stray:1/9");
+    expect(
+      (await choice(new Home(), { env: { ...parts, CACHE_REDIS_PORT: "5" }, flags: { backend: "redis" } }))[0],
+    ).toBe("redis://stray:5/9");
+    const home = new Home();
+    home.projectFile({ redisHost: "file" });
+    expect((await choice(home, { env: parts, flags: { backend: "redis" } }))[0]).toBe("redis://stray:1/9");
+    expect((await choice(home, { flags: { backend: "redis" } }))[0]).toBe("redis://file:6379/0");
+  });
+
+  it("says which variable is wrong", async () => {
+    const ask = (env: Record<string, string>) => new Home().refusal({ env: { ENABLE_REDIS: "true", ...env } });
+    expect((await ask({ REDIS_PORT: "http" })).message).toContain('REDIS_PORT: "http"');
+    expect((await ask({ REDIS_URL: "http://h" })).message).toContain("REDIS_URL: ");
+    expect((await ask({ REDIS_URL: "sqlite:x" })).message).toContain("REDIS_URL");
+  });
+});
