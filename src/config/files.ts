@@ -94,9 +94,28 @@ export async function readConfigFile(path: string, layer: "project" | "user"): P
   return { path, folder: dirname(path), layer, values, profiles };
 }
 
-/** V8 names a position, or nothing where the text ends too early; people look for a line. */
+/**
+ * Line and column of a mistake: the first character with which what stands before it can't be the beginning of JSON. V8 says a
+ * position for some mistakes only.
+ */
 function syntaxError(text: string, message: string): { place: string; reason: string } {
-  const said = /^(.*?)(?: in JSON)? at position (\d+)/s.exec(message);
-  const before = text.slice(0, said ? Number(said[2]) : text.length).split("\n");
-  return { place: `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`, reason: said?.[1] ?? message };
+  let [good, bad] = [0, text.length + 1];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (mayGoOn(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  const lines = text.slice(0, good).split("\n");
+  const reason = message.replace(/(, \.{0,3}".*is not valid JSON| (in JSON )?at position \d+.*)$/s, "");
+  return { place: `:${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`, reason };
+}
+
+function mayGoOn(start: string): boolean {
+  try {
+    JSON.parse(start);
+    return true;
+  } catch (error) {
+    const message = messageOf(error);
+    return /end of JSON|Unterminated string/.test(message) || message.includes(`at position ${start.length}`);
+  }
 }
