@@ -18,7 +18,7 @@ export default class Export extends CacheCommand {
   static override examples = [
     "<%= config.bin %> export backup.ndjson",
     "<%= config.bin %> export --prefix product: products.ndjson.gz",
-    "<%= config.bin %> export --tag products | jq -r .key",
+    "<%= config.bin %> export --tag products | gzip > products.ndjson.gz",
   ];
   static override args = { file: optionalArg({ description: "the file; without it, or with -, standard output" }) };
   static override flags = selectionFlags;

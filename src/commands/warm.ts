@@ -21,7 +21,8 @@ export default class Warm extends CacheCommand {
     "<%= config.bin %> warm examples/products.json",
     "<%= config.bin %> warm examples/sessions.ndjson --ttl 30m --tag seed",
     "<%= config.bin %> warm big.ndjson.gz --checkpoint big.checkpoint --rejects bad.ndjson",
-    "curl -s https://example.com/data.json | <%= config.bin %> warm - --format object --prefix data:",
+    "<%= config.bin %> warm https://example.com/data.json --prefix data:",
+    "tail -n 20 log.ndjson | <%= config.bin %> warm - --format ndjson",
   ];
   static override args = {
     files: severalArg({ description: "files, http(s) URLs, or - for standard input" }),

@@ -141,7 +141,6 @@ describe("other types", () => {
     const { code } = await work.run(["invalidate", "--prefix", "l", "--type", "list", "--backup", "b.ndjson", "--yes"]);
     expect([code, await redis("EXISTS", "list")]).toEqual([7, "1"]);
   });
-
 });
 
 describe("keys that are no UTF-8", () => {
