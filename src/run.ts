@@ -40,7 +40,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const id = Object.hasOwn(COMMANDS, nested) ? nested : (words[0] ?? "");
   const rest = words.slice(id === nested ? 2 : 1);
   const load = Object.hasOwn(COMMANDS, id) ? COMMANDS[id] : undefined;
-  if (!load) return withoutCommand(words, io, host);
+  if (!load) return withoutCommand(words, io, host, first === "help");
   const { default: CommandToRun } = await load();
   CommandToRun.id = id;
   const end = rest.indexOf("--");
@@ -58,12 +58,12 @@ async function showHelp(command: CommandClass, id: string, io: Io, host: Command
 }
 
 /** The overview, a topic's commands, or what was probably meant. */
-async function withoutCommand(words: readonly string[], io: Io, host: CommandHost): Promise<number> {
+async function withoutCommand(words: readonly string[], io: Io, host: CommandHost, asked: boolean): Promise<number> {
   const [word = ""] = words;
   const topic = Object.keys(COMMANDS).filter((id) => id.startsWith(`${word}:`));
   const [, second = ""] = words;
-  const asked = topic.length > 0 && !second.startsWith("-") && second !== "" ? `${word} ${second}` : word;
-  const known = asked === word && (word === "" || word === "--help" || word === "-h" || topic.length > 0);
+  const said = topic.length > 0 && !second.startsWith("-") && second !== "" ? `${word} ${second}` : word;
+  const known = said === word && (word === "" || word === "--help" || word === "-h" || topic.length > 0);
   const mode = words.includes("--json") ? "json" : words.includes("--ndjson") ? "ndjson" : "text";
   const { Output } = await import("./cli/output.js");
   const { styleFor } = await import("./cli/style.js");
@@ -78,12 +78,13 @@ async function withoutCommand(words: readonly string[], io: Io, host: CommandHos
         ids.map(async (id) => ({ id, summary: (await COMMANDS[id]?.())?.default.summary ?? "" })),
       );
       await out.write(rootHelp(lines, out));
-      return word === "" || (topic.length > 0 && !words.includes("--help")) ? EXIT.usage : EXIT.done;
+      const help = asked || words.includes("--help") || words.includes("-h");
+      return help ? EXIT.done : EXIT.usage;
     }
-    const near = nearest(asked.replace(" ", ":"), Object.keys(COMMANDS));
+    const near = nearest(said.replace(" ", ":"), Object.keys(COMMANDS));
     const message = word.startsWith("-")
       ? `flags follow the command: ${BIN} COMMAND ${word.replace(/=.*$/s, "")}`
-      : `there is no command "${asked}"`;
+      : `there is no command "${said}"`;
     const hint = near === undefined ? `See: ${BIN} --help` : `Did you mean ${BIN} ${near.replaceAll(":", " ")}?`;
     if (mode === "text") io.stderr.write(`${errStyle.red("error:")} ${escapeLine(message)}\n  ${errStyle.dim(hint)}\n`);
     else await out.error({ code: "unknown-command", message, hint });
