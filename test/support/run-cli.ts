@@ -38,7 +38,10 @@ class Collector extends Writable {
   /** Called at each write that shows a prompt. */
   onPrompt: (() => void) | undefined;
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
-    if (this.chunks.length >= this.closedAfter) return done(Object.assign(new Error("EPIPE"), { code: "EPIPE" }));
+    if (this.chunks.length >= this.closedAfter) {
+      done(Object.assign(new Error("EPIPE"), { code: "EPIPE" }));
+      return;
+    }
     this.chunks.push(Buffer.from(chunk));
     if (stripVTControlCharacters(chunk.toString()).startsWith("? ")) this.onPrompt?.();
     done();
