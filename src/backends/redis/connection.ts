@@ -36,6 +36,8 @@ interface Address {
 const RECONNECT_ATTEMPTS = 3;
 const RECONNECT_BASE_MS = 100;
 
+const DISCONNECT_MS = 50;
+
 /**
  * One connection to one server that fails rather than waits: nothing is queued while the server is away, nothing is sent twice, and every call
  * ends within the connect and command timeouts. Replies are bytes.
@@ -82,6 +84,8 @@ export class Connection {
       connectTimeout: connectTimeoutMs,
       commandTimeout: settings.commandTimeoutMs ?? 5000,
       lazyConnect: true,
+      // How long a socket that was ended may stay open. ioredis keeps the process alive for so long also where the socket is gone already.
+      disconnectTimeout: DISCONNECT_MS,
       enableOfflineQueue: false,
       // The ready check prints where INFO is not permitted, and waits silently while the server is loading.
       enableReadyCheck: false,
