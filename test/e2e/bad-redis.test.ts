@@ -85,7 +85,7 @@ describe("a server that says no", () => {
     const server = await start();
     await redisCli(server, "RPUSH", "list", "one", "two");
     const get = await at(server, "get", "list", "--json");
-    expect(JSON.parse(get.stdout.toString())).toMatchObject({ found: true, type: "list", value: ["one", "two"] });
+    expect(JSON.parse(get.stdout.toString())).toMatchObject({ found: true, valueType: "list", value: ["one", "two"] });
     const set = await at(server, "set", "list", "1");
     expect(set).toMatchObject({ code: 1, stderr: expect.stringMatching(/another Redis type[\s\S]*\n {2}\S/) });
     expect((await at(server, "invalidate", "--prefix", "li", "--yes")).code).toBe(0);
@@ -111,7 +111,8 @@ describe("a server that says nothing", () => {
       expect([args[0], run.code]).toEqual([args[0], 5]);
       expect(run.stderr + run.stdout.toString()).toMatch(/nothing listens there/);
     }
-    expect(performance.now() - began).toBeLessThan(15_000);
+    // Nothing is waited for, neither an answer nor the end of a socket: the limit is that of a busy machine.
+    expect(performance.now() - began).toBeLessThan(8000);
   });
 
   test.each([
@@ -128,7 +129,7 @@ describe("a server that says nothing", () => {
     server.resume();
     expect(run.code).toBe(5);
     expect(took).toBeGreaterThan(700);
-    expect(took).toBeLessThan(4000);
+    expect(took).toBeLessThan(3000);
     expect(run.stderr + run.stdout.toString()).toMatch(/did not answer in time/);
   });
 

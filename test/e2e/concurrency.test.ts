@@ -13,7 +13,7 @@ describe.each(["sqlite", "file"] as const)("processes at once on one %s store", 
   test("set, warm, get and invalidate by eight: no error, nothing lost", async () => {
     const cwd = tempDir("together");
     const path = join(cwd, kind === "sqlite" ? "store.db" : "store");
-    const store = ["--store", `${kind}:${path}`, "--timeout", "20s"];
+    const store = ["--store", `${kind}:${path}`, "--timeout", "20s", "--quiet"];
     await writeRecords(join(cwd, "same.ndjson"), 3000);
     for (let n = 0; n < PROCESSES; n++) {
       const lines = Array.from(
@@ -26,13 +26,12 @@ describe.each(["sqlite", "file"] as const)("processes at once on one %s store", 
     const runs = await Promise.all(
       Array.from({ length: PROCESSES }, async (_, n) => {
         const cache = (...args: string[]) => runBinary([...args, ...store], { cwd, timeoutMs: 60_000 });
-        const own = await cache("warm", `own${n}.ndjson`);
         const set = await cache("set", `single:${n}`, String(n), "--ttl", "none");
-        const same = await cache("warm", "same.ndjson");
+        const warm = await cache("warm", `own${n}.ndjson`, "same.ndjson");
         const get = await cache("get", `own:${n}:1999`);
         const gone = await cache("invalidate", "--prefix", `own:${n}:1`, "--yes");
         expect(get.stdout.toString()).toBe(`${n}-1999`);
-        return [own, set, same, get, gone];
+        return [set, warm, get, gone];
       }),
     );
     for (const run of runs.flat()) expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: "" });

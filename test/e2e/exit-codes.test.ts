@@ -67,6 +67,16 @@ describe("each exit code, as the process has it", () => {
     expect(run).toMatchObject({ code: 4, stderr: expect.stringContaining("may not do this") });
   });
 
+  test.concurrent.each([
+    [["invalidate", "--prefix", "tidy:"]],
+    [["invalidate", "--all"]],
+    [["get", "there", "--ask-password"]],
+  ])("7 at once, never a hang: %j with nobody to ask, though standard input stays open", async (args) => {
+    const run = await runBinary([...args, "--store", store], { cwd, stdin: { open: true }, timeoutMs: 10_000 });
+    expect(run).toMatchObject({ code: 7, stderr: expect.stringMatching(/^error: .+\n {2}\S/) });
+    expect(await redisCli(server, "EXISTS", "tidy:1")).toBe("1");
+  });
+
   test.concurrent("5: nothing listens there", async () => {
     const run = await runBinary(["get", "a", "--store", "redis://127.0.0.1:1"]);
     expect(run).toMatchObject({ code: 5, stderr: expect.stringContaining("can't reach redis://127.0.0.1:1/0") });

@@ -106,6 +106,17 @@ describe("standard input", () => {
   });
 });
 
+test.concurrent("progress off a terminal is a plain line every few seconds", async () => {
+  const record = `{"key":"slow:$i","value":1}`;
+  const run = await runShell(
+    `for i in $(seq 1000); do printf '%s\\n' "${record.replaceAll('"', '\\"')}"; [ $i = 600 ] && sleep 5.5; done |
+      cache warm - --format ndjson --batch-size 100`,
+    { env, cwd },
+  );
+  expect(run).toMatchObject({ code: 0, stderr: expect.stringMatching(/^warmed: \d+ \(\d+\/s\)\n$/) });
+  expect(run.stdout.toString()).toContain("stored 1000 entries");
+});
+
 describe("a reader that goes away (EPIPE) is no failure", () => {
   test.concurrent("get | head -c 1", async () => {
     const run = await runShell(`cache get big | head -c 1; echo " \${PIPESTATUS[0]}"`, { env, cwd });
