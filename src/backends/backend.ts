@@ -2,12 +2,12 @@ import type { Clock } from "../clock.js";
 import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 
-export type Awaitable<T> = T | Promise<T>;
+type Awaitable<T> = T | Promise<T>;
 
 export type BackendKind = "memory" | "sqlite" | "redis" | "file";
 
 /** What is known of an entry besides its value. */
-export interface Head {
+interface Head {
   /** Epoch milliseconds; absent = never expires. */
   expiresAt?: number;
   /** Epoch milliseconds after which the value is stale: still there, to be refreshed. Always before `expiresAt`. */

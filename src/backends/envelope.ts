@@ -21,7 +21,7 @@ export const HEADER_BYTES = 28;
 /** Offset of the soft deadline. */
 export const STALE_AT_OFFSET = 20;
 /** Bytes of meta at most. */
-export const MAX_META_BYTES = 65_536;
+const MAX_META_BYTES = 65_536;
 
 const VERSION = 1;
 const FLAG_STALE = 1;
@@ -69,7 +69,7 @@ export function wrap(entry: Wrappable): Uint8Array {
 }
 
 /** True if the bytes may be an envelope; {@link readEnvelope} decides. */
-export function startsWithMagic(bytes: Uint8Array): boolean {
+function startsWithMagic(bytes: Uint8Array): boolean {
   if (bytes[0] !== MAGIC[0] || bytes.length < MAGIC.length) return false;
   for (let i = 1; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return false;
   return true;

@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import type { FlagInput } from "@oclif/core/interfaces";
 import { SETTING_NAMES, type SettingName, settingSpec } from "../config/settings.js";
 import { CacheError } from "../errors.js";
-import { parseDuration, parseSize, parseTtl } from "../units.js";
+import { parseSize, parseTtl } from "../units.js";
 
 /** One flag for every setting, from its spec; values stay as typed until the settings are resolved. */
 export const settingFlags: FlagInput = Object.fromEntries(
@@ -59,15 +59,11 @@ function parsed<T>(name: string, parse: (text: string) => T): (text: string) => 
   };
 }
 
-const definition = { duration: Flags.custom<number>(), size: Flags.custom<number>(), whole: Flags.custom<number>() };
+const definition = { size: Flags.custom<number>(), whole: Flags.custom<number>() };
 
 interface Common {
   summary: string;
 }
-
-/** Milliseconds. */
-export const durationFlag = (name: string, common: Common) =>
-  definition.duration({ ...common, helpValue: "DURATION", parse: parsed(name, parseDuration) });
 
 /** Milliseconds, or `none` and `keep` as they are. */
 export const ttlFlag = (name: string, common: Common, words: readonly ("keep" | "none")[]) =>

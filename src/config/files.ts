@@ -55,7 +55,7 @@ export function homeOf(env: FileSearch["env"]): string {
 }
 
 /** Where the user's own config file is, whether it is there or not. */
-export function userFile(env: FileSearch["env"]): string {
+function userFile(env: FileSearch["env"]): string {
   const folder = env.XDG_CONFIG_HOME || join(homeOf(env), ".config");
   return join(folder, "cachectl", CONFIG_FILE_NAME);
 }

@@ -26,7 +26,7 @@ export interface SettingSpec {
 }
 
 /** Every setting, once: its flag, environment variable, config key (the property name) and default come from here. */
-export const SETTINGS = {
+const SETTINGS = {
   store: {
     flag: "store",
     char: "s",

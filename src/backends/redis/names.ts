@@ -1,7 +1,7 @@
 import { keyFromBytes, keyToBytes } from "../../key.js";
 
 /** Marks what this program keeps for itself. User keys never hold NUL, so none can look like it. */
-export const MARKER = "\0cachectl:";
+const MARKER = "\0cachectl:";
 
 const NUL = 0;
 const MARKER_BYTES = Buffer.from(MARKER);
