@@ -51,6 +51,29 @@ describe("keys that others wrote", () => {
     );
   });
 
+  it.each([
+    [[0xc0, 0x80]],
+    [[0xc1, 0xbf]],
+    [[0xe0, 0x80, 0x80]],
+    [[0xe0, 0x9f, 0xbf]],
+    [[0xed, 0xa0, 0x80]],
+    [[0xed, 0xbf, 0xbf]],
+    [[0xf0, 0x80, 0x80, 0x80]],
+    [[0xf0, 0x8f, 0xbf, 0xbf]],
+    [[0xf4, 0x90, 0x80, 0x80]],
+    [[0xf5, 0x80, 0x80, 0x80]],
+    [[0xe2, 0x82]],
+    [[0xf0, 0x9f, 0x98]],
+    [[0xe2, 0x28, 0xa1]],
+  ])("takes %j byte by byte: overlong, a surrogate, beyond Unicode, or cut off", (list) => {
+    const raw = Buffer.from(list);
+    const key = keyFromBytes(raw);
+    expect(Array.from(key, (char) => char.charCodeAt(0))).toEqual(
+      list.map((byte) => (byte < 0x80 ? byte : 0xdc00 + byte)),
+    );
+    expect(keyToBytes(key)).toEqual(raw);
+  });
+
   it("mixes up no two keys", () => {
     fc.assert(
       fc.property(nearlyUtf8, nearlyUtf8, (a, b) => {

@@ -22,6 +22,14 @@ describe("which store", () => {
     ]);
   });
 
+  it.each([
+    ["redis://h", "redis://h:6379/0"],
+    ["rediss://u:pw@h/3?ttl=5m", "rediss://h:6379/3"],
+    ["redis://[::1]:7000/", "redis://[::1]:7000/0"],
+  ])("has a name with all its parts and no secret: %s is %s", async (store, target) => {
+    expect((await choice(new Home(), { flags: { store } }))[0]).toBe(target);
+  });
+
   it("is chosen by -s, --backend, CACHE_STORE, the profile, ENABLE_REDIS, the files, in this order", async () => {
     const home = new Home();
     home.userFile({ store: "sqlite:/user" });
