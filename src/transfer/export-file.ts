@@ -82,7 +82,7 @@ async function isSpecial(path: string, overwrite: boolean): Promise<boolean> {
 }
 
 function notWritten(path: string, error: unknown): CacheError {
-  const kind = codeOf(error) === "ENOSPC" ? "store" : "usage";
+  const kind = /^(ENOSPC|EDQUOT|EFBIG)$/.test(codeOf(error) ?? "") ? "store" : "usage";
   return new CacheError(kind, "export-file-not-written", `${path} can't be written: ${messageOf(error)}`, {
     cause: error,
     hint: "Check its folder, its permissions and the space on the disk.",
