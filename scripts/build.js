@@ -39,6 +39,22 @@ const leftOut = {
   },
 };
 
+/** Of Node's own modules those that take milliseconds to load and that a short command imports without using: loaded at the first use. */
+const lazyBuiltins = {
+  name: "lazy-builtins",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?(crypto|fs\/promises)$/ }, ({ path, namespace }) =>
+      namespace === "lazy-builtin" ? { path, external: true } : { path, namespace: "lazy-builtin" },
+    );
+    onLoad({ filter: /.*/, namespace: "lazy-builtin" }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== "default");
+      const define = `Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] })`;
+      const load = `const load = () => require(${JSON.stringify(path)});`;
+      return { contents: `${load} for (const name of ${JSON.stringify(names)}) ${define};` };
+    });
+  },
+};
+
 const [outdir = "dist"] = process.argv.slice(2);
 await rm(outdir, { recursive: true, force: true });
 const outfile = join(outdir, "main.cjs");
@@ -56,7 +72,7 @@ await build({
   external: ["better-sqlite3", "ioredis", "typescript"],
   define: { "import.meta.url": "__filename" },
   legalComments: "none",
-  plugins: [lazyOclif, leftOut],
+  plugins: [lazyOclif, leftOut, lazyBuiltins],
 });
 // bin/cache.js reads it as Latin-1, which is twice as fast as UTF-8; esbuild leaves some characters in patterns as they are.
 const ascii = (await readFile(outfile, "utf8")).replace(
