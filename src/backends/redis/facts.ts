@@ -5,13 +5,13 @@ import { mapError } from "./errors.js";
 import type { RawKey } from "./names.js";
 import { pack } from "./pack.js";
 import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.js";
-import { DIGESTS } from "./scripts.js";
+import { DIGESTS, FACTS } from "./scripts.js";
 import { digestOf, readSidecar, type Sidecar } from "./sidecar.js";
 import type { Candidate } from "./source.js";
 import { chunks, hasTags, type Store } from "./store.js";
 
-/** Keys asked about at once. */
-const KEYS_PER_STEP = 500;
+/** Keys asked about at once: some 1 ms of the server's time. */
+const KEYS_PER_STEP = 250;
 
 /** A candidate that exists, with what the server says of it. */
 export interface Known {
@@ -42,22 +42,14 @@ export async function factsOf(store: Store, candidates: readonly Candidate[]): P
 }
 
 async function factsOfChunk(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<Known[]> {
-  const { connection, names, clock } = store;
-  const commands = candidates.flatMap(({ key, full }): Command[] => [
-    ["TYPE", full],
-    ["PTTL", full],
-    ["STRLEN", full],
-    ["GETRANGE", full, 0, HEADER_BYTES - 1],
-    ...(tagged ? [["GET", names.sidecar(key)] as const] : []),
-  ]);
-  const replies = await connection.pipelineRaw(commands);
+  const { connection, clock } = store;
+  const replies = await askAbout(store, candidates, tagged);
   const now = clock.now();
-  const width = tagged ? 5 : 4;
   const out: Known[] = [];
   const sidecars = new Map<Known, Sidecar>();
   const wrapped: Known[] = [];
   for (const [i, candidate] of candidates.entries()) {
-    const [type, ttl, length, start, sidecar] = replies.slice(i * width, (i + 1) * width);
+    const [type, ttl, length, start, sidecar] = replies.slice(i * WIDTH, (i + 1) * WIDTH);
     for (const reply of [type, ttl])
       if (reply instanceof Error) throw mapError(reply, connection.target, candidate.key);
     const kind = asText(type);
@@ -80,6 +72,26 @@ async function factsOfChunk(store: Store, candidates: readonly Candidate[], tagg
   await addHeaders(store, wrapped);
   await addTags(store, sidecars);
   return out;
+}
+
+/** Replies about each key: type, PTTL, STRLEN, the beginning of the value, the sidecar. */
+const WIDTH = 5;
+
+/** A script asks in a quarter of the time of single commands, which are for users who may run none. */
+async function askAbout(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<unknown[]> {
+  const sidecarOf = (key: string) => (tagged ? store.names.sidecar(key) : "");
+  const packed = pack(candidates.flatMap(({ key, full }) => [full, sidecarOf(key)]));
+  const answer = await store.scripts.run(FACTS, packed, store.names.internal, String(HEADER_BYTES));
+  if (answer !== undefined) return asArray(answer);
+  return store.connection.pipelineRaw(
+    candidates.flatMap(({ key, full }): Command[] => [
+      ["TYPE", full],
+      ["PTTL", full],
+      ["STRLEN", full],
+      ["GETRANGE", full, 0, HEADER_BYTES - 1],
+      ["GET", store.names.sidecar(key)],
+    ]),
+  );
 }
 
 /** Reads what is wrapped to the end of its header: soft deadline, meta, and the size of the value itself. */

@@ -204,6 +204,26 @@ end
 return out
 `);
 
+/**
+ * [key, sidecar or ""]…, bytes of the beginning that are wanted; five elements for each key: type, PTTL, STRLEN, the beginning, the sidecar. Of what is
+ * no string the last three are nothing.
+ */
+export const FACTS = define(`
+local a,call,out=cmsgpack.unpack(ARGV[1]),redis.call,{}
+local most=tonumber(ARGV[3])
+for i=1,#a,2 do
+  local k,side=a[i],a[i+1]
+  local kind,n=call('TYPE',k).ok,#out
+  out[n+1],out[n+2],out[n+3],out[n+4],out[n+5]=kind,call('PTTL',k),0,'',false
+  if kind=='string' then
+    out[n+3]=call('STRLEN',k)
+    if out[n+3]>=most then out[n+4]=call('GETRANGE',k,0,most-1) end
+    if side~='' then out[n+5]=call('GET',side) end
+  end
+end
+return out
+`);
+
 /** [key, sidecar, header as read, header as wanted]…; `1` where the header was still the one that was read. */
 export const SOFTEN = define(`
 ${TAGGING}
