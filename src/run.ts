@@ -1,3 +1,4 @@
+import { splitLeading } from "./cli/argv.js";
 import type { CacheCommand } from "./cli/base-command.js";
 import { BIN, CommandHost } from "./cli/command-host.js";
 import { EXIT } from "./cli/exit-codes.js";
@@ -35,10 +36,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.stdout.write(`${host.userAgent}\n`);
     return EXIT.done;
   }
-  const words = first === "help" ? argv.slice(1) : argv;
+  const { leading, words } = splitLeading(first === "help" ? argv.slice(1) : argv);
   const nested = `${words[0]}:${words[1]}`;
   const id = Object.hasOwn(COMMANDS, nested) ? nested : (words[0] ?? "");
-  const rest = words.slice(id === nested ? 2 : 1);
+  const rest = [...leading, ...words.slice(id === nested ? 2 : 1)];
   const load = Object.hasOwn(COMMANDS, id) ? COMMANDS[id] : undefined;
   if (!load) return withoutCommand(words, io, host, first === "help");
   const { default: CommandToRun } = await load();
@@ -46,7 +47,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const end = rest.indexOf("--");
   const flags = end < 0 ? rest : rest.slice(0, end);
   if (first === "help" || flags.includes("--help") || flags.includes("-h")) return showHelp(CommandToRun, id, io, host);
-  return new CommandToRun([...rest], host).start();
+  return new CommandToRun(rest, host).start();
 }
 
 async function showHelp(command: CommandClass, id: string, io: Io, host: CommandHost): Promise<number> {

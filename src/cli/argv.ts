@@ -1,4 +1,5 @@
 import type { Command } from "@oclif/core/command";
+import { SETTING_NAMES, settingSpec } from "../config/settings.js";
 import type { Io } from "./io.js";
 
 export interface Argv {
@@ -24,6 +25,23 @@ export function settleSwitches(argv: readonly string[], command: typeof Command)
     else settled.off.push(name);
   }
   return settled;
+}
+
+/**
+ * Takes settings that stand before the command (`cache -s redis://h get k`), as in redis-cli and kubectl. Anything that is no flag of a setting ends
+ * them.
+ */
+export function splitLeading(argv: readonly string[]): { leading: string[]; words: string[] } {
+  let i = 0;
+  for (let arg = argv[i]; arg?.startsWith("-"); arg = argv[i]) {
+    const [word = "", value] = arg.split("=", 2);
+    const name = SETTING_NAMES.find(
+      (one) => word === `--${settingSpec(one).flag}` || word === `-${settingSpec(one).char}`,
+    );
+    if (name === undefined) break;
+    i += settingSpec(name).kind === "boolean" || value !== undefined ? 1 : 2;
+  }
+  return i < argv.length ? { leading: argv.slice(0, i), words: argv.slice(i) } : { leading: [], words: [...argv] };
 }
 
 /**

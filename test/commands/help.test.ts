@@ -86,10 +86,10 @@ describe("what is no command", () => {
   });
 
   it("may be a flag that came too early, whose value is not repeated", async () => {
-    const { code, stderr } = await cache("--password=s3cret", "get", "k");
+    const { code, stderr } = await cache("--pasword=s3cret", "get", "k");
     expect([code, stderr]).toEqual([
       2,
-      expect.stringContaining("flags follow the command: cache COMMAND --password\n"),
+      expect.stringContaining("flags follow the command: cache COMMAND --pasword\n"),
     ]);
     expect((await cache("toString")).code).toBe(2);
     expect((await cache("__proto__", "x")).code).toBe(2);
@@ -112,6 +112,14 @@ describe("flags", () => {
     expect(stderr).toBe(
       `error: there is no flag ${(argv.find((arg) => arg.startsWith("--")) ?? "").replace(/=.*/, "")}\n  Did you mean ${meant}? See: cache ${argv[0]} --help\n`,
     );
+  });
+
+  it("of settings may also stand before the command", async () => {
+    await work.ok(["set", "k", "v"]);
+    expect((await work.bare(["-s", work.store, "get", "k"])).stdout).toBe("v");
+    expect((await work.bare(["--json", `--store=${work.store}`, "get", "k"])).json()).toMatchObject({ value: "v" });
+    expect((await work.bare(["--quiet", "config", "show", "--json"])).json()).toMatchObject({ store: "sqlite" });
+    expect((await work.bare(["-s", work.store])).code).toBe(2);
   });
 
   it("may be given once, if they are no list", async () => {
