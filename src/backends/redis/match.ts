@@ -28,30 +28,25 @@ function translate(glob: string): number[] {
   const chars = Array.from(glob);
   const out: number[] = [];
   let wildcards = 0;
-  /** False when the rest of the glob has to be left to our own test. */
-  const wildcard = (atLeastOne: boolean): boolean => {
-    if (atLeastOne) out.push(0x3f);
-    if (out.at(-1) !== STAR) {
-      out.push(STAR);
-      wildcards += 1;
-    }
-    return wildcards < MAX_WILDCARDS;
-  };
+  /** The last byte is a wildcard: a literal star ends in the same byte. */
+  let open = false;
   for (let i = 0; i < chars.length; i++) {
     const char = chars[i] ?? "";
-    if (char === "*") {
-      if (!wildcard(false)) break;
-    } else if (char === "?") {
-      if (!wildcard(true)) break;
-    } else if (char === "[") {
-      i = endOfClass(chars, i + 1);
-      if (!wildcard(true)) break;
-    } else {
+    if (char !== "*" && char !== "?" && char !== "[") {
       const literal = char === "\\" ? (chars[++i] ?? "") : char;
       out.push(...escapeLiteral(keyToBytes(literal)));
+      open = false;
+      continue;
     }
+    if (char === "[") i = endOfClass(chars, i + 1);
+    if (char === "*" && open) continue;
+    if (char !== "*") out.push(0x3f);
+    out.push(STAR);
+    open = true;
+    wildcards += 1;
+    // The rest of the glob is left to our own test.
+    if (wildcards === MAX_WILDCARDS) break;
   }
-  if (wildcards >= MAX_WILDCARDS && out.at(-1) !== STAR) out.push(STAR);
   return out;
 }
 
