@@ -58,8 +58,11 @@ export interface SetOptions extends Call {
   mode?: SetMode;
 }
 
-/** `condition`: the mode did not hold. `rejected`: larger than the bounds of the store. */
-export type SetOutcome = "stored" | "condition" | "rejected";
+/**
+ * `condition`: the mode did not hold. `rejected`: larger than the bounds of the store. `other-type`: the key holds an entry of the store's own
+ * types (see {@link ForeignEntry}), which is left as it is.
+ */
+export type SetOutcome = "stored" | "condition" | "rejected" | "other-type";
 
 export interface Touch {
   key: string;

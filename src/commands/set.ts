@@ -47,6 +47,13 @@ export default class SetValue extends CacheCommand {
       mode,
       signal: this.signal,
     });
+    if (outcome === "other-type") {
+      const message = `${showKey(args.key)} holds another Redis type than a string, and is left as it is`;
+      throw new CacheError("store", "wrong-type", message, {
+        key: args.key,
+        hint: "See it with cache get; delete it with cache invalidate KEY --type any.",
+      });
+    }
     if (outcome === "rejected") {
       throw new CacheError(
         "store",

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import { CacheCommand } from "../cli/base-command.js";
@@ -85,7 +86,7 @@ export default class Warm extends CacheCommand {
           }),
       });
       progress.end();
-      if (report.rejected > 0 || report.tooLarge > 0) this.exitCode = EXIT.partial;
+      if (report.rejected + report.tooLarge + report.otherType > 0) this.exitCode = EXIT.partial;
       if (report.mismatched > 0) this.exitCode = EXIT.failure;
       await this.out.report({ ...origin(config), ...report }, () =>
         this.out.quiet ? "" : warmText(report, originLine(config)),
@@ -103,8 +104,8 @@ export default class Warm extends CacheCommand {
   }
 
   #sayHowToGoOn({ checkpoint }: WarmFlags): void {
-    const next = checkpoint === undefined ? "begins anew; with --checkpoint FILE one goes on" : "goes on from there";
-    this.out.note(`the same command ${next}`);
+    if (checkpoint === undefined) this.out.note("the same command begins anew; with --checkpoint FILE one goes on");
+    else if (existsSync(resolve(this.io.cwd, checkpoint))) this.out.note("the same command goes on from there");
   }
 
   #options(flags: WarmFlags, config: ResolvedConfig): WarmOptions {

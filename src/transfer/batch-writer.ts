@@ -32,6 +32,7 @@ export interface PreparedBatch {
 export interface WrittenBatch {
   counters: WarmCounters;
   tooLargeKeys: string[];
+  otherTypeKeys: string[];
   mismatchedKeys: string[];
 }
 
@@ -71,7 +72,7 @@ export async function writeBatch(
   batch: PreparedBatch,
   settings: WriteSettings,
 ): Promise<WrittenBatch> {
-  const written: WrittenBatch = { counters: { ...NO_COUNTS }, tooLargeKeys: [], mismatchedKeys: [] };
+  const written: WrittenBatch = { counters: { ...NO_COUNTS }, tooLargeKeys: [], otherTypeKeys: [], mismatchedKeys: [] };
   const { counters } = written;
   counters.expired = batch.expired;
   counters.duplicates = batch.duplicates;
@@ -86,7 +87,10 @@ export async function writeBatch(
       stored.push(entry);
       counters.bytes += entry.value.length;
     } else if (outcomes[i] === "condition") counters.skipped += 1;
-    else {
+    else if (outcomes[i] === "other-type") {
+      counters.otherType += 1;
+      written.otherTypeKeys.push(entry.key);
+    } else {
       counters.tooLarge += 1;
       written.tooLargeKeys.push(entry.key);
     }

@@ -83,7 +83,12 @@ class RecordReader {
         if (!this.#batch.empty && !misread) yield this.#take(framing);
         throw error;
       }
-      if (final && !this.#batch.empty) yield this.#take(framing);
+      if (final && !this.#batch.empty) {
+        const whole = !this.#yielded;
+        const last = this.#take(framing);
+        if (whole && this.#options.format === "json") refuseSingleRecord(last, this.#options);
+        yield last;
+      }
     }
     if (!final) this.#keepRest(buf, framing?.pos ?? 0);
   }
@@ -188,6 +193,18 @@ function formatOf(first: number | undefined, format: ReadOptions["format"], name
       hint: "Give a JSON object, a JSON array or NDJSON.",
     },
   );
+}
+
+const RECORD_FIELDS = new Set(["key", "value", "ttl", "expiresAt", "tags", "encoding"]);
+
+/** An object that is nothing but the fields of a record is one line of NDJSON as well. */
+function refuseSingleRecord({ entries, rejects, position }: RecordBatch, { name, prefix = "" }: ReadOptions): void {
+  const names = new Set(entries.map((entry) => entry.key.slice(prefix.length)));
+  const isRecord = names.has("key") && names.has("value") && [...names].every((one) => RECORD_FIELDS.has(one));
+  if (position.format !== "object" || rejects.length > 0 || !isRecord) return;
+  throw new CacheError("usage", "ambiguous-format", `${name} could be one record, or an object with the key "key"`, {
+    hint: "Say which with --format ndjson or --format object.",
+  });
 }
 
 function empty(name: string): CacheError {

@@ -14,6 +14,8 @@ export interface WarmCounters {
   rejected: number;
   /** Larger than the bounds of the store. */
   tooLarge: number;
+  /** Not written because the key holds another type of the store's own (a Redis hash, list, …). */
+  otherType: number;
   /** Not written because the same batch held the key again, as far as one batch shows it. */
   duplicates: number;
   /** Bytes of the values stored. */
@@ -27,8 +29,9 @@ export interface WarmCounters {
 export interface WarmReport extends WarmCounters {
   /** Records sent to the store that it did not acknowledge: each may be written or not. */
   unacknowledged: number;
-  /** Some keys of records that were too large, and of those that did not read back: at most ten each. */
+  /** Some keys of records that were too large, that held another type, and that did not read back: at most ten each. */
   tooLargeKeys: string[];
+  otherTypeKeys: string[];
   mismatchedKeys: string[];
   dryRun: boolean;
   /** Stopped by the signal, before the end of the sources. */
@@ -46,6 +49,7 @@ export const NO_COUNTS: Readonly<WarmCounters> = {
   expired: 0,
   rejected: 0,
   tooLarge: 0,
+  otherType: 0,
   duplicates: 0,
   bytes: 0,
   verified: 0,
@@ -60,6 +64,7 @@ export function addCounts(total: WarmCounters, counts: WarmCounters): void {
   total.expired += counts.expired;
   total.rejected += counts.rejected;
   total.tooLarge += counts.tooLarge;
+  total.otherType += counts.otherType;
   total.duplicates += counts.duplicates;
   total.bytes += counts.bytes;
   total.verified += counts.verified;

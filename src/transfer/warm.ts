@@ -90,6 +90,7 @@ class WarmRun {
       ...NO_COUNTS,
       unacknowledged: 0,
       tooLargeKeys: [],
+      otherTypeKeys: [],
       mismatchedKeys: [],
       dryRun: options.dryRun ?? false,
       interrupted: false,
@@ -217,9 +218,10 @@ class WarmRun {
         this.#failure ??= landing;
         continue;
       }
-      const { counters, tooLargeKeys, mismatchedKeys } = landing.result;
+      const { counters, tooLargeKeys, otherTypeKeys, mismatchedKeys } = landing.result;
       addCounts(report, counters);
       addSamples(report.tooLargeKeys, tooLargeKeys);
+      addSamples(report.otherTypeKeys, otherTypeKeys);
       addSamples(report.mismatchedKeys, mismatchedKeys);
       if (this.#failure !== undefined) continue;
       addCounts(this.#acknowledged, counters);

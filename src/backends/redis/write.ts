@@ -17,6 +17,9 @@ const BYTES_PER_SCRIPT = 512 * 1024;
 /** Redis refuses longer strings (`proto-max-bulk-len`), and the packed batch is one. */
 const MAX_VALUE_BYTES = 512 * 1024 * 1024 - 4096;
 
+/** What the scripts' letters mean. */
+const OUTCOMES: Readonly<Record<string, SetOutcome>> = { s: "stored", c: "condition", t: "other-type" };
+
 const MODES: Readonly<Record<SetMode, string>> = { always: "a", "if-absent": "n", "if-present": "x" };
 
 /** An entry as it goes out. */
@@ -37,14 +40,12 @@ export class Writer {
     this.#store = store;
   }
 
-  /** @throws CacheError `wrong-type` with its key, when the others of the batch have been written */
   async setMany(entries: readonly NewEntry[], options: SetOptions): Promise<SetOutcome[]> {
     this.#store.connection.checkOpen();
     for (const entry of entries) checkKey(entry.key);
     const mode = options.mode ?? "always";
     const now = this.#store.clock.now();
     const outcomes: SetOutcome[] = new Array(entries.length);
-    let foreign: string | undefined;
     const chunk: Ready[] = [];
     const places: number[] = [];
     let bytes = 0;
@@ -53,8 +54,7 @@ export class Writer {
       checkSignal(options.signal);
       const answer = await untilAborted(this.#write(chunk, mode, now), options.signal);
       for (const [i, place] of places.entries()) {
-        outcomes[place] = answer[i] === "s" ? "stored" : "condition";
-        if (answer[i] === "t") foreign ??= entries[place]?.key;
+        outcomes[place] = OUTCOMES[answer[i] ?? ""] ?? "condition";
       }
       chunk.length = 0;
       places.length = 0;
@@ -75,7 +75,6 @@ export class Writer {
       bytes += stored.length + entry.key.length;
     }
     await flush();
-    if (foreign !== undefined) throw wrongType(this.#store, foreign);
     return outcomes;
   }
 

@@ -1,7 +1,10 @@
+import { showKey } from "../../key.js";
 import type { WarmReport } from "../../transfer/warm-report.js";
 import { formatDuration, formatSize } from "../../units.js";
 
 const entries = (count: number) => `${count} ${count === 1 ? "entry" : "entries"}`;
+
+const some = (keys: readonly string[]) => (keys.length > 0 ? `: ${keys.map(showKey).join(", ")}` : "");
 
 /** The summary of a warm: what went in, then whatever did not. */
 export function warmText(report: WarmReport, from: string): string {
@@ -16,10 +19,11 @@ export function warmText(report: WarmReport, from: string): string {
     [report.expired, "not written, expired"],
     [report.duplicates, "given again later in the input"],
     [report.rejected, "bad, not written"],
-    [report.tooLarge, "larger than the store's bounds, not written"],
+    [report.tooLarge, `larger than the store's bounds, not written${some(report.tooLargeKeys)}`],
+    [report.otherType, `not written, the key holds another Redis type${some(report.otherTypeKeys)}`],
     [report.unacknowledged, "sent but not acknowledged: each may be written or not"],
     [report.verified, "read back and the same"],
-    [report.mismatched, "read back and different"],
+    [report.mismatched, `read back and different${some(report.mismatchedKeys)}`],
   ];
   for (const [count, what] of also) if (count > 0) lines.push(`  ${count} ${what}`);
   return lines.join("\n");
