@@ -39,6 +39,21 @@ const leftOut = {
   },
 };
 
+/** Instead of modules that look around in the process or the file system at every start, what they would find. */
+const found = {
+  name: "found",
+  setup({ onResolve, onLoad }) {
+    const contents = {
+      // better-sqlite3's compiled part lies where its installation puts it.
+      bindings: 'module.exports = (name) => require("better-sqlite3/build/Release/" + name);',
+      // Commands say themselves for which stream there is colour.
+      "#supports-color": "export default { stdout: false, stderr: false };",
+    };
+    onResolve({ filter: /^(bindings|#supports-color)$/ }, ({ path }) => ({ path, namespace: "found" }));
+    onLoad({ filter: /.*/, namespace: "found" }, ({ path }) => ({ contents: contents[path] }));
+  },
+};
+
 /** Of Node's own modules those that take milliseconds to load and that a short command imports without using: loaded at the first use. */
 const lazyBuiltins = {
   name: "lazy-builtins",
@@ -55,24 +70,50 @@ const lazyBuiltins = {
   },
 };
 
+/** Config files are checked with zod, which is half of all the code: in a file of its own it costs nothing where there is none. */
+const zodApart = {
+  name: "zod-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^zod$/ }, () => ({ path: "./zod.cjs", external: true }));
+  },
+};
+
+/** The version, without a look into package.json at every start. */
+const version = {
+  name: "version",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/]version\.ts$/ }, async () => {
+      const { version } = JSON.parse(await readFile("package.json", "utf8"));
+      return { contents: `export const VERSION = ${JSON.stringify(version)};` };
+    });
+  },
+};
+
 const [outdir = "dist"] = process.argv.slice(2);
 await rm(outdir, { recursive: true, force: true });
 const outfile = join(outdir, "main.cjs");
-await build({
-  entryPoints: ["src/main.ts"],
-  outfile,
+/** @type {import("esbuild").BuildOptions} */
+const shared = {
   bundle: true,
   format: "cjs",
   platform: "node",
   target: "node20.19",
+  minify: true,
+  legalComments: "none",
+};
+await build({
+  ...shared,
+  stdin: { contents: 'export { z } from "zod";', resolveDir: "." },
+  outfile: join(outdir, "zod.cjs"),
+});
+await build({
+  ...shared,
+  entryPoints: ["src/main.ts"],
+  outfile,
   // What is imported dynamically is bundled too, and begins when it is asked for.
   supported: { "dynamic-import": false },
-  minify: true,
-  keepNames: true,
-  external: ["better-sqlite3", "ioredis", "typescript"],
-  define: { "import.meta.url": "__filename" },
-  legalComments: "none",
-  plugins: [lazyOclif, leftOut, lazyBuiltins],
+  external: ["*.node", "ioredis", "typescript"],
+  plugins: [version, zodApart, lazyOclif, leftOut, found, lazyBuiltins],
 });
 // bin/cache.js reads it as Latin-1, which is twice as fast as UTF-8; esbuild leaves some characters in patterns as they are.
 const ascii = (await readFile(outfile, "utf8")).replace(
