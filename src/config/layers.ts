@@ -1,5 +1,6 @@
 import type { ConfigFile, FileSearch } from "./files.js";
 import type { SettingName, SettingValue } from "./settings.js";
+import type { StoreTarget } from "./store-url.js";
 
 export type Layer = "default" | "user" | "project" | "environment" | "flag";
 
@@ -28,6 +29,24 @@ export interface ConfigInput extends FileSearch {
 
 /** Undefined where nobody said anything and there is no default. */
 export type Settings = Record<SettingName, Setting | undefined>;
+
+/** Something that says to which server a secret would be sent, or whom to take for it. */
+export interface AddressPart {
+  source: Source;
+  /** The setting, where it is not the URL or the host. */
+  name?: SettingName;
+}
+
+/** The store, and the settings that are in force with it. */
+export interface Chosen {
+  source: Source;
+  settings: Settings;
+  store: StoreTarget;
+  /** Where the store's URL stands, if one names it. */
+  url?: Source;
+  /** All that makes up the address of a server and the trust in it; empty for a store on this machine's disk. */
+  address: readonly AddressPart[];
+}
 
 /** A higher layer beats a lower one. */
 export const RANK: Record<Layer, number> = { default: 0, user: 1, project: 2, environment: 3, flag: 4 };

@@ -4,7 +4,7 @@ import { checkKey } from "../key.js";
 import { formatDuration, formatSize } from "../units.js";
 import { checkFlagsOfStore, chooseStore, withBounds } from "./choose-store.js";
 import { type ConfigFile, findConfigFiles, homeOf } from "./files.js";
-import { type ConfigInput, outranks, RANK, type Setting, type Settings, type Source } from "./layers.js";
+import { type ConfigInput, outranks, type Setting, type Settings, type Source } from "./layers.js";
 import { readPassword } from "./password.js";
 import {
   environmentNames,
@@ -37,16 +37,11 @@ export interface ResolvedConfig {
 export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const warnings: WarningEvent[] = [];
   const found = await findConfigFiles(input, (warning) => warnings.push(warning));
-  const settings = collect(input, found);
-  const chosen = chooseStore(input, settings);
-  for (const name of SETTING_NAMES) {
-    const value = chosen.compatible[name];
-    if (value !== undefined && RANK[settings[name]?.source.layer ?? "default"] < RANK.environment)
-      settings[name] = value;
-  }
-  const store = withBounds(chosen.target(settings), settings, chosen.source);
+  const chosen = chooseStore(input, collect(input, found), (warning) => warnings.push(warning));
+  const { settings } = chosen;
+  const store = withBounds(chosen.store, settings, chosen.source);
   checkFlagsOfStore(input, store);
-  const password = await readPassword(input, settings, chosen.secretsGoTo(settings), store, warnings);
+  const password = await readPassword(input, chosen, warnings);
   const prefix = store.kind === "redis" ? String(settings.redisKeyPrefix?.value ?? "") : "";
   const namespace = String(settings.namespace?.value ?? "");
   const ttl =

@@ -2,27 +2,24 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { isAbsolute, relative, sep } from "node:path";
 import { CacheError, codeOf } from "../errors.js";
 import type { WarningEvent } from "../events.js";
-import { type ConfigInput, RANK, type Settings, type Source } from "./layers.js";
-import type { StoreTarget } from "./store-url.js";
+import { type AddressPart, type Chosen, type ConfigInput, RANK, type Source } from "./layers.js";
+import { environmentNames, settingSpec } from "./settings.js";
 
 /**
- * The password, from a flag, the environment, a file, standard input or a prompt. It is used only for a server that was named
+ * The password, from a flag, the environment, a file, standard input or a prompt. It is used only for a server of which all was named
  * by the same layer or a higher one, so that a project's config file can't send it elsewhere.
  */
 export async function readPassword(
   input: ConfigInput,
-  settings: Settings,
-  goesTo: Source,
-  store: StoreTarget,
+  { settings, store, url, address }: Chosen,
   warnings: WarningEvent[],
 ): Promise<string | undefined> {
   if (store.kind !== "redis") return undefined;
-  const inUrl = new URL(store.url).password !== "";
-  if (inUrl && goesTo.layer !== "environment") {
+  if (url && new URL(store.url).password !== "" && url.layer !== "environment") {
     warnings.push({
       type: "warning",
       code: "password-in-url",
-      message: `the password stands in ${goesTo.where}, where others can see it`,
+      message: `the password stands in ${url.where}, where others can see it`,
       hint: "Use --password-file, or CACHE_PASSWORD.",
     });
   }
@@ -42,14 +39,9 @@ export async function readPassword(
       hint: "Use --password-file, or CACHE_PASSWORD.",
     });
   }
-  const crossesFiles = goesTo.layer === "project" && secret.source.layer !== "project";
-  if (RANK[goesTo.layer] < RANK[secret.source.layer] || crossesFiles) {
-    warnings.push({
-      type: "warning",
-      code: "password-withheld",
-      message: `the password of ${secret.source.where} is not sent to the server that ${goesTo.where} names`,
-      hint: "Name the store with --store, or with CACHE_STORE.",
-    });
+  const elsewhere = address.find((part) => mayNotSend(part.source, secret.source));
+  if (elsewhere) {
+    warnings.push(withheld(secret.source, elsewhere));
     return undefined;
   }
   if (secret === password) return String(secret.value);
@@ -65,6 +57,22 @@ export async function readPassword(
     return undefined;
   }
   return readPasswordFile(path, warnings);
+}
+
+/** May what was said in one place not decide where a secret of another place is sent? */
+function mayNotSend(said: Source, secret: Source): boolean {
+  return RANK[said.layer] < RANK[secret.layer] || (said.layer === "project" && secret.layer !== "project");
+}
+
+function withheld(secret: Source, { source, name }: AddressPart): WarningEvent {
+  const beside = name === "redisUsername" || name === "redisCa" || name === "redisCert" || name === "redisKey";
+  const spec = settingSpec(beside ? name : "store");
+  return {
+    type: "warning",
+    code: "password-withheld",
+    message: `the password of ${secret.where} is not sent to the server that ${source.where} names${name ? ` with ${name}` : ""}`,
+    hint: `${beside ? `Say ${name}` : "Name the store"} with --${spec.flag}, or with ${environmentNames(spec)[0]}.`,
+  };
 }
 
 /** A project's config file comes with the project: it names no file of the user's to be sent to a server of its choice. */

@@ -1,6 +1,7 @@
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ConfigInput } from "../../src/config/layers.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import type { CliOptions } from "../support/run-cli.js";
 import { Workspace } from "../support/workspace.js";
@@ -112,6 +113,89 @@ describe("where it is sent", () => {
     expect((await home.load({ env: { ENABLE_REDIS: "true", REDIS_PASSWORD: SECRET } })).password).toBeUndefined();
     home.projectFile({ backend: "redis", redisHost: "evil" });
     expect((await home.load({ flags: { password: SECRET } })).password).toBeUndefined();
+  });
+
+  it.each<[string, object, Partial<ConfigInput>]>([
+    ["backend and port", { backend: "redis", redisPort: 7393 }, {}],
+    ["backend alone", { backend: "redis" }, {}],
+    ["enableRedis", { enableRedis: true }, { env: { CACHE_REDIS_HOST: "mine" } }],
+    ["backend and user", { backend: "redis", redisUsername: "them" }, {}],
+    ["port", { redisPort: 7393 }, { env: { ENABLE_REDIS: "true", REDIS_HOST: "mine" } }],
+    ["port", { redisPort: 7393 }, { flags: { backend: "redis", redisHost: "mine" } }],
+    ["port of the default host", { redisPort: 7393 }, { flags: { backend: "redis" } }],
+    ["database", { redisDb: 3 }, { flags: { backend: "redis", redisHost: "mine" } }],
+    ["user", { redisUsername: "them" }, { flags: { backend: "redis", redisHost: "mine" } }],
+    ["user beside a URL", { redisUsername: "them" }, { env: { CACHE_STORE: "redis://mine:1" } }],
+    ["host in a profile", { profiles: { p: { redisHost: "evil" } } }, { flags: { backend: "redis", profile: "p" } }],
+  ])("is withheld where a file decides about one part: %s", async (_part, file, { flags = {}, env = {} }) => {
+    for (const variable of ["CACHE_PASSWORD", "REDIS_PASSWORD"]) {
+      if (variable === "REDIS_PASSWORD" && env.CACHE_STORE !== undefined) continue;
+      for (const layer of ["project", "user"] as const) {
+        const home = new Home();
+        const path = layer === "project" ? home.projectFile(file) : home.userFile(file);
+        const { password, warnings } = await home.load({ flags, env: { ...env, [variable]: SECRET } });
+        expect([password, codes(warnings)]).toEqual([undefined, ["password-withheld"]]);
+        expect(warnings[0]?.message).toContain(`the password of ${variable} is not sent to the server that ${path}`);
+        expect(warnings[0]?.hint).toMatch(/--\S+, or with CACHE_/);
+      }
+    }
+  });
+
+  it("is a server of which a file's parts are overridden", async () => {
+    const home = new Home();
+    home.projectFile({ backend: "redis", redisHost: "evil", redisPort: 1, redisDb: 3, redisUsername: "them" });
+    const env = { CACHE_PASSWORD: SECRET };
+    const flags = { backend: "redis", redisHost: "mine", redisPort: "2", redisDb: "0", redisUsername: "me" };
+    expect(await home.load({ env, flags })).toMatchObject({ password: SECRET, store: { url: "redis://mine:2/0" } });
+    expect(
+      await home.load({
+        env: { ...env, REDIS_URL: "redis://mine:2" },
+        flags: { backend: "redis", redisUsername: "me" },
+      }),
+    ).toMatchObject({ password: SECRET, store: { url: "redis://mine:2" } });
+  });
+
+  it("is no server that a project's own authority vouches for", async () => {
+    const home = new Home();
+    const path = home.projectFile({ redisCa: "ca.pem", redisCert: "c.pem", redisKey: "k.pem" });
+    const env = { CACHE_PASSWORD: SECRET };
+    for (const input of [
+      { env, flags: { store: "rediss://mine" } },
+      { env: { ...env, CACHE_STORE: "rediss://mine" } },
+      { env: { ...env, REDIS_URL: "rediss://mine" }, flags: { backend: "redis" } },
+    ]) {
+      const { password, warnings, store, settings } = await home.load(input);
+      expect([password, store]).toEqual([SECRET, { kind: "redis", url: "rediss://mine" }]);
+      expect([settings.redisCa, codes(warnings)]).toEqual([undefined, Array(3).fill("tls-file-ignored")]);
+      expect(warnings[0]?.message).toContain(`redisCa of ${path} is not used for the server that `);
+    }
+    // For a server of its own it may, and no password goes there.
+    home.projectFile({ store: "rediss://theirs", redisCa: "ca.pem" });
+    expect(await home.load({ env })).toMatchObject({
+      password: undefined,
+      store: { ca: join(home.project, "ca.pem") },
+      warnings: [{ code: "password-withheld" }],
+    });
+    // The user's own file is taken, and counts as a part of the address.
+    const other = new Home();
+    other.userFile({ redisCa: "/ca.pem" });
+    expect(await other.load({ env, flags: { store: "rediss://mine" } })).toMatchObject({
+      password: undefined,
+      store: { ca: "/ca.pem" },
+      warnings: [{ code: "password-withheld", hint: "Say redisCa with --redis-ca, or with CACHE_REDIS_CA." }],
+    });
+  });
+
+  it("is under the name that its URL says, whatever a file says", async () => {
+    const home = new Home();
+    home.projectFile({ redisUsername: "them" });
+    const username = async (input: Partial<ConfigInput>) => (await home.load(input)).settings.redisUsername?.value;
+    expect(await username({ flags: { store: "redis://me:pw@mine" } })).toBeUndefined();
+    expect(await username({ flags: { store: "redis://:pw@mine" } })).toBeUndefined();
+    expect(await username({ flags: { store: "redis://mine" } })).toBe("them");
+    expect(await username({ flags: { redisUsername: "flag" }, env: { CACHE_STORE: "redis://me:pw@mine" } })).toBe(
+      "flag",
+    );
   });
 
   it("is no server of a project's file for the password of the user's file either", async () => {
