@@ -284,7 +284,7 @@ export class Cache {
    */
   async countWhere(
     selector: Selector,
-    options: CallOptions = {},
+    options: PacedScanOptions = {},
   ): Promise<{ count: number; exact: boolean; sample: string[] }> {
     const seen = this.#backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
     const sample: string[] = [];

@@ -150,8 +150,9 @@ export abstract class CacheCommand extends Command {
     return !asked && this.io.stdin.isTTY === true && this.io.stderr.isTTY === true;
   }
 
+  /** What a store does unasked (a damaged file moved aside) is said also with `--quiet`. */
   #heard(event: CacheEvent): void {
-    this.out.warn(event.message, event.hint);
+    this.out.alert(event.message, event.hint);
   }
 
   #makeOutput(mode: Mode, quiet: boolean, noColor: boolean): Output {

@@ -39,7 +39,7 @@ export async function confirmMany(
   if (count === 0) return;
   const entries = `${exact ? "" : "about "}${count} ${count === 1 ? "entry" : "entries"}`;
   out.note(`This would ${what.verb} ${out.errStyle.bold(entries)} from ${what.from}:`);
-  for (const key of sample) out.note(`  ${showKey(key)}`);
+  for (const key of sample.slice(0, count)) out.note(`  ${showKey(key)}`);
   if (count > sample.length) out.note("  …");
   const { askYesNo } = await import("./prompts.js");
   if (!(await askYesNo(io, `${what.verb} ${entries}?`))) throw notConfirmed();

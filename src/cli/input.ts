@@ -4,8 +4,25 @@ import { CacheError, codeOf, messageOf } from "../errors.js";
 import { keyFromBytes } from "../key.js";
 import type { Input, Io } from "./io.js";
 
-/** All bytes of a stream. */
-export async function readAll(stream: Input, signal: AbortSignal): Promise<Buffer> {
+const taken = new WeakSet<Input>();
+
+/**
+ * Standard input, for the one reader that there can be: a second one would get nothing and take that for the value.
+ * @throws CacheError `stdin-twice`
+ */
+export function takeStdin(io: Io): Input {
+  if (taken.has(io.stdin)) {
+    throw new CacheError("usage", "stdin-twice", "standard input is wanted twice, and can be read once", {
+      hint: "Give one of the two in a file, or the password in CACHE_PASSWORD.",
+    });
+  }
+  taken.add(io.stdin);
+  return io.stdin;
+}
+
+/** All bytes of standard input. */
+export async function readStdin(io: Io, signal: AbortSignal): Promise<Buffer> {
+  const stream = takeStdin(io);
   const chunks: Buffer[] = [];
   const stop = () => stream.destroy();
   signal.addEventListener("abort", stop, { once: true });
@@ -21,7 +38,7 @@ export async function readAll(stream: Input, signal: AbortSignal): Promise<Buffe
 
 /** The exact bytes of a file, `-` for standard input. */
 export async function readBytes(io: Io, path: string, signal: AbortSignal): Promise<Buffer> {
-  if (path === "-") return readAll(io.stdin, signal);
+  if (path === "-") return readStdin(io, signal);
   const full = resolve(io.cwd, path);
   try {
     if ((await stat(full)).isDirectory()) throw unreadable(path, "it is a folder");
@@ -73,7 +90,13 @@ export function splitKeys(bytes: Buffer, separator: "line" | "nul"): string[] {
 
 /** A password from standard input (its first line) or from a prompt that shows nothing of it. */
 export async function readSecret(io: Io, from: "stdin" | "prompt", noInput: boolean): Promise<string> {
-  if (from === "stdin") return (await readAll(io.stdin, io.signal)).toString("utf8").split(/\r?\n/)[0] ?? "";
+  if (from === "stdin") {
+    const [password = ""] = (await readStdin(io, io.signal)).toString("utf8").split(/\r?\n/);
+    if (password !== "") return password;
+    throw new CacheError("usage", "password-file", "the password on standard input is empty", {
+      hint: "Write it on the first line.",
+    });
+  }
   if (noInput || io.stdin.isTTY !== true) {
     throw new CacheError("refused", "no-terminal", "there is no terminal to ask for the password on", {
       hint: "Use --password-file, or CACHE_PASSWORD.",

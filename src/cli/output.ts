@@ -140,9 +140,13 @@ export class Output {
   }
 
   warn(message: string, hint?: string): void {
-    this.note(
-      `${this.errStyle.yellow("warning:")} ${escapeLine(message)}${hint === undefined ? "" : `\n  ${this.errStyle.dim(escapeLine(hint))}`}`,
-    );
+    if (!this.quiet) this.alert(message, hint);
+  }
+
+  /** A warning that `--quiet` does not drop. */
+  alert(message: string, hint?: string): void {
+    const more = hint === undefined ? "" : `\n  ${this.errStyle.dim(escapeLine(hint))}`;
+    if (!this.closed) this.#io.stderr.write(`${this.errStyle.yellow("warning:")} ${escapeLine(message)}${more}\n`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import type { Stored } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
@@ -6,11 +7,11 @@ import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, countFlag, Flags, nullFlag, severalArg } from "../cli/flags.js";
 import { writeBytes } from "../cli/input.js";
 import { pickPath } from "../cli/json-text.js";
-import { metaLines, metaOf } from "../cli/render/entry.js";
+import { metaLines, metaOf, metaOfForeign } from "../cli/render/entry.js";
 import { bytesOf, foreignLine, type Result, resultAsJson, savedAsJson } from "../cli/render/result.js";
 import { escapeLine, valueForTerminal } from "../cli/render/value.js";
 import { keysFrom } from "../cli/selection.js";
-import { origin } from "../cli/target.js";
+import { origin, refuseStoreFile } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 import { textOf } from "../utf8.js";
@@ -54,6 +55,7 @@ export default class Get extends CacheCommand {
         hint: "Leave out one of them.",
       });
     }
+    if (flags.output !== undefined) refuseStoreFile(config, resolve(this.io.cwd, flags.output), "--output");
     const cache = await this.openCache(flags);
     const { peek, meta } = flags;
     const entries = await cache.readMany(keys, { peek, want: meta ? "all" : "value", signal: this.signal });
@@ -86,7 +88,8 @@ export default class Get extends CacheCommand {
           },
         );
       }
-      if (foreign) return { key, found: true, foreign };
+      if (foreign)
+        return { key, found: true, foreign, ...(flags.meta && { meta: await this.#foreignMeta(cache, key) }) };
       return { key, found: false, reason: await cache.whyMissing(key, { signal: this.signal }) };
     }
     const meta = flags.meta ? { meta: metaOf(entry, cache) } : {};
@@ -94,6 +97,13 @@ export default class Get extends CacheCommand {
     const picked = pickPath(textOf(entry.value) ?? "", flags.path);
     if (picked === undefined) return { key, found: false, reason: `nothing at ${flags.path}` };
     return { key, found: true, picked, ...meta };
+  }
+
+  async #foreignMeta(cache: Cache, key: string): Promise<Readonly<Record<string, unknown>>> {
+    for await (const page of cache.scan({ keys: [key], types: ["any"] }, { fields: "all", signal: this.signal })) {
+      for (const entry of page.entries) return metaOfForeign(entry, cache);
+    }
+    return {};
   }
 
   async #json(results: readonly Result[], from: object, output: string | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import type { DeleteReport } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
@@ -17,7 +18,7 @@ import {
   selectionFlags,
   typeFlag,
 } from "../cli/selection.js";
-import { origin, originLine, targetOf } from "../cli/target.js";
+import { origin, originLine, refuseStoreFile, targetOf } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
@@ -58,6 +59,9 @@ export default class Invalidate extends CacheCommand {
     confirm: Flags.string({ summary: "the target's name, for --all without a question", helpValue: "TARGET" }),
   };
 
+  /** Entries dealt with so far, for when the store goes away in the middle. */
+  #done = 0;
+
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Invalidate);
     const config = await this.settings(flags);
@@ -67,23 +71,34 @@ export default class Invalidate extends CacheCommand {
     this.checkWritable(config);
     await this.#confirm(selector, config, flags);
     const cache = await this.openForWriting(flags);
+    let doomed = selector;
     if (flags.backup !== undefined) {
-      const saved = await backupEntries(cache, selector, flags.backup, { cwd: this.io.cwd, signal: this.signal });
+      refuseStoreFile(config, resolve(this.io.cwd, flags.backup), "--backup");
+      if (flags.limit !== undefined) doomed = await firstOf(cache, selector, flags.limit, this.signal);
+      const saved = await backupEntries(cache, doomed, flags.backup, { cwd: this.io.cwd, signal: this.signal });
       this.out.note(`${saved} ${saved === 1 ? "entry" : "entries"} exported to ${escapeLine(flags.backup)}`);
     }
     const progress = new Progress(this.io, this.out, flags.soft ? "invalidated" : "deleted");
     let report: DeleteReport;
     try {
-      report = await cache.invalidate(selector, {
+      report = await cache.invalidate(doomed, {
         signal: this.signal,
         soft: flags.soft,
-        onProgress: (done) => progress.update({ done }),
+        onProgress: (done) => {
+          this.#done = done;
+          progress.update({ done });
+        },
         ...(flags.limit !== undefined && { limit: flags.limit }),
         ...(flags.rate !== undefined && { rate: flags.rate }),
       });
-    } finally {
+    } catch (error) {
       progress.end();
+      const entries = `${this.#done} ${this.#done === 1 ? "entry" : "entries"}`;
+      if (this.#done > 0 && this.out.mode === "text")
+        this.out.note(`at least ${entries} had been dealt with before this:`);
+      throw error;
     }
+    progress.end();
     const { deleted, softened } = report;
     if ("keys" in selector && !selector.types && deleted + softened < selector.keys.length)
       await this.#sayWhatStays(cache, selector.keys);
@@ -95,6 +110,10 @@ export default class Invalidate extends CacheCommand {
       const soft = flags.soft ? `marked ${softened} stale, ` : "";
       return `${soft}deleted ${deleted} ${deleted === 1 ? "entry" : "entries"} from ${originLine(config)}`;
     });
+  }
+
+  protected override errorDetails(): object {
+    return this.#done > 0 ? { done: this.#done } : {};
   }
 
   async #selector(keys: readonly string[] | undefined, flags: InvalidateFlags): Promise<Selector> {
@@ -177,6 +196,14 @@ export default class Invalidate extends CacheCommand {
 }
 
 type InvalidateFlags = Interfaces.InferredFlags<typeof Invalidate.flags>;
+
+/** The first entries that the selector holds, by name: what a limited backup saves is what goes. */
+async function firstOf(cache: Cache, selector: Selector, limit: number, signal: AbortSignal): Promise<Selector> {
+  const keys = new Set<string>();
+  for await (const page of cache.scan(deletable(selector), { limit, signal }))
+    for (const { key } of page.entries) keys.add(key);
+  return { keys: [...keys] };
+}
 
 /** The selector for a listing of what a deletion would take: of Redis types strings alone, unless others are named. */
 function deletable(selector: Selector): Selector {

@@ -14,7 +14,7 @@ const NUL = Buffer.alloc(1);
 export default class Keys extends CacheCommand {
   static override summary = "List keys with TTL, size, age and tags.";
   static override description =
-    "On a terminal a table; elsewhere a line a key, with tabs: key, TTL and age in milliseconds, size in bytes, tags. Reads a store in steps, never all at once (on Redis SCAN, never KEYS).";
+    "On a terminal a table; elsewhere a line a key, with tabs: key, TTL in milliseconds, size in bytes, age in milliseconds, tags, type. Reads a store in steps, never all at once (on Redis SCAN, never KEYS).";
   static override examples = [
     "<%= config.bin %> keys",
     "<%= config.bin %> keys --prefix product: --limit 20",
@@ -51,13 +51,16 @@ export default class Keys extends CacheCommand {
     const cache = await this.openCache(flags);
     const from = origin(config);
     if (flags.count) {
-      const { count, exact } = await cache.countWhere(selector, { signal: this.signal });
+      const { count, exact } = await cache.countWhere(selector, {
+        signal: this.signal,
+        ...(flags.rate !== undefined && { rate: flags.rate }),
+      });
       return this.out.report({ ...from, count, exact }, () => `${exact ? "" : "about "}${count}`);
     }
     const table = this.out.mode === "text" && this.out.terminal && !flags.null;
     if (table) this.out.note(this.out.errStyle.dim(originLine(config)));
     const scan = cache.scan(selector, {
-      fields: flags.null ? "key" : "all",
+      fields: flags.null && this.out.mode === "text" ? "key" : "all",
       signal: this.signal,
       ...(flags.limit !== undefined && { limit: flags.limit }),
       ...(flags.cursor !== undefined && { cursor: flags.cursor }),

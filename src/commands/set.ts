@@ -2,7 +2,7 @@ import type { SetMode } from "../backends/backend.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { Flags, keyArg, optionalArg, repeatedFlag, ttlFlag } from "../cli/flags.js";
-import { readAll, readBytes } from "../cli/input.js";
+import { readBytes, readStdin } from "../cli/input.js";
 import { ttlText } from "../cli/render/entry.js";
 import { origin, originLine } from "../cli/target.js";
 import { CacheError } from "../errors.js";
@@ -91,7 +91,7 @@ export default class SetValue extends CacheCommand {
       });
     }
     if (file !== undefined) return readBytes(this.io, file, this.signal);
-    if (text === "-") return readAll(this.io.stdin, this.signal);
+    if (text === "-") return readStdin(this.io, this.signal);
     if (text !== undefined) return Buffer.from(text);
     throw new CacheError("usage", "invalid-arguments", "VALUE is missing", {
       hint: "Give it as an argument, as - for standard input, or with --file.",

@@ -4,10 +4,11 @@ import type { Interfaces } from "@oclif/core";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { countFlag, Flags, percentFlag, repeatedFlag, severalArg, ttlFlag } from "../cli/flags.js";
+import { takeStdin } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { RejectLog } from "../cli/reject-log.js";
 import { warmText } from "../cli/render/warm.js";
-import { origin, originLine, targetOf } from "../cli/target.js";
+import { origin, originLine, refuseStoreFile, targetOf } from "../cli/target.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 import { isUrl } from "../transfer/source.js";
@@ -55,6 +56,9 @@ export default class Warm extends CacheCommand {
         hint: "Name a file, a URL, or - for standard input.",
       });
     }
+    const sources = args.files.map((file) => (file === "-" || isUrl(file) ? file : resolve(this.io.cwd, file)));
+    this.#checkOutputs(sources, flags, config);
+    const options = this.#options(args.files, flags, config);
     const cache = await (flags["dry-run"] ? this.openCache(flags) : this.openForWriting(flags));
     if (flags["if-hit-rate-below"] !== undefined) {
       const { hitRate } = await cache.stats();
@@ -66,7 +70,6 @@ export default class Warm extends CacheCommand {
         );
       }
     }
-    const sources = args.files.map((file) => (file === "-" || isUrl(file) ? file : resolve(this.io.cwd, file)));
     const progress = new Progress(this.io, this.out, flags["dry-run"] ? "checked" : "warmed");
     const rejects = await RejectLog.open(
       this.out,
@@ -74,7 +77,7 @@ export default class Warm extends CacheCommand {
     );
     try {
       const report = await warm(cache, sources, {
-        ...this.#options(flags, config),
+        ...options,
         onReject: (reject) => {
           progress.end();
           return rejects.add(reject);
@@ -103,18 +106,35 @@ export default class Warm extends CacheCommand {
     }
   }
 
-  #sayHowToGoOn({ checkpoint }: WarmFlags): void {
-    if (checkpoint === undefined) this.out.note("the same command begins anew; with --checkpoint FILE one goes on");
-    else if (existsSync(resolve(this.io.cwd, checkpoint))) this.out.note("the same command goes on from there");
+  /** What is written is neither the store nor what is read. */
+  #checkOutputs(sources: readonly string[], flags: WarmFlags, config: ResolvedConfig): void {
+    for (const flag of ["rejects", "checkpoint"] as const) {
+      const file = flags[flag];
+      if (file === undefined) continue;
+      const path = resolve(this.io.cwd, file);
+      refuseStoreFile(config, path, `--${flag}`);
+      if (!sources.includes(path)) continue;
+      throw new CacheError("usage", "would-overwrite-source", `--${flag} names a file that is read`, {
+        hint: "Name another file.",
+      });
+    }
   }
 
-  #options(flags: WarmFlags, config: ResolvedConfig): WarmOptions {
+  #sayHowToGoOn({ checkpoint }: WarmFlags): void {
+    if (checkpoint === undefined) this.out.note("the same command begins anew; with --checkpoint FILE one goes on");
+    else {
+      const begun = existsSync(resolve(this.io.cwd, checkpoint));
+      this.out.note(`the same command ${begun ? "goes on from there" : "begins at the beginning"}`);
+    }
+  }
+
+  #options(files: readonly string[], flags: WarmFlags, config: ResolvedConfig): WarmOptions {
     const jitter = flags["ttl-jitter"];
     const named = flags.ttl === "none" ? null : typeof flags.ttl === "number" ? flags.ttl : undefined;
     const ttl = named === undefined && jitter !== undefined ? config.defaultTtl : named;
     const timeout = config.settings.timeout?.value;
     return {
-      stdin: this.io.stdin,
+      ...(files.includes("-") && { stdin: takeStdin(this.io) }),
       signal: this.signal,
       ttl,
       ifAbsent: flags["if-absent"],

@@ -155,6 +155,10 @@ export class RecordParser {
     checkKey(key);
     const value = this.#value();
     if (value === undefined) return;
+    if (this.#has(TTL) && this.#has(EXPIRES_AT)) {
+      this.reason = "ttl and expiresAt are two ways to say one thing: give one of them";
+      return;
+    }
     const ttl = this.#has(TTL) ? this.#parseTtl() : undefined;
     const expiresAt = this.#has(EXPIRES_AT) ? deadlineOfField(this.#json(EXPIRES_AT)) : undefined;
     const tags = this.#has(TAGS) ? tagsOfField(this.#json(TAGS)) : undefined;

@@ -258,7 +258,7 @@ describe("a checkpoint", () => {
     const stopped = await work.run(argv, { signal: stop.signal });
     expect([stopped.code, stopped.stderr]).toEqual([
       130,
-      expect.stringContaining("the same command goes on from there"),
+      expect.stringContaining("the same command begins at the beginning"),
     ]);
     expect((await work.ok(argv)).stdout).toMatch(/^stored 20 entries/);
     expect(() => readFileSync(work.path("cp"))).toThrow(/ENOENT/);

@@ -1,4 +1,4 @@
-import type { Stored } from "../../backends/backend.js";
+import type { EntryInfo, Stored } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
 import { formatDuration, formatSize } from "../../units.js";
 import { textOf } from "../../utf8.js";
@@ -23,6 +23,17 @@ export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unk
   };
 }
 
+/** The same of an entry of the store's own types, which has no value of bytes. */
+export function metaOfForeign(entry: EntryInfo, cache: Cache): Readonly<Record<string, unknown>> {
+  const { expiresAt } = entry;
+  return {
+    ttl: expiresAt === undefined ? null : Math.max(0, expiresAt - cache.clock.now()),
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+    tier: cache.backend.name,
+    valueType: entry.type ?? "unknown",
+  };
+}
+
 function looksLikeJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -38,10 +49,10 @@ export function metaLines(meta: Readonly<Record<string, unknown>>): string {
   const lines = [
     `ttl: ${ttlText(typeof ttl === "number" ? ttl : undefined)}`,
     ...(typeof age === "number" ? [`age: ${formatDuration(age)}`] : []),
-    `size: ${formatSize(Number(size))}`,
-    `tags: ${Array.isArray(tags) && tags.length > 0 ? tags.map((tag) => escapeLine(String(tag))).join(", ") : "none"}`,
+    ...(typeof size === "number" ? [`size: ${formatSize(size)}`] : []),
+    ...(Array.isArray(tags) ? [`tags: ${tags.map((tag) => escapeLine(String(tag))).join(", ") || "none"}`] : []),
     `tier: ${tier}`,
-    `encoding: ${encoding}`,
+    ...(typeof encoding === "string" ? [`encoding: ${encoding}`] : []),
     `type: ${valueType}`,
   ];
   return lines.join("\n");
