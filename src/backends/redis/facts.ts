@@ -4,7 +4,7 @@ import type { Command } from "./connection.js";
 import { mapError } from "./errors.js";
 import type { RawKey } from "./names.js";
 import { pack } from "./pack.js";
-import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.js";
+import { asArray, asBuffer, asInteger, asOptionalBuffer, asText, asType } from "./reply.js";
 import { DIGESTS, FACTS } from "./scripts.js";
 import { digestOf, readSidecar, type Sidecar } from "./sidecar.js";
 import type { Candidate } from "./source.js";
@@ -28,7 +28,7 @@ export interface Known {
 export async function typesOf(store: Store, candidates: readonly Candidate[]): Promise<Known[]> {
   const types = await store.connection.pipeline(candidates.map(({ full }): Command => ["TYPE", full]));
   return candidates.flatMap((candidate, i) => {
-    const type = asText(types[i]);
+    const type = asType(types[i]);
     return type === "none" ? [] : [{ candidate, type, info: infoOf(candidate, type) }];
   });
 }
@@ -52,7 +52,7 @@ async function factsOfChunk(store: Store, candidates: readonly Candidate[], tagg
     const [type, ttl, length, start, sidecar] = replies.slice(i * WIDTH, (i + 1) * WIDTH);
     for (const reply of [type, ttl])
       if (reply instanceof Error) throw mapError(reply, connection.target, candidate.key);
-    const kind = asText(type);
+    const kind = asType(type);
     const left = asInteger(ttl);
     if (kind === "none" || left === -2) continue;
     const known: Known = { candidate, type: kind, info: infoOf(candidate, kind) };

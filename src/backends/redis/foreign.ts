@@ -1,7 +1,7 @@
 import { keyFromBytes } from "../../key.js";
 import type { ForeignEntry } from "../backend.js";
 import type { RawKey } from "./names.js";
-import { asArray, asBuffer, asText, pairs } from "./reply.js";
+import { asArray, asBuffer, asText, asType, pairs } from "./reply.js";
 import type { Store } from "./store.js";
 
 /**
@@ -13,7 +13,7 @@ export async function readForeign(store: Store, key: string, limit: number): Pro
   const { connection, names } = store;
   connection.checkOpen();
   const full = names.full(key);
-  const type = asText(await connection.call(["TYPE", full]));
+  const type = asType(await connection.call(["TYPE", full]));
   if (type === "none" || type === "string") return undefined;
   const wanted = limit + 1;
   const items = await itemsOf(store, full, type, wanted);

@@ -14,6 +14,12 @@ export function asText(reply: unknown): string {
   return typeof reply === "string" ? reply : asBuffer(reply).toString();
 }
 
+/** The name of a type. What no server calls a type is not passed on: it could hold anything, and names of types are printed as they are. */
+export function asType(reply: unknown): string {
+  const name = asText(reply);
+  return /^[\w-]{1,32}$/.test(name) ? name : "unknown";
+}
+
 export function asInteger(reply: unknown): number {
   if (typeof reply === "number") return reply;
   throw unexpected("an integer", reply);
