@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
+import { showKey } from "../../key.js";
 import type { Connection } from "./connection.js";
 import type { Names } from "./names.js";
 import type { Scripts } from "./scripts.js";
@@ -28,7 +29,7 @@ export function wrongType(store: Store, key: string): CacheError {
   return new CacheError(
     "store",
     "wrong-type",
-    `${store.connection.target}: the key holds another Redis type than a string`,
+    `${store.connection.target}: ${showKey(key)} holds another Redis type than a string`,
     {
       key,
       hint: "Use another key, or remove this one by naming its type.",
