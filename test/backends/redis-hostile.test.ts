@@ -48,3 +48,32 @@ describe("the name of a type", () => {
     expect(await backend.readForeign("k", 10)).toEqual({ type, items: expect.anything(), truncated: false });
   });
 });
+
+describe("a port of something else", () => {
+  const HTTP = "HTTP/1.1 400 Bad Request\r\n\r\n";
+  const none = { kind: "connection", code: "not-redis", retryable: false, hint: expect.stringContaining("port") };
+
+  test.each([
+    ["HTTP", undefined, HTTP],
+    ["SSH", "SSH-2.0-OpenSSH_9.2\r\n", undefined],
+    ["SMTP", "220 mail ESMTP\r\n", "500 what\r\n"],
+    ["IMAP", "* OK ready\r\n", "* BAD\r\n"],
+  ])("%s: said to be no Redis, at once, also where a database or a password is named", async (_, greeting, answer) => {
+    const server = await respServer(() => answer, greeting);
+    ending.push(() => server.stop());
+    const context = { namespace: "", clock: systemClock, emit: () => {} };
+    for (const more of [{}, { db: 1 }, { password: "p" }]) {
+      const started = performance.now();
+      const error = await openRedis({ ...context, ...more, url: server.url }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject(none);
+      expect(String(error)).not.toMatch(/RESP|report this/);
+      expect(performance.now() - started).toBeLessThan(2000);
+    }
+  });
+
+  test("an error of an unknown kind is passed on with a hint", async () => {
+    const error = await open({ PING: "-ERR whatever\r\n" }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ kind: "store", code: "store-error", hint: expect.stringContaining("log") });
+    expect(String(error)).toContain("whatever");
+  });
+});

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Redis } from "ioredis";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
-import { clusterNodeError, isReply, mapError } from "./errors.js";
+import { clusterNodeError, isNoRedis, isReply, isServerReply, mapError } from "./errors.js";
 
 /** A command with its arguments; text goes out as UTF-8. */
 export type Command = readonly [name: string, ...args: (string | Buffer | number)[]];
@@ -179,15 +179,15 @@ export class Connection {
     if (this.#closed) return true;
     if (this.#lastError === undefined) return false;
     const { kind, code } = mapError(this.#lastError, this.target);
-    return kind === "authentication" || kind === "usage" || code === "tls-failed";
+    return kind === "authentication" || kind === "usage" || code === "tls-failed" || code === "not-redis";
   }
 
   #listen(): void {
     this.#redis.on("error", (error: unknown) => {
       // What the server said goes before what followed from it, the end of the connection.
-      if (!isServerReply(this.#lastError)) this.#lastError = error;
+      if (!isAnswer(this.#lastError)) this.#lastError = error;
       // ioredis goes on in database 0 when SELECT is refused: other people's keys.
-      if (isServerReply(error)) this.#redis.disconnect();
+      if (isAnswer(error)) this.#redis.disconnect();
     });
   }
 
@@ -213,8 +213,8 @@ export class Connection {
     });
     try {
       await Promise.race([attempt, late]);
-      // ioredis says "ready" although the server has refused the database.
-      if (isServerReply(this.#lastError)) throw this.#lastError;
+      // ioredis says "ready" although the server has refused the database, or is no Redis.
+      if (isAnswer(this.#lastError)) throw this.#lastError;
     } catch (error) {
       this.#gaveUp = true;
       this.#redis.disconnect();
@@ -253,7 +253,8 @@ export class Connection {
   }
 }
 
-const isServerReply = (error: unknown) => error instanceof Error && error.name === "ReplyError";
+/** True if something answered, and what it said is the end of this connection. */
+const isAnswer = (error: unknown) => isServerReply(error) || isNoRedis(error);
 
 function parseAddress(settings: ConnectionSettings): Address {
   let url: URL;

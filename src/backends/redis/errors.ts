@@ -130,6 +130,11 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
     return new CacheError(reply.kind, reply.code, `${target}: ${reply.message}`, options);
   }
   const code = codeOf(error) ?? "";
+  if (isNoRedis(error)) {
+    options.hint = "Check the port: another kind of server answers there.";
+    options.retryable = false;
+    return new CacheError("connection", "not-redis", `${target} does not speak the protocol of Redis`, options);
+  }
   if (message === "Command timed out") {
     options.hint = "Try again, or allow more time.";
     return new CacheError("timeout", "store-timeout", `${target} did not answer in time`, options);
@@ -148,6 +153,7 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
     options.hint = "Choose a database that the server has (16 by default, 0 to 15).";
     return new CacheError("usage", "invalid-database", `${target}: there is no such database`, options);
   }
+  options.hint = "Look into the server's log, and check that it is a Redis, or speaks its protocol, from version 6 on.";
   return new CacheError("store", "store-error", `${target}: ${message}`, options);
 }
 
@@ -155,6 +161,16 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
 export function isScriptingRefused(error: unknown): boolean {
   const message = messageOf(error);
   return /^NOPERM.*'?(?:eval|evalsha|script)\b/i.test(message) || /unknown command.*eval/i.test(message);
+}
+
+/** True for bytes that ioredis can't read: its parser ends every error so. */
+export function isNoRedis(error: unknown): boolean {
+  return /(?:^Command queue state error|Please report this\.$)/.test(messageOf(error));
+}
+
+/** True for an error that the server answered with. */
+export function isServerReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 export function isReply(error: unknown, code: string): boolean {
