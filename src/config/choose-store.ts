@@ -35,13 +35,14 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
   };
   const best = candidates.sort((a, b) => order(b) - order(a))[0];
   const source: Source = best?.setting.source ?? { layer: "default", where: "default" };
-  const local = (store: StoreTarget): Chosen => ({ source, settings, store, address: [] });
+  const inForce = { ...settings, store: best?.kind === "url" ? best.setting : undefined };
+  const local = (target: StoreTarget): Chosen => ({ source, settings: inForce, store: target, address: [] });
   switch (best?.kind ?? "sqlite") {
     case "url": {
       const base = source.file?.folder ?? input.cwd;
       const named = parseStoreUrl(String(best?.setting.value), source.where, base, homeOf(input.env));
       if (named.kind !== "redis") return local(named);
-      return withAccess({ source, settings, store: named, url: source, address: [{ source }] }, warn);
+      return withAccess({ source, settings: inForce, store: named, url: source, address: [{ source }] }, warn);
     }
     case "sqlite":
       return local({
@@ -53,7 +54,7 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
     case "memory":
       return local({ kind: "memory" });
     default:
-      return withAccess(redisByParts(input, settings, source), warn);
+      return withAccess(redisByParts(input, settings, source, warn), warn);
   }
 }
 

@@ -71,7 +71,7 @@ function withheld(secret: Source, { source, name }: AddressPart): WarningEvent {
     type: "warning",
     code: "password-withheld",
     message: `the password of ${secret.where} is not sent to the server that ${source.where} names${name ? ` with ${name}` : ""}`,
-    hint: `${beside ? `Say ${name}` : "Name the store"} with --${spec.flag}, or with ${environmentNames(spec)[0]}.`,
+    hint: `${beside ? `Say ${name}` : "Name the store"} with --${spec.flag}${secret.layer === "flag" ? "" : `, or with ${environmentNames(spec)[0]}`}.`,
   };
 }
 

@@ -14,11 +14,16 @@ import {
 import { parseSetting, SETTING_NAMES, settingSpec } from "./settings.js";
 import { parseStoreUrl, type StoreTarget } from "./store-url.js";
 
+const DEFAULT_PORT = "6379";
+
 type RedisTarget = Extract<StoreTarget, { kind: "redis" }>;
 type RedisChoice = Chosen & { store: RedisTarget };
 
-/** A Redis server that no store URL names: from `REDIS_URL`, or from host, port and database. */
-export function redisByParts(input: ConfigInput, typed: Settings, source: Source): RedisChoice {
+/**
+ * A Redis server that no store URL names: from `REDIS_URL`, or from host, port and database. User and password of `REDIS_URL` are for the
+ * server in it: where another host or port is in force they are left out, with a warning.
+ */
+export function redisByParts(input: ConfigInput, typed: Settings, source: Source, warn: Listener): RedisChoice {
   const settings = withCompatible(input, typed);
   const text = input.env.REDIS_URL || undefined;
   const store = parseStoreUrl(text ?? "redis://127.0.0.1:6379", "REDIS_URL", input.cwd, homeOf(input.env));
@@ -27,15 +32,30 @@ export function redisByParts(input: ConfigInput, typed: Settings, source: Source
       hint: "Write it like redis://HOST:6379/0.",
     });
   }
-  if (text !== undefined) {
+  const url: Source | undefined = text === undefined ? undefined : { layer: "environment", where: "REDIS_URL" };
+  settings.store = text !== undefined && url ? { value: text, source: url } : undefined;
+  if (url) {
     for (const name of ["redisHost", "redisPort", "redisDb"] as const) settings[name] = own(settings[name]);
   }
   const { redisHost, redisPort, redisDb } = settings;
   const parts = new URL(store.url);
+  const [hostname, port] = [parts.hostname, parts.port || DEFAULT_PORT];
   if (redisHost) parts.hostname = hostName(String(redisHost.value));
   if (redisPort) parts.port = portNumber(Number(redisPort.value));
   if (redisDb) parts.pathname = `/${redisDb.value}`;
-  const url: Source | undefined = text === undefined ? undefined : { layer: "environment", where: "REDIS_URL" };
+  const elsewhere = parts.hostname === hostname ? redisPort : redisHost;
+  if (elsewhere && (parts.hostname !== hostname || parts.port !== port)) {
+    if (parts.password !== "") {
+      warn({
+        type: "warning",
+        code: "password-withheld",
+        message: `the password of REDIS_URL is not sent to the server that ${elsewhere.source.where} names`,
+        hint: "Give it with CACHE_PASSWORD or CACHE_PASSWORD_FILE.",
+      });
+    }
+    parts.username = "";
+    parts.password = "";
+  }
   const host = redisHost?.source ?? url;
   return {
     source,

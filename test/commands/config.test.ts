@@ -79,6 +79,28 @@ describe("config show", () => {
     expect(stdout + stderr).not.toContain("pw");
   });
 
+  it("names REDIS_URL where that is in force, and nothing that it overrides", async () => {
+    const work = new Workspace();
+    work.write(FILE, JSON.stringify({ redisDb: 7 }));
+    const env = {
+      CACHE_STORE: "sqlite:ignored",
+      REDIS_URL: "redis://me:s3cret@127.0.0.1:1/2",
+      REDIS_HOST: "ignored",
+      REDIS_PORT: "9",
+      REDIS_DB: "8",
+    };
+    for (const command of ["config show", "info"]) {
+      const { code, stdout, stderr } = await work.bare([...command.split(" "), "--backend", "redis", "--no-color"], {
+        env,
+      });
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^store +redis:\/\/me:\*\*\*@127\.0\.0\.1:1\/2 +REDIS_URL$/m);
+      for (const text of ["REDIS_HOST", "REDIS_PORT", "REDIS_DB", "CACHE_STORE", "ignored", FILE.concat("\n")])
+        expect(stdout.replace(/^files: .*$/m, "")).not.toContain(text);
+      expect(stdout + stderr).not.toContain("s3cret");
+    }
+  });
+
   it("is an object in JSON", async () => {
     const work = new Workspace();
     expect((await work.bare(["config", "show", "--json", "-s", "file:./d"])).json()).toMatchObject({

@@ -198,6 +198,34 @@ describe("where it is sent", () => {
     );
   });
 
+  const REDIS_URL = `redis://me:${encodeURIComponent(SECRET)}@mine:1/2`;
+
+  it.each<[string, Partial<ConfigInput>, string]>([
+    ["--redis-host", { flags: { redisHost: "other" } }, "redis://other:1/2"],
+    ["--redis-port", { flags: { redisPort: "7" } }, "redis://mine:7/2"],
+    ["CACHE_REDIS_HOST", { flags: { backend: "redis" }, env: { CACHE_REDIS_HOST: "other" } }, "redis://other:1/2"],
+    ["CACHE_REDIS_PORT", { env: { ENABLE_REDIS: "true", CACHE_REDIS_PORT: "7" } }, "redis://mine:7/2"],
+  ])("is for REDIS_URL the server in it, and none of %s", async (where, { flags = {}, env = {} }, url) => {
+    const { store, warnings } = await new Home().load({ flags, env: { ...env, REDIS_URL } });
+    expect(store).toEqual({ kind: "redis", url });
+    expect(warnings).toMatchObject([
+      {
+        code: "password-withheld",
+        message: `the password of REDIS_URL is not sent to the server that ${where} names`,
+        hint: expect.any(String),
+      },
+    ]);
+    // A password of its own goes there.
+    expect((await new Home().load({ flags, env: { ...env, REDIS_URL, CACHE_PASSWORD: "own" } })).password).toBe("own");
+  });
+
+  it("is for REDIS_URL the same server where another database or the same address is said", async () => {
+    for (const flags of [{ redisDb: "5" }, { redisHost: "mine", redisPort: "1", redisDb: "5" }]) {
+      const { store, warnings } = await new Home().load({ flags, env: { REDIS_URL } });
+      expect([store, warnings]).toEqual([{ kind: "redis", url: REDIS_URL.replace("/2", "/5") }, []]);
+    }
+  });
+
   it("is no server of a project's file for the password of the user's file either", async () => {
     const home = new Home();
     secretFile(home);
@@ -222,7 +250,8 @@ describe("where it is sent", () => {
     home.userFile({ store: "redis://mine:1", passwordFile: secretFile(home) });
     expect((await home.load({ cwd: home.home })).password).toBe(SECRET);
     // A flag's password goes to no server of a lower layer.
-    expect((await home.load({ cwd: home.home, flags: { password: "flag" } })).password).toBeUndefined();
+    const flag = await home.load({ cwd: home.home, flags: { password: "flag" } });
+    expect([flag.password, flag.warnings.at(-1)?.hint]).toEqual([undefined, "Name the store with --store."]);
   });
 
   it("is a project's own server for a project's own file, and no file from elsewhere", async () => {
