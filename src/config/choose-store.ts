@@ -7,7 +7,7 @@ import { redisByParts, withAccess } from "./redis-address.js";
 import { type SettingName, settingSpec } from "./settings.js";
 import { parseStoreUrl, type StoreTarget } from "./store-url.js";
 
-/** `-s`, then `--backend`, `CACHE_STORE`, the profile, `ENABLE_REDIS=true`, the config files; else SQLite. */
+/** `-s`, then `--backend`, `CACHE_STORE`, the profile, the config files, `ENABLE_REDIS=true` wherever it is said; else SQLite. */
 export function chooseStore(input: ConfigInput, settings: Settings, warn: Listener): Chosen {
   const { store, backend, enableRedis } = settings;
   if (input.flags.store !== undefined && input.flags.backend !== undefined) {
@@ -30,8 +30,8 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
   }
   const order = (candidate: { setting: Setting; kind: string }) => {
     const { layer, profile } = candidate.setting.source;
-    if (candidate.setting === enableRedis && layer === "environment") return 2.8;
-    return profile === undefined ? RANK[layer] : 2.9;
+    if (candidate.setting === enableRedis) return BELOW_ALL;
+    return profile === undefined ? RANK[layer] : BELOW_ENVIRONMENT + RANK[layer] / 10;
   };
   const best = candidates.sort((a, b) => order(b) - order(a))[0];
   const source: Source = best?.setting.source ?? { layer: "default", where: "default" };
@@ -57,6 +57,12 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
       return withAccess(redisByParts(input, settings, source, warn), warn);
   }
 }
+
+/** `ENABLE_REDIS` is for where nothing else names a store, also as a flag. */
+const BELOW_ALL = -1;
+
+/** A profile was asked for by name: it beats what the files say of all, the project's before the user's. */
+const BELOW_ENVIRONMENT = 2.5;
 
 /** A flag that only makes sense for one kind of store asks for that kind, unless the command line says otherwise. */
 const IMPLIED: readonly [SettingName, string][] = [

@@ -30,14 +30,15 @@ describe("which store", () => {
     expect((await choice(new Home(), { flags: { store } }))[0]).toBe(target);
   });
 
-  it("is chosen by -s, --backend, CACHE_STORE, the profile, ENABLE_REDIS, the files, in this order", async () => {
+  it("is chosen by -s, --backend, CACHE_STORE, the profile, the files, ENABLE_REDIS, in this order", async () => {
     const home = new Home();
     home.userFile({ store: "sqlite:/user" });
     expect((await choice(home))[0]).toBe("sqlite:/user");
     home.projectFile({ store: "sqlite:/project", profiles: { p: { store: "sqlite:/profile" } } });
     expect(await choice(home)).toEqual(["sqlite:/project", FILE]);
     const env: Record<string, string> = { ENABLE_REDIS: "true" };
-    expect(await choice(home, { env })).toEqual(["redis://127.0.0.1:6379/0", "ENABLE_REDIS"]);
+    expect(await choice(new Home(), { env })).toEqual(["redis://127.0.0.1:6379/0", "ENABLE_REDIS"]);
+    expect(await choice(home, { env })).toEqual(["sqlite:/project", FILE]);
     const flags: ConfigInput["flags"] = { profile: "p" };
     expect(await choice(home, { env, flags })).toEqual(["sqlite:/profile", `${FILE} (profile p)`]);
     env.CACHE_STORE = "sqlite:/variable";
@@ -69,6 +70,37 @@ describe("which store", () => {
     expect((await choice(new Home(), { flags: { enableRedis: false }, env: { ENABLE_REDIS: "true" } }))[1]).toBe(
       "default",
     );
+  });
+
+  it.each<[string, Partial<ConfigInput>]>([
+    ["--enable-redis", { flags: { enableRedis: true } }],
+    ["CACHE_ENABLE_REDIS", { env: { CACHE_ENABLE_REDIS: "1" } }],
+    ["ENABLE_REDIS", { env: { ENABLE_REDIS: "true" } }],
+  ])("%s is for where nothing else names a store", async (_name, asked) => {
+    const env = { ...asked.env };
+    const named = { ...env, CACHE_STORE: "sqlite:/variable" };
+    expect((await choice(new Home(), { ...asked, env: named }))[0]).toBe("sqlite:/variable");
+    expect((await choice(new Home(), { ...asked, env: { ...env, CACHE_BACKEND: "file", CACHE_DIR: "/d" } }))[0]).toBe(
+      "file:/d",
+    );
+    for (const values of [{ store: "sqlite:/file" }, { backend: "sqlite", cacheDb: "/file" }]) {
+      for (const layer of ["projectFile", "userFile"] as const) {
+        const home = new Home();
+        home[layer](values);
+        expect((await choice(home, { ...asked, env }))[0]).toBe("sqlite:/file");
+        home[layer]({ profiles: { p: values } });
+        expect((await choice(home, { flags: { ...asked.flags, profile: "p" }, env }))[0]).toBe("sqlite:/file");
+        home[layer]({ enableRedis: true });
+        expect((await choice(home, { ...asked, env }))[0]).toBe("redis://127.0.0.1:6379/0");
+      }
+    }
+  });
+
+  it("is the project's profile before the user's of the same name", async () => {
+    const home = new Home();
+    home.userFile({ profiles: { p: { store: "sqlite:/user" } } });
+    home.projectFile({ profiles: { p: { backend: "file", cacheDir: "/project" } } });
+    expect((await choice(home, { flags: { profile: "p" } }))[0]).toBe("file:/project");
   });
 
   it("is asked for by a flag that only one kind has", async () => {
