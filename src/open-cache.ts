@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { BackendKind } from "./backends/backend.js";
 import { openBackend, type StoreOptions } from "./backends/open.js";
 import { Cache } from "./cache/cache.js";
@@ -6,9 +7,22 @@ import type { ResolvedConfig } from "./config/load.js";
 import { messageOf } from "./errors.js";
 import type { Listener } from "./events.js";
 
-/** From settings to a cache: the one place where the parts meet. */
-export async function openConfigured(config: ResolvedConfig, clock: Clock, emit: Listener): Promise<Cache> {
-  const readOnly = config.settings.readOnly?.value === true;
+/**
+ * From settings to a cache: the one place where the parts meet.
+ * @param purpose who only reads makes no store where there is none: it is empty, and told
+ */
+export async function openConfigured(
+  config: ResolvedConfig,
+  clock: Clock,
+  emit: Listener,
+  purpose: "read" | "write",
+): Promise<Cache> {
+  const { store } = config;
+  const onDisk = store.kind === "sqlite" || store.kind === "file";
+  const missing = purpose === "read" && onDisk && !existsSync(store.path);
+  if (missing)
+    emit({ type: "warning", code: "no-store", message: `there is no store at ${store.kind}:${store.path} yet` });
+  const readOnly = missing || config.settings.readOnly?.value === true;
   const backend = await openBackend(storeOptions(config), { namespace: config.keyPrefix, clock, emit, readOnly });
   return new Cache(backend, { clock, defaultTtl: config.defaultTtl, readOnly, countInterval: 0 });
 }

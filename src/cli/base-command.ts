@@ -97,8 +97,11 @@ export abstract class CacheCommand extends Command {
     return this.#config;
   }
 
-  /** The cache that the settings name, opened once and closed when the command ends. */
-  protected async openCache(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
+  /** The cache that the settings name, opened once and closed when the command ends; who only reads makes no store. */
+  protected async openCache(
+    flags: Readonly<Record<string, unknown>>,
+    purpose: "read" | "write" = "read",
+  ): Promise<Cache> {
     if (this.#cache) return this.#cache;
     const config = await this.settings(flags);
     if (config.store.kind === "memory") {
@@ -107,14 +110,14 @@ export abstract class CacheCommand extends Command {
       });
     }
     this.verbose(`store: ${originLine(config)} (${config.storeSource.where})`);
-    this.#cache = await openConfigured(config, this.io.clock, (event) => this.#heard(event));
+    this.#cache = await openConfigured(config, this.io.clock, (event) => this.#heard(event), purpose);
     return this.#cache;
   }
 
   /** The same for a command that writes. @throws CacheError `read-only`, before the store is touched */
   protected async openForWriting(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
     this.checkWritable(await this.settings(flags));
-    return this.openCache(flags);
+    return this.openCache(flags, "write");
   }
 
   /** @throws CacheError `read-only` */
@@ -150,9 +153,10 @@ export abstract class CacheCommand extends Command {
     return !asked && this.io.stdin.isTTY === true && this.io.stderr.isTTY === true;
   }
 
-  /** What a store does unasked (a damaged file moved aside) is said also with `--quiet`. */
-  #heard(event: CacheEvent): void {
-    this.out.alert(event.message, event.hint);
+  /** That a damaged file was moved aside is said also with `--quiet`. */
+  #heard({ code, message, hint }: CacheEvent): void {
+    if (code === "store-quarantined") this.out.alert(message, hint);
+    else this.out.warn(message, hint);
   }
 
   #makeOutput(mode: Mode, quiet: boolean, noColor: boolean): Output {

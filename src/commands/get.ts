@@ -56,7 +56,8 @@ export default class Get extends CacheCommand {
       });
     }
     if (flags.output !== undefined) refuseStoreFile(config, resolve(this.io.cwd, flags.output), "--output");
-    const cache = await this.openCache(flags);
+    // A lookup is counted, also the first one, for which there may be no store yet.
+    const cache = await this.openCache(flags, flags.peek ? "read" : "write");
     const { peek, meta } = flags;
     const entries = await cache.readMany(keys, { peek, want: meta ? "all" : "value", signal: this.signal });
     const results: Result[] = [];

@@ -68,7 +68,9 @@ export default class SetValue extends CacheCommand {
     const stored = outcome === "stored";
     if (!stored) this.exitCode = EXIT.miss;
     const [entry] = stored ? await cache.readMany([args.key], { want: "expiry", peek: true, signal: this.signal }) : [];
-    const left = entry?.expiresAt === undefined ? undefined : Math.max(0, entry.expiresAt - cache.clock.now());
+    // It can have expired by now.
+    const expiresAt = entry ? entry.expiresAt : 0;
+    const left = expiresAt === undefined ? undefined : Math.max(0, expiresAt - cache.clock.now());
     const data = {
       ...origin(config),
       key: args.key,

@@ -95,6 +95,7 @@ export default class Warm extends CacheCommand {
         this.out.quiet ? "" : warmText(report, originLine(config)),
       );
       if (report.interrupted) this.#sayHowToGoOn(flags);
+      else if (report.read === 0) this.out.warn("there was no record to read", "Check what makes the input.");
     } catch (error) {
       progress.end();
       if (error instanceof WarmError && this.out.mode === "text")

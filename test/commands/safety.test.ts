@@ -143,3 +143,25 @@ describe("keys of other Redis types", () => {
     await lost.stop();
   });
 });
+
+describe("a store that is not there", () => {
+  it.each([
+    ["keys"],
+    ["export"],
+    ["exists", "k"],
+    ["stats"],
+    ["invalidate", "--prefix", "k", "--dry-run"],
+    ["get", "k", "--peek"],
+  ])("is told, and not made by who only reads: %s", async (...argv) => {
+    const work = new Workspace("sqlite:./nowhere/x.db");
+    const { stderr } = await work.run(argv);
+    expect(stderr).toContain("there is no store at sqlite:");
+    expect(() => readFileSync(work.path("nowhere/x.db"))).toThrow(/ENOENT/);
+  });
+
+  it("is made by a lookup that counts", async () => {
+    const work = new Workspace();
+    expect((await work.run(["get", "k"])).code).toBe(3);
+    expect((await work.ok(["stats", "--json"])).json()).toMatchObject({ misses: 1 });
+  });
+});
