@@ -7,6 +7,12 @@ import { redisByParts, withAccess } from "./redis-address.js";
 import { type SettingName, settingSpec } from "./settings.js";
 import { parseStoreUrl, type StoreTarget } from "./store-url.js";
 
+interface Candidate {
+  setting: Setting;
+  /** A backend, or `url`. */
+  kind: string;
+}
+
 /** `-s`, then `--backend`, `CACHE_STORE`, the profile, the config files, `ENABLE_REDIS=true` wherever it is said; else SQLite. */
 export function chooseStore(input: ConfigInput, settings: Settings, warn: Listener): Chosen {
   const { store, backend, enableRedis } = settings;
@@ -15,25 +21,27 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
       hint: "Use one of them.",
     });
   }
-  const candidates: { setting: Setting; kind: string }[] = [];
+  const candidates: Candidate[] = [];
   if (store) candidates.push({ setting: store, kind: "url" });
   if (backend) candidates.push({ setting: backend, kind: String(backend.value) });
   if (enableRedis?.value === true) candidates.push({ setting: enableRedis, kind: "redis" });
-  for (const [name, kind] of IMPLIED) {
-    if (input.flags[name] !== undefined && input.flags.store === undefined && input.flags.backend === undefined) {
-      candidates.push({
-        setting: { value: kind, source: { layer: "flag", where: `--${settingSpec(name).flag}` } },
-        kind,
-      });
-      break;
-    }
-  }
-  const order = (candidate: { setting: Setting; kind: string }) => {
+  const implied = impliedKinds(settings);
+  candidates.push(...implied);
+  const order = (candidate: Candidate) => {
     const { layer, profile } = candidate.setting.source;
     if (candidate.setting === enableRedis) return BELOW_ALL;
     return profile === undefined ? RANK[layer] : BELOW_ENVIRONMENT + RANK[layer] / 10;
   };
   const best = candidates.sort((a, b) => order(b) - order(a))[0];
+  const other = implied.find(
+    ({ setting, kind }) => setting.source.layer === best?.setting.source.layer && kind !== best.kind,
+  );
+  if (best && other && implied.includes(best) && best.setting.source.layer === "environment") {
+    const both = `${best.setting.source.where} and ${other.setting.source.where}`;
+    throw new CacheError("usage", "conflicting-settings", `${both} are for different kinds of store`, {
+      hint: `Say which with CACHE_BACKEND=${best.kind} or CACHE_BACKEND=${other.kind}.`,
+    });
+  }
   const source: Source = best?.setting.source ?? { layer: "default", where: "default" };
   const inForce = { ...settings, store: best?.kind === "url" ? best.setting : undefined };
   const local = (target: StoreTarget): Chosen => ({ source, settings: inForce, store: target, address: [] });
@@ -64,7 +72,19 @@ const BELOW_ALL = -1;
 /** A profile was asked for by name: it beats what the files say of all, the project's before the user's. */
 const BELOW_ENVIRONMENT = 2.5;
 
-/** A flag that only makes sense for one kind of store asks for that kind, unless the command line says otherwise. */
+/**
+ * A setting that only makes sense for one kind of store asks for that kind, as a flag and as a `CACHE_` variable, unless its layer names
+ * a store outright. A config file says `backend`, and other tools' variables ask for nothing.
+ */
+function impliedKinds(settings: Settings): Candidate[] {
+  return IMPLIED.flatMap(([name, kind]) => {
+    const source = settings[name]?.source;
+    return source?.layer === "flag" || source?.layer === "environment"
+      ? [{ setting: { value: kind, source }, kind }]
+      : [];
+  });
+}
+
 const IMPLIED: readonly [SettingName, string][] = [
   ["redisHost", "redis"],
   ["redisPort", "redis"],

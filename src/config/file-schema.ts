@@ -42,7 +42,19 @@ export function checkConfigFile(json: unknown, path: string): Values & { profile
     });
   }
   const { $schema: _, ...rest } = result.data;
-  return nullToNone(rest) as ReturnType<typeof checkConfigFile>;
+  const checked = nullToNone(rest) as ReturnType<typeof checkConfigFile>;
+  checkOneStore(checked, path);
+  for (const [name, section] of Object.entries(checked.profiles ?? {}))
+    checkOneStore(section, `${path} (profile ${name})`);
+  return checked;
+}
+
+/** Of two that name the store one would be ignored; in different sections the profile's counts. */
+function checkOneStore(section: object, where: string): void {
+  if (!("store" in section && "backend" in section)) return;
+  throw new CacheError("usage", "invalid-config", `${where}: store and backend both name the store`, {
+    hint: "Keep one of them.",
+  });
 }
 
 function unknownName(place: string, key: string): string {

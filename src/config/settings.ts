@@ -38,7 +38,8 @@ const SETTINGS = {
     flag: "backend",
     kind: "choice",
     choices: ["memory", "sqlite", "redis", "file"],
-    summary: "the store's kind, with the flags below instead of a URL",
+    summary:
+      "the store's kind, with the flags below instead of a URL; --cache-db, --cache-dir, --redis-host, --redis-port and --redis-db imply it, and so do their CACHE_ variables",
   },
   profile: {
     flag: "profile",

@@ -66,6 +66,8 @@ describe("the project's file", () => {
     ['{"store": 3}', "store: "],
     ['{"profiles": {"p": {"nonsense": 1}}}', "profiles.p.nonsense is not a setting"],
     ['{"profiles": {"p": {"profile": "q"}}}', "profiles.p.profile"],
+    ['{"store": "sqlite:a", "backend": "file"}', "cache.config.json: store and backend both name the store"],
+    ['{"profiles": {"p": {"store": "sqlite:a", "backend": "file"}}}', "(profile p): store and backend both name"],
   ])("%j: the place of the mistake is said", async (content, message) => {
     const home = new Home();
     const path = home.projectFile(content);
@@ -84,6 +86,13 @@ describe("the project's file", () => {
     expect((await work.run(["get", "k", "--json"])).json().error).toMatchObject({ code: "invalid-config" });
     expect((await work.run(["get", "--help"])).code).toBe(0);
   });
+});
+
+it("may name the store in one way and its profile in another", async () => {
+  const home = new Home();
+  home.projectFile({ store: "sqlite:/a", profiles: { p: { backend: "file", cacheDir: "/b" } } });
+  expect((await home.load()).store).toMatchObject({ path: "/a" });
+  expect((await home.load({ flags: { profile: "p" } })).store).toMatchObject({ path: "/b" });
 });
 
 describe("the user's file", () => {

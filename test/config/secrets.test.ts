@@ -118,7 +118,7 @@ describe("where it is sent", () => {
   it.each<[string, object, Partial<ConfigInput>]>([
     ["backend and port", { backend: "redis", redisPort: 7393 }, {}],
     ["backend alone", { backend: "redis" }, {}],
-    ["enableRedis", { enableRedis: true }, { env: { CACHE_REDIS_HOST: "mine" } }],
+    ["enableRedis", { enableRedis: true }, { env: { REDIS_HOST: "mine" } }],
     ["backend and user", { backend: "redis", redisUsername: "them" }, {}],
     ["port", { redisPort: 7393 }, { env: { ENABLE_REDIS: "true", REDIS_HOST: "mine" } }],
     ["port", { redisPort: 7393 }, { flags: { backend: "redis", redisHost: "mine" } }],

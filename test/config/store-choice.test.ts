@@ -114,6 +114,47 @@ describe("which store", () => {
     );
   });
 
+  it.each([
+    ["CACHE_REDIS_HOST", "h", "redis://h:6379/0"],
+    ["CACHE_REDIS_PORT", "7", "redis://127.0.0.1:7/0"],
+    ["CACHE_REDIS_DB", "3", "redis://127.0.0.1:6379/3"],
+    ["CACHE_DIR", "/x", "file:/x"],
+    ["CACHE_CACHE_DIR", "/x", "file:/x"],
+    ["CACHE_DB", "/x.db", "sqlite:/x.db"],
+  ])("is asked for by %s as by its flag, at the environment's rank", async (variable, value, target) => {
+    const home = new Home();
+    const env = { [variable]: value };
+    expect(await choice(home, { env })).toEqual([target, variable]);
+    home.projectFile({ store: "sqlite:/project", profiles: { p: { store: "sqlite:/profile" } } });
+    expect((await choice(home, { env, flags: { profile: "p" } }))[0]).toBe(target);
+    expect((await choice(home, { env, flags: { enableRedis: true } }))[0]).toBe(target);
+    expect((await choice(home, { env: { ...env, CACHE_STORE: "sqlite:/y.db" } }))[0]).toBe("sqlite:/y.db");
+    expect((await choice(home, { env: { ...env, CACHE_BACKEND: "memory" } }))[0]).toBe("memory:");
+    expect((await choice(home, { env, flags: { store: "sqlite:/y.db" } }))[0]).toBe("sqlite:/y.db");
+    expect((await choice(home, { env, flags: { cacheDir: "/flag" } }))[0]).toBe("file:/flag");
+  });
+
+  it("is not asked for by other tools' names, nor by a file without backend", async () => {
+    const env = { REDIS_HOST: "h", REDIS_PORT: "7", REDIS_DB: "3" };
+    expect((await choice(new Home(), { env }))[1]).toBe("default");
+    const home = new Home();
+    home.projectFile({ redisHost: "h", cacheDir: "/x" });
+    expect((await choice(home))[1]).toBe("default");
+  });
+
+  it("is a question where variables ask for different kinds, until one names it", async () => {
+    const env = { CACHE_DIR: "/x", CACHE_DB: "/x.db" };
+    expect(await new Home().refusal({ env })).toMatchObject({
+      kind: "usage",
+      code: "conflicting-settings",
+      message: "CACHE_DIR and CACHE_DB are for different kinds of store",
+      hint: "Say which with CACHE_BACKEND=file or CACHE_BACKEND=sqlite.",
+    });
+    expect((await choice(new Home(), { env: { ...env, CACHE_BACKEND: "sqlite" } }))[0]).toBe("sqlite:/x.db");
+    expect((await choice(new Home(), { env, flags: { store: "sqlite:/y.db" } }))[0]).toBe("sqlite:/y.db");
+    expect((await choice(new Home(), { env, flags: { cacheDir: "/z" } }))[0]).toBe("file:/z");
+  });
+
   it.each<[ConfigInput["flags"], string]>([
     [{ store: "sqlite:a", backend: "redis" }, "--store and --backend both name the store"],
     [{ store: "redis://h/0", redisDb: "3" }, "--store and --redis-db both say which store"],
