@@ -206,4 +206,6 @@ export interface BackendContext {
   emit: Listener;
   /** Refuse whatever would change the store, files and schema included. */
   readOnly?: boolean;
+  /** When it is aborted, a store that does not answer is no longer waited for. */
+  signal?: AbortSignal;
 }

@@ -2,6 +2,10 @@ import { createServer, type Socket } from "node:net";
 
 export interface RespServer {
   url: string;
+  /** Names of the commands that came, in capitals. */
+  readonly heard: readonly string[];
+  /** Cuts every connection. */
+  drop(): void;
   stop(): Promise<void>;
 }
 
@@ -11,9 +15,10 @@ export interface RespServer {
  * @param greeting said to everyone who connects
  */
 export async function respServer(
-  answer: (command: readonly string[]) => string | undefined,
+  answer: (command: readonly string[]) => string | undefined | Promise<string>,
   greeting = "",
 ): Promise<RespServer> {
+  const heard: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -26,19 +31,23 @@ export async function respServer(
       rest += chunk.toString("latin1");
       for (let taken = takeCommand(rest); taken; taken = takeCommand(rest)) {
         rest = taken.rest;
-        socket.write(answer(taken.command) ?? "");
+        heard.push(taken.command[0] ?? "");
+        void Promise.resolve(answer(taken.command)).then((bytes = "") => socket.writable && socket.write(bytes));
       }
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (typeof address !== "object" || address === null) throw new Error("the server has no port");
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   const stop = () =>
     new Promise<void>((resolve) => {
-      for (const socket of sockets) socket.destroy();
+      drop();
       server.close(() => resolve());
     });
-  return { url: `redis://127.0.0.1:${address.port}`, stop };
+  return { url: `redis://127.0.0.1:${address.port}`, heard, drop, stop };
 }
 
 /** The first whole command of some bytes, as an array of bulk strings. */

@@ -1,35 +1,19 @@
-import { isIP } from "node:net";
-import type { ConnectionOptions } from "node:tls";
 import type { Redis } from "ioredis";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
-import { clusterNodeError, isNoRedis, isReply, isServerReply, mapError } from "./errors.js";
+import { type AddressSettings, parseAddress, targetOf, tlsOptions } from "./address.js";
+import { abortedBy, clusterNodeError, isNoRedis, isReply, isServerReply, isTimeout, mapError } from "./errors.js";
 
 /** A command with its arguments; text goes out as UTF-8. */
 export type Command = readonly [name: string, ...args: (string | Buffer | number)[]];
 
-export interface ConnectionSettings {
-  /** `redis://` or `rediss://`; user, password and database inside may be overridden. */
-  url: string;
-  username?: string;
-  password?: string;
-  /** Number of the database, from 0. */
-  db?: number;
-  /** PEM contents; given for a `rediss://` store that needs more than the system's authorities. */
-  tls?: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean };
-  /** Milliseconds, default 5,000. */
+export interface ConnectionSettings extends AddressSettings {
+  /** Milliseconds until the server has answered for the first time, default 5,000. */
   connectTimeoutMs?: number;
-  /** Milliseconds that one command may take, default 5,000. */
+  /** Milliseconds that one command may take, connecting again included; default 5,000. */
   commandTimeoutMs?: number;
-}
-
-interface Address {
-  host: string;
-  port: number;
-  username?: string;
-  password?: string;
-  db: number;
-  secure: boolean;
+  /** When it is aborted, a server that says nothing is no longer waited for. One that answers may finish what is under way. */
+  signal?: AbortSignal;
 }
 
 /** Attempts to come back after a loss; then the next call tries anew. */
@@ -37,6 +21,11 @@ const RECONNECT_ATTEMPTS = 3;
 const RECONNECT_BASE_MS = 100;
 
 const DISCONNECT_MS = 50;
+
+const DEFAULT_TIMEOUT_MS = 5000;
+
+/** After the signal, a server that has said nothing for so long is left. */
+const SILENCE_MS = 500;
 
 /**
  * One connection to one server that fails rather than waits: nothing is queued while the server is away, nothing is sent twice, and every call
@@ -48,17 +37,31 @@ export class Connection {
   readonly #redis: Redis;
   readonly #clock: Clock;
   readonly #connectTimeoutMs: number;
+  readonly #commandTimeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  /** Aborted when nothing is waited for any more: closed, or left. */
+  readonly #over = new AbortController();
+  readonly #onAbort = () => void this.#watch();
   #lastError: unknown;
   #opening: Promise<void> | undefined;
   #closed = false;
   /** The attempts that ioredis makes by itself were ended; it still says "reconnecting". */
   #gaveUp = false;
+  /** Requests that were not answered yet. */
+  #pending = 0;
+  /** When an answer came, or the first of the pending requests went out; monotonic. */
+  #heardAt = 0;
+  /** The last request was not answered in time. */
+  #silent = false;
+  #watching = false;
 
-  private constructor(redis: Redis, target: string, clock: Clock, connectTimeoutMs: number) {
+  private constructor(redis: Redis, target: string, clock: Clock, settings: ConnectionSettings) {
     this.#redis = redis;
     this.target = target;
     this.#clock = clock;
-    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#connectTimeoutMs = settings.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#commandTimeoutMs = settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#signal = settings.signal;
   }
 
   /**
@@ -66,11 +69,12 @@ export class Connection {
    * @throws CacheError `invalid-url`, or what {@link mapError} makes of the failure
    */
   static async open(settings: ConnectionSettings, clock: Clock): Promise<Connection> {
+    const { signal, connectTimeoutMs = DEFAULT_TIMEOUT_MS } = settings;
+    if (signal?.aborted) throw abortedBy(signal);
     const address = parseAddress(settings);
-    const target = `${address.secure ? "rediss" : "redis"}://${hostInUrl(address.host)}:${address.port}/${address.db}`;
+    const target = targetOf(address);
     const { Redis } = await import("ioredis");
-    const connectTimeoutMs = settings.connectTimeoutMs ?? 5000;
-    let connection: Connection | undefined;
+    let isHopeless = () => true;
     const redis = new Redis({
       host: address.host,
       port: address.port,
@@ -82,7 +86,7 @@ export class Connection {
       }),
       ...(address.secure && { tls: tlsOptions(settings, address.host) }),
       connectTimeout: connectTimeoutMs,
-      commandTimeout: settings.commandTimeoutMs ?? 5000,
+      commandTimeout: settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
       lazyConnect: true,
       // How long a socket that was ended may stay open. ioredis keeps the process alive for so long also where the socket is gone already.
       disconnectTimeout: DISCONNECT_MS,
@@ -94,18 +98,16 @@ export class Connection {
       protocol: 2,
       disableClientInfo: true,
       retryStrategy: (attempt) =>
-        attempt > RECONNECT_ATTEMPTS || connection?.isHopeless() !== false
-          ? null
-          : RECONNECT_BASE_MS * 2 ** (attempt - 1),
+        attempt > RECONNECT_ATTEMPTS || isHopeless() ? null : RECONNECT_BASE_MS * 2 ** (attempt - 1),
     });
-    connection = new Connection(redis, target, clock, connectTimeoutMs);
+    const connection = new Connection(redis, target, clock, settings);
+    isHopeless = () => connection.#isHopeless();
     connection.#listen();
     try {
-      await connection.#ready();
-      await connection.#greet();
+      await connection.#answered(() => connection.#greet(), connectTimeoutMs);
       return connection;
     } catch (error) {
-      redis.disconnect();
+      connection.#leave();
       throw error;
     }
   }
@@ -113,17 +115,18 @@ export class Connection {
   /** @throws CacheError `closed` after {@link close} */
   checkOpen(): void {
     if (this.#closed) throw new CacheError("usage", "closed", `the connection to ${this.target} is closed`);
+    if (this.#over.signal.aborted) throw abortedBy(this.#signal);
+  }
+
+  /** @throws CacheError if the server left the last request without an answer */
+  checkAnswering(): void {
+    if (this.#silent) throw mapError(timedOut(), this.target);
   }
 
   /** @throws CacheError, see {@link mapError} */
   async call(command: Command): Promise<unknown> {
-    if (this.#closed || this.#redis.status !== "ready") await this.#ready();
     const [name, ...args] = command;
-    try {
-      return await this.#redis.callBuffer(name, args);
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    return this.#answered(() => this.#redis.callBuffer(name, args));
   }
 
   /**
@@ -131,21 +134,7 @@ export class Connection {
    * @throws CacheError
    */
   async pipelineRaw(commands: readonly Command[]): Promise<unknown[]> {
-    if (this.#closed || this.#redis.status !== "ready") await this.#ready();
-    if (commands.length === 0) return [];
-    const pipeline = this.#redis.pipeline();
-    for (const [name, ...args] of commands) pipeline.callBuffer(name, args);
-    let results: [Error | null, unknown][] | null;
-    try {
-      results = await pipeline.exec();
-    } catch (error) {
-      throw this.#fail(error);
-    }
-    return (results ?? []).map(([error, reply]) => {
-      if (!error) return reply;
-      if (isServerReply(error)) return error;
-      throw this.#fail(error);
-    });
+    return this.#answered(() => this.#exec(commands));
   }
 
   /** As {@link pipelineRaw}; any error reply throws. */
@@ -167,28 +156,105 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     const { status } = this.#redis;
-    if (status === "end" || status === "wait") return;
     const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
-    this.#redis.disconnect();
+    this.#leave();
     // Between two attempts there is no socket whose end could be told: ioredis only forgets the next attempt.
-    if (status !== "reconnecting") await ended;
+    if (status !== "end" && status !== "wait" && status !== "reconnecting") await ended;
+  }
+
+  #leave(): void {
+    this.#over.abort();
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#redis.disconnect();
   }
 
   /** True if connecting again can't help. */
-  isHopeless(): boolean {
-    if (this.#closed) return true;
+  #isHopeless(): boolean {
+    if (this.#over.signal.aborted) return true;
     if (this.#lastError === undefined) return false;
     const { kind, code } = mapError(this.#lastError, this.target);
     return kind === "authentication" || kind === "usage" || code === "tls-failed" || code === "not-redis";
   }
 
   #listen(): void {
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#redis.on("error", (error: unknown) => {
       // What the server said goes before what followed from it, the end of the connection.
       if (!isAnswer(this.#lastError)) this.#lastError = error;
       // ioredis goes on in database 0 when SELECT is refused: other people's keys.
       if (isAnswer(error)) this.#redis.disconnect();
     });
+  }
+
+  async #exec(commands: readonly Command[]): Promise<unknown[]> {
+    if (commands.length === 0) return [];
+    const pipeline = this.#redis.pipeline();
+    for (const [name, ...args] of commands) pipeline.callBuffer(name, args);
+    const results = await pipeline.exec();
+    return (results ?? []).map(([error, reply]) => {
+      if (!error) return reply;
+      if (isServerReply(error)) return error;
+      throw error;
+    });
+  }
+
+  /** What is sent once there is a connection, with its answer; where that takes connecting first, both have `limit` milliseconds together. */
+  async #answered<T>(send: () => Promise<T>, limit = this.#commandTimeoutMs): Promise<T> {
+    if (this.#over.signal.aborted) this.checkOpen();
+    const began = this.#clock.monotonic();
+    if (this.#pending++ === 0) this.#heardAt = began;
+    if (this.#signal?.aborted) void this.#watch();
+    try {
+      let answer: T;
+      if (this.#redis.status === "ready") answer = await send();
+      else {
+        await this.#ready();
+        answer = await this.#within(limit - (this.#clock.monotonic() - began), send(), timedOut);
+      }
+      this.#heard();
+      return answer;
+    } catch (error) {
+      if (isServerReply(error)) this.#heard();
+      else if (isTimeout(error)) this.#silent = true;
+      throw this.#fail(error);
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#clock.monotonic();
+    this.#silent = false;
+  }
+
+  /** The work, or the failure when it takes longer than `ms`, or when nothing is waited for any more. */
+  async #within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+    const done = new AbortController();
+    const timer = AbortSignal.any([done.signal, this.#over.signal]);
+    const end = this.#clock.sleep(Math.max(0, ms), timer).then(() => {
+      if (!done.signal.aborted) throw late();
+    });
+    try {
+      await Promise.race([work, end]);
+      return await work;
+    } finally {
+      done.abort();
+    }
+  }
+
+  /** After the signal: leaves the server as soon as it has been silent for too long with requests pending. */
+  async #watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    while (this.#pending > 0 && !this.#over.signal.aborted) {
+      const left = this.#heardAt + SILENCE_MS - this.#clock.monotonic();
+      await this.#clock.sleep(Math.max(0, left), this.#over.signal);
+      // Answers that came while this process was busy are read first.
+      await new Promise(setImmediate);
+      if (this.#pending === 0 || this.#clock.monotonic() - this.#heardAt < SILENCE_MS) continue;
+      this.#leave();
+    }
+    this.#watching = false;
   }
 
   async #ready(): Promise<void> {
@@ -206,13 +272,9 @@ export class Connection {
     const idle = status === "wait" || status === "end" || (status === "reconnecting" && this.#gaveUp);
     this.#gaveUp = false;
     const attempt = idle ? this.#redis.connect() : this.#nextState();
-    // The socket's own timeout ends at "connected"; a server that then says nothing must not hold the caller.
-    const timer = new AbortController();
-    const late = this.#clock.sleep(this.#connectTimeoutMs, timer.signal).then(() => {
-      if (!timer.signal.aborted) throw Object.assign(new Error("connect ETIMEDOUT"), { code: "ETIMEDOUT" });
-    });
     try {
-      await Promise.race([attempt, late]);
+      // The socket's own timeout ends at "connected"; a server that then says nothing must not hold the caller.
+      await this.#within(this.#connectTimeoutMs, attempt, notConnected);
       // ioredis says "ready" although the server has refused the database, or is no Redis.
       if (isAnswer(this.#lastError)) throw this.#lastError;
     } catch (error) {
@@ -220,8 +282,6 @@ export class Connection {
       this.#redis.disconnect();
       this.checkOpen();
       throw mapError(this.#lastError ?? error, this.target);
-    } finally {
-      timer.abort();
     }
   }
 
@@ -249,67 +309,14 @@ export class Connection {
 
   #fail(error: unknown): CacheError {
     if (this.#closed) return new CacheError("usage", "closed", `the connection to ${this.target} was closed`);
+    if (this.#over.signal.aborted) return abortedBy(this.#signal);
     return mapError(error, this.target);
   }
 }
 
+/** As ioredis says it. */
+const timedOut = () => new Error("Command timed out");
+const notConnected = () => Object.assign(new Error("connect ETIMEDOUT"), { code: "ETIMEDOUT" });
+
 /** True if something answered, and what it said is the end of this connection. */
 const isAnswer = (error: unknown) => isServerReply(error) || isNoRedis(error);
-
-function parseAddress(settings: ConnectionSettings): Address {
-  let url: URL;
-  try {
-    url = new URL(settings.url);
-  } catch {
-    throw invalidUrl("is no URL");
-  }
-  if (url.protocol !== "redis:" && url.protocol !== "rediss:")
-    throw invalidUrl("begins with neither redis:// nor rediss://");
-  const path = url.pathname.replace(/^\//, "");
-  if (!/^\d*$/.test(path)) throw invalidUrl("has a path that is no database number");
-  const address: Address = {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
-    port: url.port === "" ? 6379 : Number(url.port),
-    db: settings.db ?? (path === "" ? 0 : Number(path)),
-    secure: url.protocol === "rediss:",
-  };
-  const username = settings.username ?? decode(url.username);
-  const password = settings.password ?? decode(url.password);
-  if (username !== undefined) address.username = username;
-  if (password !== undefined) address.password = password;
-  if (username !== undefined && password === undefined) {
-    throw new CacheError("usage", "password-missing", "there is a Redis user but no password", {
-      hint: "Give the password, by file or environment rather than in the URL.",
-    });
-  }
-  return address;
-}
-
-/** The URL itself may hold a password, so it is never quoted. */
-function invalidUrl(why: string): CacheError {
-  return new CacheError("usage", "invalid-url", `the Redis store's address ${why}`, {
-    hint: "Write it like redis://host:6379/0, or rediss:// for TLS.",
-  });
-}
-
-function decode(part: string): string | undefined {
-  if (part === "") return undefined;
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw invalidUrl("has a user or password that is not percent-encoded");
-  }
-}
-
-const hostInUrl = (host: string) => (isIP(host) === 6 ? `[${host}]` : host);
-
-function tlsOptions(settings: ConnectionSettings, host: string): ConnectionOptions {
-  const { ca, cert, key, rejectUnauthorized } = settings.tls ?? {};
-  return {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
-    ...(isIP(host) === 0 && { servername: host }),
-  };
-}

@@ -27,6 +27,8 @@ export class CounterStore {
       const delta = deltas[name] ?? 0;
       return delta === 0 ? [] : [["HINCRBY", names.counters(this.#shard), name, delta]];
     });
+    // Who has waited once for a server that says nothing does not wait again for the sake of counting.
+    connection.checkAnswering();
     await connection.pipeline(commands);
   }
 

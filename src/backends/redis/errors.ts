@@ -117,6 +117,12 @@ export function clusterNodeError(target: string): CacheError {
   return new CacheError(kind, code, `${target}: ${message}`, { hint });
 }
 
+/** A call that its signal has ended: the reason given, if that is an error of ours. */
+export function abortedBy(signal: AbortSignal | undefined): CacheError {
+  if (signal?.reason instanceof CacheError) return signal.reason;
+  return new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal?.reason, retryable: false });
+}
+
 /** The error of a store as the one of this program. Messages never hold arguments of a command, so no secret and no value. */
 export function mapError(error: unknown, target: string, key?: string): CacheError {
   if (error instanceof CacheError) return error;
@@ -135,7 +141,7 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
     options.retryable = false;
     return new CacheError("connection", "not-redis", `${target} does not speak the protocol of Redis`, options);
   }
-  if (message === "Command timed out") {
+  if (isTimeout(error)) {
     options.hint = "Try again, or allow more time.";
     return new CacheError("timeout", "store-timeout", `${target} did not answer in time`, options);
   }
@@ -166,6 +172,11 @@ export function isScriptingRefused(error: unknown): boolean {
 /** True for bytes that ioredis can't read: its parser ends every error so. */
 export function isNoRedis(error: unknown): boolean {
   return /(?:^Command queue state error|Please report this\.$)/.test(messageOf(error));
+}
+
+/** True for a command that was not answered in time. */
+export function isTimeout(error: unknown): boolean {
+  return messageOf(error) === "Command timed out";
 }
 
 /** True for an error that the server answered with. */

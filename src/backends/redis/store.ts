@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import { showKey } from "../../key.js";
 import type { Connection } from "./connection.js";
+import { abortedBy } from "./errors.js";
 import type { Names } from "./names.js";
 import type { Scripts } from "./scripts.js";
 
@@ -39,9 +40,7 @@ export function wrongType(store: Store, key: string): CacheError {
 
 /** @throws CacheError `aborted`, or the reason given, if that is one */
 export function checkSignal(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  if (signal.reason instanceof CacheError) throw signal.reason;
-  throw new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
+  if (signal?.aborted) throw abortedBy(signal);
 }
 
 /** The promise, or the end of waiting for it when the signal is given first; what was sent is not taken back. */
