@@ -1,7 +1,7 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
 import type { FlagInput } from "@oclif/core/interfaces";
-import { SETTING_NAMES, type SettingName, settingSpec } from "../config/settings.js";
+import { located, SETTING_NAMES, type SettingName, settingSpec } from "../config/settings.js";
 import { CacheError } from "../errors.js";
 import { parseSize, parseTtl } from "../units.js";
 
@@ -44,19 +44,7 @@ export function typedSettings(
 
 /** Puts the flag's name before the message of what its value is refused for. */
 function parsed<T>(name: string, parse: (text: string) => T): (text: string) => Promise<T> {
-  return async (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      throw new CacheError(
-        error.kind,
-        error.code,
-        `--${name}: ${error.message}`,
-        error.hint ? { hint: error.hint } : {},
-      );
-    }
-  };
+  return async (text) => located(`--${name}`, () => parse(text));
 }
 
 const definition = { size: Flags.custom<number>(), whole: Flags.custom<number>() };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CacheError } from "../errors.js";
 import { SETTING_NAMES, settingSpec } from "./settings.js";
 
-const scalar = { text: z.string(), boolean: z.boolean(), integer: z.number().int().min(0) };
+const scalar = { text: z.string(), boolean: z.boolean(), integer: z.number() };
 const units = z.union([z.string(), z.number()]);
 
 const values = Object.fromEntries(

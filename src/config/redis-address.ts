@@ -11,7 +11,7 @@ import {
   type Settings,
   type Source,
 } from "./layers.js";
-import { parseSetting, SETTING_NAMES, settingSpec } from "./settings.js";
+import { hostInUrl, parseSetting, SETTING_NAMES, settingSpec } from "./settings.js";
 import { parseStoreUrl, type StoreTarget } from "./store-url.js";
 
 const DEFAULT_PORT = "6379";
@@ -40,8 +40,8 @@ export function redisByParts(input: ConfigInput, typed: Settings, source: Source
   const { redisHost, redisPort, redisDb } = settings;
   const parts = new URL(store.url);
   const [hostname, port] = [parts.hostname, parts.port || DEFAULT_PORT];
-  if (redisHost) parts.hostname = hostName(String(redisHost.value));
-  if (redisPort) parts.port = portNumber(Number(redisPort.value));
+  if (redisHost) parts.hostname = hostInUrl(String(redisHost.value));
+  if (redisPort) parts.port = String(redisPort.value);
   if (redisDb) parts.pathname = `/${redisDb.value}`;
   const elsewhere = parts.hostname === hostname ? redisPort : redisHost;
   if (elsewhere && (parts.hostname !== hostname || parts.port !== port)) {
@@ -145,22 +145,4 @@ export function withAccess(chosen: RedisChoice, warn: Listener): Chosen {
     }
   }
   return { ...chosen, settings, store, address };
-}
-
-/** A URL ignores a port that can't be: another server would be asked. */
-function portNumber(port: number): string {
-  if (port >= 1 && port <= 65_535) return String(port);
-  throw new CacheError("usage", "invalid-setting", `${port} is not the number of a port`, {
-    hint: "Give a number from 1 to 65535.",
-  });
-}
-
-function hostName(host: string): string {
-  const bare = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  if (!/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(bare)) {
-    throw new CacheError("usage", "invalid-setting", `"${host}" is not the name of a host`, {
-      hint: "Give a host name or an address; the port has a flag of its own.",
-    });
-  }
-  return bare;
 }

@@ -1,5 +1,6 @@
 import { CacheError } from "../errors.js";
-import { parseDuration, parseSize, parseTtl } from "../units.js";
+import { checkKey } from "../key.js";
+import { formatDuration, parseDuration, parseSize, parseTtl } from "../units.js";
 
 /** How the text of a setting becomes a value. */
 type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
@@ -13,6 +14,11 @@ export interface SettingSpec {
   summary: string;
   /** What stands for the value in help, where the kind does not say it. */
   value?: string;
+  /** Bounds of a number, both allowed: entries, bytes, milliseconds. */
+  min?: number;
+  max?: number;
+  /** What a text has to be: the name or address of a host, or the beginning of a key. */
+  form?: "host" | "prefix";
   /** As a person would type it; absent = not set. */
   fallback?: string;
   /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
@@ -24,6 +30,9 @@ export interface SettingSpec {
   /** About one invocation, not about a cache: not listed in the settings of `info`. */
   invocation?: boolean;
 }
+
+/** The longest that a timer of Node can wait, in milliseconds: a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Every setting, once: its flag, environment variable, config key (the property name) and default come from here. */
 const SETTINGS = {
@@ -53,6 +62,7 @@ const SETTINGS = {
     char: "n",
     kind: "text",
     value: "NAME",
+    form: "prefix",
     summary: "prefix of every key (a trailing : is added), hidden on display",
   },
   cacheTtl: {
@@ -61,19 +71,28 @@ const SETTINGS = {
     fallback: "1h",
     summary: "TTL of new entries, none = never expires",
   },
-  timeout: { flag: "timeout", kind: "duration", summary: "longest wait for one answer of the store (5s)" },
+  timeout: {
+    flag: "timeout",
+    kind: "duration",
+    min: 1,
+    max: LONGEST_TIMER,
+    summary: "longest wait for one answer of the store (5s)",
+  },
   readOnly: { flag: "read-only", kind: "boolean", summary: "refuse every write before it reaches the store" },
   cacheDb: { flag: "cache-db", kind: "text", value: "FILE", path: true, summary: "file of the SQLite store" },
   cacheDir: { flag: "cache-dir", kind: "text", value: "FOLDER", path: true, summary: "folder of the file store" },
   maxSize: {
     flag: "max-size",
     kind: "integer",
+    min: 1,
     summary: "entries at most (sqlite, file, memory)",
   },
-  maxBytes: { flag: "max-bytes", kind: "size", summary: "bytes of values at most (sqlite, file, memory)" },
+  maxBytes: { flag: "max-bytes", kind: "size", min: 1, summary: "bytes of values at most (sqlite, file, memory)" },
   cleanupInterval: {
     flag: "cleanup-interval",
     kind: "duration",
+    min: 1,
+    max: LONGEST_TIMER,
     summary: "how often expired entries are swept from memory (60s)",
   },
   enableRedis: {
@@ -83,10 +102,13 @@ const SETTINGS = {
     compatible: "ENABLE_REDIS",
   },
   redisHost: redis(
-    { flag: "redis-host", kind: "text", value: "HOST", summary: "host of the Redis server (127.0.0.1)" },
+    { flag: "redis-host", kind: "text", value: "HOST", form: "host", summary: "host of the Redis server (127.0.0.1)" },
     "REDIS_HOST",
   ),
-  redisPort: redis({ flag: "redis-port", kind: "integer", summary: "port of the Redis server (6379)" }, "REDIS_PORT"),
+  redisPort: redis(
+    { flag: "redis-port", kind: "integer", min: 1, max: 65_535, summary: "port of the Redis server (6379)" },
+    "REDIS_PORT",
+  ),
   redisDb: redis({ flag: "redis-db", kind: "integer", summary: "number of the Redis database (0)" }, "REDIS_DB"),
   redisUsername: redis({ flag: "redis-username", kind: "text", value: "NAME", summary: "ACL user" }, "REDIS_USERNAME"),
   redisKeyPrefix: redis(
@@ -94,6 +116,7 @@ const SETTINGS = {
       flag: "redis-key-prefix",
       kind: "text",
       value: "TEXT",
+      form: "prefix",
       summary: "raw prefix of every key in Redis, before the namespace",
     },
     "REDIS_KEY_PREFIX",
@@ -173,17 +196,22 @@ export function environmentNames(spec: SettingSpec): string[] {
 const TRUE = new Set(["1", "true", "yes", "on"]);
 const FALSE = new Set(["0", "false", "no", "off", ""]);
 
+const PARSE = { duration: parseDuration, ttl: parseTtl, size: parseSize };
+
 /**
  * The value that a text means for a setting.
  * @param where who said it (`--timeout`, `CACHE_TIMEOUT`), for the message
- * @throws CacheError `invalid-setting` and the codes of `units.ts`
+ * @throws CacheError `invalid-setting` and the codes of `units.ts` and `key.ts`, each with the place
  */
 export function parseSetting(spec: SettingSpec, text: string, where: string): SettingValue {
   const refuse = (what: string, hint: string) =>
-    new CacheError("usage", "invalid-setting", `${where}: "${text}" ${what}`, { hint });
+    new CacheError("usage", "invalid-setting", `${where}: "${spec.secret ? "***" : text}" ${what}`, { hint });
   switch (spec.kind) {
     case "text":
       if (text === "") throw refuse("is empty", `Give ${where} a value, or leave it out.`);
+      if (spec.form === "prefix") located(where, () => checkKey(text));
+      if (spec.form === "host" && !isHost(text))
+        throw refuse("is not the name of a host", "Give a host name or an address; the port has a setting of its own.");
       return text;
     case "boolean": {
       const lower = text.toLowerCase();
@@ -193,19 +221,45 @@ export function parseSetting(spec: SettingSpec, text: string, where: string): Se
     }
     case "integer":
       if (!/^\d{1,15}$/.test(text)) throw refuse("is not a whole number", "Use digits alone.");
-      return Number(text);
+      return inRange(Number(text));
     case "choice":
       if (!spec.choices?.includes(text)) throw refuse("is not a choice", `Use one of ${spec.choices?.join(", ")}.`);
       return text;
-    default:
-      try {
-        const value = { duration: parseDuration, ttl: parseTtl, size: parseSize }[spec.kind](text);
-        if (spec.kind === "duration" && (value ?? 0) <= 0)
-          throw refuse("is no time at all", "Give a duration above zero.");
-        return value;
-      } catch (error) {
-        if (!(error instanceof CacheError) || error.message.startsWith(where)) throw error;
-        throw new CacheError("usage", error.code, `${where}: ${error.message}`, error.hint ? { hint: error.hint } : {});
-      }
+    default: {
+      const parse = PARSE[spec.kind];
+      const value = located(where, () => parse(text));
+      return value === null ? null : inRange(value);
+    }
+  }
+
+  function inRange(value: number): number {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec;
+    if (value >= min && value <= max) return value;
+    const show = (bound: number) => (spec.kind === "duration" ? formatDuration(bound) : String(bound));
+    if (value > max) throw refuse("is too much", `Give ${min > 0 ? `from ${show(min)} to` : "at most"} ${show(max)}.`);
+    if (spec.kind === "duration") throw refuse("is no time at all", "Give a duration above zero.");
+    throw refuse("is too little", spec.max === undefined ? `Give ${min} or more.` : `Give from ${min} to ${max}.`);
+  }
+}
+
+/** A name, or an address; of IPv6 with or without its brackets. A URL would silently keep its host if this one could be none. */
+function isHost(text: string): boolean {
+  return (
+    /^[a-z0-9._-]+$/i.test(text) || (/^\[?[0-9a-f:.]+\]?$/i.test(text) && URL.canParse(`redis://${hostInUrl(text)}`))
+  );
+}
+
+/** A host as a URL has it. */
+export function hostInUrl(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+/** What `parse` says, or its error with the place in front. */
+export function located<T>(where: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    throw new CacheError(error.kind, error.code, `${where}: ${error.message}`, error.hint ? { hint: error.hint } : {});
   }
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { CacheError } from "../errors.js";
 import { parseSize, parseTtl } from "../units.js";
+import { located } from "./settings.js";
 
 /** Bounds and TTL of one store, from its URL's query. */
 interface TierOptions {
@@ -27,13 +28,7 @@ const POLICIES = { memory: ["lru"], stored: ["fifo", "lru"] } as const;
  * @throws CacheError `invalid-store`, without any password that the text may hold
  */
 export function parseStoreUrl(text: string, where: string, base: string, home: string): StoreTarget {
-  try {
-    return parseUrl(text, base, home);
-  } catch (error) {
-    if (!(error instanceof CacheError)) throw error;
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    throw new CacheError("usage", error.code, `${where}: ${error.message}`, hint);
-  }
+  return located(where, () => parseUrl(text, base, home));
 }
 
 function parseUrl(text: string, base: string, home: string): StoreTarget {
@@ -97,12 +92,18 @@ function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOp
   const options: TierOptions = {};
   for (const [name, value] of query) {
     if (name === "ttl") options.ttl = parseTtl(value);
-    else if (name === "maxBytes" && kind !== "redis") options.maxBytes = parseSize(value);
-    else if (name === "maxEntries" && kind !== "redis") {
-      if (!/^[1-9]\d{0,14}$/.test(value)) throw invalid(`maxEntries=${value} is not a whole number above zero`, HINT);
+    else if (name === "maxBytes" && kind !== "redis") {
+      const bytes = parseSize(value);
+      if (bytes === 0) throw invalid(`maxBytes=${value} leaves room for nothing`, "Write it like maxBytes=64MB.");
+      options.maxBytes = bytes;
+    } else if (name === "maxEntries" && kind !== "redis") {
+      if (!/^[1-9]\d{0,14}$/.test(value))
+        throw invalid(`maxEntries=${value} is not a whole number above zero`, "Write it like maxEntries=1000.");
       options.maxEntries = Number(value);
-    } else
-      throw invalid(`a ${kind} store has no option "${name}"`, "Options are ttl, maxEntries, maxBytes and policy.");
+    } else {
+      const known = kind === "redis" ? "ttl, ca, cert and key" : "ttl, maxEntries, maxBytes and policy";
+      throw invalid(`a ${kind} store has no option "${name}"`, `Its options are ${known}.`);
+    }
   }
   return options;
 }

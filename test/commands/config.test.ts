@@ -137,6 +137,17 @@ describe("config validate", () => {
     ['{"profiles": {"a": {"password": "x"}}}', "profiles.a.password: a config file holds no password"],
     ['{"redisPort": "6379"}', "redisPort: "],
     ['{"backend": "mongo"}', "backend: "],
+    ['{"maxSize": 0}', 'maxSize: "0" is too little'],
+    ['{"maxSize": -1}', 'maxSize: "-1" is not a whole number'],
+    ['{"maxSize": 1.5}', 'maxSize: "1.5" is not a whole number'],
+    ['{"profiles": {"a": {"maxBytes": 0}}}', '(profile a): maxBytes: "0" is too little'],
+    ['{"redisPort": 65536}', 'redisPort: "65536" is too much'],
+    ['{"redisHost": "redis://h"}', 'redisHost: "redis://h" is not the name of a host'],
+    ['{"namespace": "a\\u0000b"}', "namespace: a key can't hold a NUL"],
+    ['{"cleanupInterval": 0}', 'cleanupInterval: "0" is no time at all'],
+    ['{"cleanupInterval": "30d"}', 'cleanupInterval: "30d" is too much'],
+    ['{"cacheTtl": 0}', "cacheTtl: a TTL of 0 would store nothing"],
+    ['{"store": "sqlite:a?maxBytes=0"}', "store: maxBytes=0 leaves room for nothing"],
   ])("%s: says where the mistake is, and exits 2", async (content, message) => {
     const work = new Workspace();
     work.write("some.json", content);

@@ -195,12 +195,57 @@ describe("values that can't be right", () => {
     ["CACHE_BACKEND", "mongo"],
     ["CACHE_REDIS_PORT", "http"],
     ["CACHE_CLEANUP_INTERVAL", "never"],
+    ["CACHE_MAX_SIZE", "0"],
+    ["CACHE_MAX_BYTES", "0"],
+    ["CACHE_MAX_BYTES", "0kB"],
+    ["CACHE_REDIS_PORT", "0"],
+    ["CACHE_REDIS_PORT", "65536"],
+    ["CACHE_REDIS_DB", "-1"],
+    ["CACHE_REDIS_HOST", "a b"],
+    ["CACHE_REDIS_HOST", "h:1"],
+    ["CACHE_REDIS_HOST", "1::2::3"],
+    ["CACHE_REDIS_HOST", "[::1"],
+    ["CACHE_CLEANUP_INTERVAL", "0"],
+    ["CACHE_CLEANUP_INTERVAL", "25d"],
+    ["CACHE_TIMEOUT", "25d"],
   ])("%s=%s is refused by its name, with a hint", async (variable, text) => {
     const error = await new Home().refusal({ env: { [variable]: text } });
     expect(error.kind).toBe("usage");
     expect(error.message).toContain(variable);
     expect(error.message).toContain(text);
     expect(error.hint).toMatch(/\w/);
+  });
+
+  it.each([
+    ["CACHE_MAX_SIZE", "1", 1],
+    ["CACHE_MAX_BYTES", "1", 1],
+    ["CACHE_REDIS_PORT", "1", 1],
+    ["CACHE_REDIS_PORT", "65535", 65_535],
+    ["CACHE_REDIS_DB", "0", 0],
+    ["CACHE_REDIS_HOST", "::1", "::1"],
+    ["CACHE_REDIS_HOST", "[fe80::1]", "[fe80::1]"],
+    ["CACHE_REDIS_HOST", "my_host-1.example", "my_host-1.example"],
+    ["CACHE_TIMEOUT", "24d", 24 * 86_400_000],
+    ["CACHE_TIMEOUT", "1ms", 1],
+  ])("%s=%s is just right", async (variable, text, value) => {
+    const { settings } = await new Home().load({ env: { [variable]: text } });
+    expect(Object.values(settings).find((setting) => setting?.source.where === variable)?.value).toBe(value);
+  });
+
+  it("says what the range is", async () => {
+    const refusal = (env: Record<string, string>) => new Home().refusal({ env });
+    expect(await refusal({ CACHE_MAX_SIZE: "0" })).toMatchObject({
+      message: 'CACHE_MAX_SIZE: "0" is too little',
+      hint: "Give 1 or more.",
+    });
+    expect((await refusal({ CACHE_REDIS_PORT: "0" })).hint).toBe("Give from 1 to 65535.");
+    expect(await refusal({ CACHE_REDIS_PORT: "70000" })).toMatchObject({
+      message: 'CACHE_REDIS_PORT: "70000" is too much',
+      hint: "Give from 1 to 65535.",
+    });
+    expect((await refusal({ ENABLE_REDIS: "1", REDIS_PORT: "0" })).message).toBe('REDIS_PORT: "0" is too little');
+    expect((await refusal({ CACHE_TIMEOUT: "30d" })).hint).toBe("Give from 1ms to 24d 20h.");
+    expect((await refusal({ CACHE_NAMESPACE: "x".repeat(1025) })).message).toMatch(/^CACHE_NAMESPACE: a key of 1025/);
   });
 
   it("names the file and the profile", async () => {
