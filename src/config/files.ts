@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
@@ -49,9 +49,9 @@ export async function findConfigFiles(input: FileSearch, warn: Listener): Promis
   return found;
 }
 
-/** The user's home folder. */
+/** The user's home folder. An empty HOME is none, also for Node, whose `homedir` gives it back: the user database knows. */
 export function homeOf(env: FileSearch["env"]): string {
-  return env.HOME || homedir();
+  return env.HOME || homedir() || userInfo().homedir;
 }
 
 /** Where the user's own config file is, whether it is there or not. */

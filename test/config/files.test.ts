@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Workspace } from "../support/workspace.js";
 import { Home } from "./layers.js";
 
@@ -93,6 +94,16 @@ it("may name the store in one way and its profile in another", async () => {
   home.projectFile({ store: "sqlite:/a", profiles: { p: { backend: "file", cacheDir: "/b" } } });
   expect((await home.load()).store).toMatchObject({ path: "/a" });
   expect((await home.load({ flags: { profile: "p" } })).store).toMatchObject({ path: "/b" });
+});
+
+it("takes an empty HOME for none", async () => {
+  vi.stubEnv("HOME", "");
+  try {
+    const { store } = await new Home().load({ env: { HOME: "" } });
+    expect(store).toMatchObject({ kind: "sqlite", path: expect.stringContaining(`${userInfo().homedir}/`) });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 describe("the user's file", () => {
