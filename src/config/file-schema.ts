@@ -35,7 +35,7 @@ export function checkConfigFile(json: unknown, path: string): Values & { profile
     const problems = result.error.issues.map((issue) => {
       const place = issue.path.map(String).join(".") || "the file";
       if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownName(place, key)).join("; ");
-      return `${place}: ${issue.message}`;
+      return `${place}: must be ${expectation(issue.path)}`;
     });
     throw new CacheError("usage", "invalid-config", `${path}: ${problems.join("; ")}`, {
       hint: "Each setting is listed by: cache info",
@@ -56,6 +56,27 @@ function checkOneStore(section: object, where: string): void {
     hint: "Keep one of them.",
   });
 }
+
+/** What has to stand at a place of the file. What does stand there is not repeated: it could hold a password. */
+function expectation(path: readonly PropertyKey[]): string {
+  const last = path.at(-1);
+  if (path.length === 0) return "an object of settings";
+  if (path[0] === "profiles" && path.length < 3)
+    return path.length === 1 ? "an object of profiles" : "an object of settings";
+  const name = SETTING_NAMES.find((known) => known === last);
+  if (name === undefined) return EXPECTED.text;
+  const { kind, choices } = settingSpec(name);
+  return kind === "choice" ? `one of ${choices?.join(", ")}` : EXPECTED[kind];
+}
+
+const EXPECTED = {
+  text: "text in quotes",
+  boolean: "true or false, without quotes",
+  integer: "a number without quotes",
+  duration: 'a duration like "30s", or a number of seconds',
+  ttl: 'a duration like "30s", a number of seconds, or "none"',
+  size: 'a size like "64MB", or a number of bytes',
+};
 
 function unknownName(place: string, key: string): string {
   const at = place === "the file" ? key : `${place}.${key}`;

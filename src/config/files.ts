@@ -77,7 +77,13 @@ export async function readConfigFile(path: string, layer: "project" | "user"): P
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new CacheError("usage", "invalid-config", `${path} can't be read (${codeOf(error)})`, { cause: error });
+    throw new CacheError("usage", "invalid-config", `${path} can't be read (${codeOf(error)})`, {
+      cause: error,
+      hint:
+        codeOf(error) === "ENOENT"
+          ? "Check the path; cache config init writes an example."
+          : "Check the path and its permissions.",
+    });
   }
   const bare = text.replace(/^\ufeff/, "");
   let json: unknown;

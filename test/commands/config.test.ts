@@ -172,11 +172,11 @@ describe("config validate", () => {
     const work = new Workspace();
     expect(await work.bare(["config", "validate", "none.json"])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("none.json can't be read (ENOENT)"),
+      stderr: expect.stringMatching(/none\.json can't be read \(ENOENT\)\n {2}Check the path; cache config init /),
     });
     expect(await work.bare(["config", "validate", "."])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("EISDIR"),
+      stderr: expect.stringMatching(/\(EISDIR\)\n {2}Check the path/),
     });
   });
 });

@@ -76,6 +76,13 @@ describe("store URLs", () => {
     expect(error.hint).toMatch(/\w/);
   });
 
+  it("hints at what that store has", () => {
+    expect(refusal("redis://h?maxEntries=5").hint).toBe("Its options are ttl, ca, cert and key.");
+    for (const url of ["sqlite:c?size=5", "file:d?ca=x", "memory:?size=5"])
+      expect(refusal(url).hint).toBe("Its options are ttl, maxEntries, maxBytes and policy.");
+    expect(refusal("sqlite:x?maxEntries=abc").hint).toBe("Write it like maxEntries=1000.");
+  });
+
   it("throws nothing but its own error, whatever the text", () => {
     const scheme = fc.constantFrom("sqlite:", "file:", "redis://", "rediss://", "memory:", "http://", "");
     fc.assert(
