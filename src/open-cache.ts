@@ -1,11 +1,9 @@
 import { existsSync } from "node:fs";
-import type { BackendKind } from "./backends/backend.js";
+import type { BackendContext, BackendKind } from "./backends/backend.js";
 import { openBackend, type StoreOptions } from "./backends/open.js";
 import { Cache } from "./cache/cache.js";
-import type { Clock } from "./clock.js";
 import type { ResolvedConfig } from "./config/load.js";
 import { messageOf } from "./errors.js";
-import type { Listener } from "./events.js";
 
 /**
  * From settings to a cache: the one place where the parts meet.
@@ -13,18 +11,21 @@ import type { Listener } from "./events.js";
  */
 export async function openConfigured(
   config: ResolvedConfig,
-  clock: Clock,
-  emit: Listener,
   purpose: "read" | "write",
+  context: Pick<BackendContext, "clock" | "emit" | "signal">,
 ): Promise<Cache> {
   const { store } = config;
   const onDisk = store.kind === "sqlite" || store.kind === "file";
   const missing = purpose === "read" && onDisk && !existsSync(store.path);
   if (missing)
-    emit({ type: "warning", code: "no-store", message: `there is no store at ${store.kind}:${store.path} yet` });
+    context.emit({
+      type: "warning",
+      code: "no-store",
+      message: `there is no store at ${store.kind}:${store.path} yet`,
+    });
   const readOnly = missing || config.settings.readOnly?.value === true;
-  const backend = await openBackend(storeOptions(config), { namespace: config.keyPrefix, clock, emit, readOnly });
-  return new Cache(backend, { clock, defaultTtl: config.defaultTtl, readOnly, countInterval: 0 });
+  const backend = await openBackend(storeOptions(config), { ...context, namespace: config.keyPrefix, readOnly });
+  return new Cache(backend, { clock: context.clock, defaultTtl: config.defaultTtl, readOnly, countInterval: 0 });
 }
 
 function storeOptions(config: ResolvedConfig): StoreOptions {

@@ -110,7 +110,8 @@ export abstract class CacheCommand extends Command {
       });
     }
     this.verbose(`store: ${originLine(config)} (${config.storeSource.where})`);
-    this.#cache = await openConfigured(config, this.io.clock, (event) => this.#heard(event), purpose);
+    const emit = (event: CacheEvent) => this.#heard(event);
+    this.#cache = await openConfigured(config, purpose, { clock: this.io.clock, emit, signal: this.signal });
     return this.#cache;
   }
 
