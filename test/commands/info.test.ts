@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { SETTING_NAMES, settingSpec } from "../../src/config/settings.js";
 import { Workspace } from "../support/workspace.js";
@@ -71,6 +72,34 @@ describe("info", () => {
     // Without a check the failure is a finding, and everything else is still told.
     const shown = await work.bare(["info", "-s", "redis://127.0.0.1:1"]);
     expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining("✗ redis: ")]);
+  });
+
+  it("lists also what is not set", async () => {
+    const { stdout } = await new Workspace().ok(["info", "--no-color"]);
+    for (const name of SETTING_NAMES.filter((known) => !settingSpec(known).invocation))
+      expect(stdout).toMatch(new RegExp(`^${name} `, "m"));
+    expect(stdout).toMatch(/^redisHost +- +not set$/m);
+    expect(stdout).toMatch(/^timeout +- +not set$/m);
+  });
+
+  it("lets no server's answer move the cursor", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.on("data", () => socket.write("-ERR \u001b[2J\u001b]0;owned\u0007\r\n"));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const address = server.address();
+      const port = typeof address === "object" ? address?.port : undefined;
+      const work = new Workspace(`redis://127.0.0.1:${port}`);
+      for (const argv of [["info"], ["info", "--check"], ["info", "--verbose"]]) {
+        const { stdout, stderr } = await work.run([...argv, "--no-color"], { env: { CACHE_PASSWORD: "x" } });
+        expect(stdout).toMatch(/✗ redis: .*ERR .*owned/);
+        expect(stdout + stderr).not.toMatch(/[\u0007\u001b]/);
+      }
+    } finally {
+      server.close();
+    }
   });
 
   it("knows a memory store", async () => {

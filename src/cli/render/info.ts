@@ -2,6 +2,7 @@ import type { ChalkInstance } from "chalk";
 import { formatDuration, formatSize } from "../../units.js";
 import type { Availability, CheckedTier, ShownSetting } from "../diagnosis.js";
 import { table } from "./table.js";
+import { escapeLine } from "./value.js";
 
 interface Info {
   backends: readonly Availability[];
@@ -15,9 +16,8 @@ export function infoText({ backends, settings, tier, checked, from }: Info, styl
   const mark = (ok: boolean) => (ok ? style.green("✓") : style.red("✗"));
   const health = tier.ok
     ? `${mark(true)} ${tier.name} answers${tier.latency === undefined ? "" : ` in ${tier.latency.toFixed(1)} ms`}`
-    : `${mark(false)} ${tier.name}: ${tier.error?.message}`;
+    : `${mark(false)} ${tier.name}: ${escapeLine(tier.error?.message ?? "")}`;
   if (checked) return `${health} (${from})`;
-  const set = settings.filter(({ value }) => value !== null);
   const facts: [string, string][] = [["store", from]];
   if (tier.entries !== undefined) facts.push(["entries", String(tier.entries)]);
   if (tier.bytes !== undefined) facts.push(["size of values", formatSize(tier.bytes)]);
@@ -34,7 +34,7 @@ export function infoText({ backends, settings, tier, checked, from }: Info, styl
     style.bold("Settings"),
     table(
       ["SETTING", "VALUE", "FROM"],
-      [...set.map(({ name, value, source }) => [name, value ?? "", source]), ["fallback", "none", "default"]],
+      [...settings.map(({ name, value, source }) => [name, value ?? "-", source]), ["fallback", "none", "default"]],
       style,
     ),
     "",
