@@ -10,38 +10,44 @@ const AT_ONCE = 50;
 
 const keys = Array.from({ length: ENTRIES }, (_, i) => keyOf((i * 7919) % ENTRIES));
 const entries = keys.map((key, i) => ({ key, value: Buffer.from(jsonOf(i)), ttl: TTL_MS }));
+const lasting = entries.map((entry) => ({ ...entry, ttl: null }));
 
 /** One read through the core, over each kind of store, against its client library alone with the same entries. */
 export async function measure(work) {
   const { Cache, openBackend, systemClock: clock } = await work.core();
-  const open = async (/** @type {import("../../src/backends/open.js").StoreOptions} */ store) => {
+  const open = async (/** @type {import("../../src/backends/open.js").StoreOptions} */ store, written = entries) => {
     const cache = new Cache(await openBackend(store, { namespace: "", clock, emit: () => {} }), { clock });
     work.atEnd(() => cache.close());
-    for (let i = 0; i < ENTRIES; i += 500) await cache.writeMany(entries.slice(i, i + 500));
+    for (let i = 0; i < ENTRIES; i += 500) await cache.writeMany(written.slice(i, i + 500));
     return cache;
   };
-  return [await inMemory(open), await inSqlite(open, work), await inRedis(open, work)];
+  return [...(await inMemory(open)), await inSqlite(open, work), await inRedis(open, work)];
 }
 
 /** @param {(store: import("../../src/backends/open.js").StoreOptions) => Promise<import("../../src/cache/cache.js").Cache>} open */
 async function inMemory(open) {
-  const cache = await open({ kind: "memory", maxEntries: ENTRIES });
+  const store = { kind: "memory", maxEntries: ENTRIES };
+  const withTtl = await open(store);
+  const without = await open(store, lasting);
   const lru = new LRUCache({ max: ENTRIES });
-  for (const { key, value } of entries) lru.set(key, value);
+  const lruWithTtl = new LRUCache({ max: ENTRIES, ttl: TTL_MS });
+  for (const { key, value } of entries) {
+    lru.set(key, value);
+    lruWithTtl.set(key, value);
+  }
+  const read = (/** @type {{ getBytes(key: string): unknown }} */ cache) => () =>
+    oneAfterAnother((key) => cache.getBytes(key), 50);
+  const bare = (/** @type {LRUCache<string, Buffer>} */ cache) => () => oneAfterAnother((key) => cache.get(key), 50);
   const seen = await interleave(
-    {
-      core: () => oneAfterAnother((key) => cache.getBytes(key), 50),
-      lru: () => oneAfterAnother((key) => lru.get(key), 50),
-    },
+    { without: read(without), lru: bare(lru), withTtl: read(withTtl), lruWithTtl: bare(lruWithTtl) },
     { runs: 11, warmUps: 3 },
   );
-  return figure(
-    "getBytes through the core, memory: its rate",
-    "await lru.get(k) of lru-cache",
-    0.5,
-    seen.lru,
-    seen.core,
-  );
+  const what = "getBytes through the core, memory";
+  return [
+    figure(`${what}, entries without a TTL: its rate`, "await lru.get(k) of lru-cache", 0.5, seen.lru, seen.without),
+    figure(`${what}, with a TTL`, "the same with a TTL", 0.5, seen.lruWithTtl, seen.withTtl),
+    figure(`${what}, with a TTL`, "without one", 0.5, seen.lru, seen.withTtl),
+  ];
 }
 
 /** @param {import("../workspace.js").Workspace} work */
