@@ -118,7 +118,8 @@ describe("export, then warm into an empty store", () => {
           expect(out.code).toBe(0);
           expect(out.json()).toMatchObject({ exported: list.length, unfit: 0, vanished: 0 });
           const warmed = await runCli(["warm", `out${ending}`, "--store", target.url, "--json"], { cwd });
-          expect([warmed.code, warmed.stderr]).toEqual([0, ""]);
+          const said = list.length === 0 ? expect.stringContaining("no record to read") : "";
+          expect([warmed.code, warmed.stderr]).toEqual([0, said]);
           expect(warmed.json()).toMatchObject({ stored: list.length, rejected: 0, expired: 0 });
           await withBackend(target, async (backend) => {
             const found = await backend.getMany(
