@@ -87,10 +87,7 @@ describe("what is no command", () => {
 
   it("may be a flag that came too early, whose value is not repeated", async () => {
     const { code, stderr } = await cache("--pasword=s3cret", "get", "k");
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringContaining("flags follow the command: cache COMMAND --pasword\n"),
-    ]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("flags follow the command: cache COMMAND --pasword\n")]);
     expect((await cache("toString")).code).toBe(2);
     expect((await cache("__proto__", "x")).code).toBe(2);
   });
