@@ -7,8 +7,11 @@ import { asArray, asBuffer, asText, pairs } from "./reply.js";
 import { digestOf, readMember } from "./sidecar.js";
 import type { Store } from "./store.js";
 
-/** Keys that one SCAN looks at: some 0.5 ms of the server's time. Other clients wait for one step and the UNLINK of its keys. */
-export const SCAN_COUNT = 500;
+/**
+ * Keys that one SCAN looks at: some 0.25 ms of the server's time. Other clients wait for one step and the UNLINK of its keys; with twice as many their
+ * p99 was 3.9 ms instead of 2.7, for 3% of the rate.
+ */
+export const SCAN_COUNT = 250;
 
 const LITERAL_GLOB = /^(?:[^*?[\\]|\\.)+$/su;
 
