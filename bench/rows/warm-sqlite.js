@@ -18,7 +18,7 @@ export async function measure(work) {
   };
   const filled = async (/** @type {string[]} */ command) => {
     clear();
-    await timed(["node", binary, "stats", "-s", `sqlite:${path}`], { env: work.env });
+    await timed(["node", binary, "stats", "--reset", "-s", `sqlite:${path}`], { env: work.env });
     const { ms } = await timed(command, { env: work.env });
     const db = new Sqlite(path, { readonly: true });
     const count = db.prepare("SELECT count(*) FROM entries JOIN bodies USING (id)").pluck().get();

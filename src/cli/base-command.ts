@@ -88,7 +88,7 @@ export abstract class CacheCommand extends Command {
       env: io.env,
       cwd: io.cwd,
       uid: io.uid,
-      readSecret: (from, noInput) => readSecret(io, from, noInput),
+      readSecret: (from, noInput, server) => readSecret(io, from, noInput, server),
     });
     const { settings } = this.#config;
     this.#out?.dispose();

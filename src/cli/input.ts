@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import { keyFromBytes } from "../key.js";
 import type { Input, Io } from "./io.js";
+import { escapeLine } from "./render/value.js";
 
 const taken = new WeakSet<Input>();
 
@@ -89,7 +90,7 @@ export function splitKeys(bytes: Buffer, separator: "line" | "nul"): string[] {
 }
 
 /** A password from standard input (its first line) or from a prompt that shows nothing of it. */
-export async function readSecret(io: Io, from: "stdin" | "prompt", noInput: boolean): Promise<string> {
+export async function readSecret(io: Io, from: "stdin" | "prompt", noInput: boolean, server: string): Promise<string> {
   if (from === "stdin") {
     const [password = ""] = (await readStdin(io, io.signal)).toString("utf8").split(/\r?\n/);
     if (password !== "") return password;
@@ -103,5 +104,5 @@ export async function readSecret(io: Io, from: "stdin" | "prompt", noInput: bool
     });
   }
   const { askSecret } = await import("./prompts.js");
-  return askSecret(io, "Password of the store:");
+  return askSecret(io, `Password for ${escapeLine(server)}:`);
 }

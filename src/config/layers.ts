@@ -23,8 +23,12 @@ export interface Setting {
 /** What the settings are read from; nothing else of the process is looked at. */
 export interface ConfigInput extends FileSearch {
   flags: Partial<Record<SettingName, string | boolean>>;
-  /** The password, where a setting says to take it from standard input or to ask for it. @param noInput nobody may be asked */
-  readSecret?: (from: "stdin" | "prompt", noInput: boolean) => Promise<string>;
+  /**
+   * The password, where a setting says to take it from standard input or to ask for it.
+   * @param noInput nobody may be asked
+   * @param server where it will be sent, so that who types it knows
+   */
+  readSecret?: (from: "stdin" | "prompt", noInput: boolean, server: string) => Promise<string>;
 }
 
 /** Undefined where nobody said anything and there is no default. */

@@ -24,7 +24,8 @@ export async function readPassword(
     });
   }
   const noInput = settings.noInput?.value === true;
-  if (settings.askPassword?.value === true && input.readSecret) return input.readSecret("prompt", noInput);
+  const server = new URL(store.url).host;
+  if (settings.askPassword?.value === true && input.readSecret) return input.readSecret("prompt", noInput, server);
   const { password, passwordFile } = settings;
   const secret =
     RANK[password?.source.layer ?? "default"] >= RANK[passwordFile?.source.layer ?? "default"]
@@ -45,7 +46,7 @@ export async function readPassword(
     return undefined;
   }
   if (secret === password) return String(secret.value);
-  if (secret.value === "-") return input.readSecret?.("stdin", noInput);
+  if (secret.value === "-") return input.readSecret?.("stdin", noInput, server);
   const path = String(secret.value);
   if (secret.source.layer === "project" && !liesIn(path, secret.source.file?.folder)) {
     warnings.push({

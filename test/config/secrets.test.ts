@@ -65,8 +65,8 @@ describe("where the password comes from", () => {
       (await new Home().load({ flags: { ...redis, askPassword: true, noInput: true }, readSecret })).password,
     ).toBe(SECRET);
     expect(asked).toEqual([
-      ["stdin", false],
-      ["prompt", true],
+      ["stdin", false, "h:1"],
+      ["prompt", true, "h:1"],
     ]);
     // Nobody is asked for a store that has no password.
     await new Home().load({ flags: { store: "sqlite:x", askPassword: true }, readSecret });
