@@ -81,10 +81,9 @@ export class MemoryBackend implements Backend {
 
   getMany(keys: readonly string[], options?: ReadOptions): (Stored | undefined)[] {
     this.#checkOpen();
-    const read = options === undefined ? this.#readValue : this.#readerFor(options);
     // The common call is for one key, and this is the hottest path of the core: no iterator, no growing array.
-    if (keys.length === 1) return [read.call(this, keys[0] ?? "")];
-    return keys.map(read, this);
+    if (options === undefined && keys.length === 1) return [this.#readValue(keys[0] ?? "")];
+    return keys.map(options === undefined ? this.#readValue : this.#readerFor(options), this);
   }
 
   #readerFor({ want = "value", peek = false }: ReadOptions): (key: string) => Stored | undefined {
