@@ -20,6 +20,7 @@ import { CacheError, messageOf } from "../errors.js";
 import { checkKey } from "../key.js";
 import { checkSelector, escapeGlob, type Selector } from "../selector.js";
 import { decode, encode } from "./codec.js";
+import { Distinct } from "./distinct.js";
 import { Tally } from "./tally.js";
 
 export interface CacheOptions {
@@ -80,9 +81,6 @@ export interface PacedScanOptions extends ScanOptions {
   /** Entries a second at most. */
   rate?: number;
 }
-
-/** Keys that a count remembers, to tell repeats from others. */
-const MOST_TOLD_APART = 1_000_000;
 
 /** Keys that a count gives as an example of what it counted. */
 const SAMPLE = 5;
@@ -286,18 +284,17 @@ export class Cache {
     selector: Selector,
     options: PacedScanOptions = {},
   ): Promise<{ count: number; exact: boolean; sample: string[] }> {
-    const seen = this.#backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
+    const distinct = new Distinct(this.#backend.capabilities.repeatsInScan);
     const sample: string[] = [];
     let count = 0;
     for await (const page of this.scan(selector, options)) {
       for (const { key } of page.entries) {
-        if (seen?.has(key)) continue;
-        if (seen && seen.size < MOST_TOLD_APART) seen.add(key);
+        if (distinct.isRepeat(key)) continue;
         if (sample.length < SAMPLE) sample.push(key);
         count += 1;
       }
     }
-    return { count, exact: count <= MOST_TOLD_APART || seen === undefined, sample };
+    return { count, exact: distinct.exact, sample };
   }
 
   /** The keys that a selector holds, one by one. A store may name one twice (`capabilities.repeatsInScan`). */

@@ -1,6 +1,7 @@
 import type { EntryInfo } from "../backends/backend.js";
 import type { Selector } from "../selector.js";
 import type { Cache, CallOptions } from "./cache.js";
+import { Distinct } from "./distinct.js";
 
 export interface PrefixGroup {
   /** The key up to and with its first `:`; empty for keys without one, `…` for all beyond the most that are told apart. */
@@ -65,12 +66,8 @@ export async function topEntries(
 
 /** Every entry's head; one that the store repeats right after itself or within a million keys comes once. */
 async function* heads(cache: Cache, selector: Selector, { signal }: CallOptions): AsyncGenerator<EntryInfo> {
-  const seen = cache.backend.capabilities.repeatsInScan ? new Set<string>() : undefined;
+  const distinct = new Distinct(cache.backend.capabilities.repeatsInScan);
   for await (const page of cache.scan(selector, { fields: "all", ...(signal && { signal }) })) {
-    for (const entry of page.entries) {
-      if (seen?.has(entry.key)) continue;
-      if (seen && seen.size < 1_000_000) seen.add(entry.key);
-      yield entry;
-    }
+    for (const entry of page.entries) if (!distinct.isRepeat(entry.key)) yield entry;
   }
 }

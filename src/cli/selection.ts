@@ -89,6 +89,12 @@ export function keysFrom(keys: readonly string[] | undefined, base64: readonly s
   return [...(keys ?? []), ...decoded];
 }
 
+/** @throws CacheError `invalid-arguments` where no key was named */
+export function requireKeys(keys: readonly string[]): void {
+  if (keys.length > 0) return;
+  throw new CacheError("usage", "invalid-arguments", "KEYS are missing", { hint: "Name a key." });
+}
+
 /** A key as JSON output holds it; one that is no UTF-8 also as base64. */
 export function keyAsJson(key: string): { key: string } | { key: string; keyBase64: string } {
   return key.isWellFormed() ? { key } : { key: key.toWellFormed(), keyBase64: keyToBytes(key).toString("base64") };

@@ -1,9 +1,8 @@
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, severalArg } from "../cli/flags.js";
-import { keyAsJson, keysFrom } from "../cli/selection.js";
+import { keyAsJson, keysFrom, requireKeys } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
-import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 
 export default class Exists extends CacheCommand {
@@ -20,8 +19,7 @@ export default class Exists extends CacheCommand {
     const { args, flags } = await this.parse(Exists);
     const keys = keysFrom(args.keys, flags["key-base64"]);
     const config = await this.settings(flags);
-    if (keys.length === 0)
-      throw new CacheError("usage", "invalid-arguments", "KEYS are missing", { hint: "Name a key." });
+    requireKeys(keys);
     const cache = await this.openCache(flags);
     const entries = await cache.readMany(keys, { peek: true, signal: this.signal });
     let missing = 0;

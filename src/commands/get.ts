@@ -10,7 +10,7 @@ import { pickPath } from "../cli/json-text.js";
 import { metaLines, metaOf, metaOfForeign } from "../cli/render/entry.js";
 import { bytesOf, foreignLine, type Result, resultAsJson, savedAsJson } from "../cli/render/result.js";
 import { escapeLine, valueForTerminal } from "../cli/render/value.js";
-import { keysFrom } from "../cli/selection.js";
+import { keysFrom, requireKeys } from "../cli/selection.js";
 import { origin, refuseStoreFile } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
@@ -47,8 +47,7 @@ export default class Get extends CacheCommand {
     const { args, flags } = await this.parse(Get);
     const keys = keysFrom(args.keys, flags["key-base64"]);
     const config = await this.settings(flags);
-    if (keys.length === 0)
-      throw new CacheError("usage", "invalid-arguments", "KEYS are missing", { hint: "Name a key." });
+    requireKeys(keys);
     if (keys.length > 1) this.#checkSeveral(flags);
     if (flags.output === "-" && this.out.mode !== "text") {
       throw new CacheError("usage", "conflicting-flags", "--output - and JSON both want standard output", {

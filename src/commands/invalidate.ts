@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Interfaces } from "@oclif/core";
 import type { DeleteReport } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
+import { Distinct } from "../cache/distinct.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { confirmEverything, confirmMany } from "../cli/confirm.js";
 import { EXIT } from "../cli/exit-codes.js";
@@ -167,7 +168,7 @@ export default class Invalidate extends CacheCommand {
   }
 
   async #dryRun(cache: Cache, selector: Selector, config: ResolvedConfig, flags: InvalidateFlags): Promise<void> {
-    const seen = new Set<string>();
+    const distinct = new Distinct(cache.backend.capabilities.repeatsInScan);
     let count = 0;
     const limit = flags.limit ?? Number.POSITIVE_INFINITY;
     scan: for await (const page of untilStopped(
@@ -175,15 +176,14 @@ export default class Invalidate extends CacheCommand {
       this.signal,
     )) {
       for (const { key } of page.entries) {
-        if (seen.has(key)) continue;
-        if (cache.backend.capabilities.repeatsInScan && seen.size < 1_000_000) seen.add(key);
         if (count === limit) break scan;
+        if (distinct.isRepeat(key)) continue;
         count += 1;
         await this.out.record("entries", "entry", keyAsJson(key), () => showKey(key));
       }
     }
     if (count === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
-    const exact = !cache.backend.capabilities.repeatsInScan || count <= 1_000_000;
+    const { exact } = distinct;
     const interrupted = this.signal.aborted;
     const data = { ...origin(config), dryRun: true, count, exact, ...(interrupted && { interrupted }) };
     await this.out.report(data, () => "", "entries");

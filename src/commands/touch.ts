@@ -2,7 +2,7 @@ import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { binaryKeysFlag, severalArg, ttlFlag } from "../cli/flags.js";
 import { ttlText } from "../cli/render/entry.js";
-import { keyAsJson, keysFrom } from "../cli/selection.js";
+import { keyAsJson, keysFrom, requireKeys } from "../cli/selection.js";
 import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
@@ -24,8 +24,7 @@ export default class Touch extends CacheCommand {
     const { args, flags } = await this.parse(Touch);
     const keys = keysFrom(args.keys, flags["key-base64"]);
     const config = await this.settings(flags);
-    if (keys.length === 0)
-      throw new CacheError("usage", "invalid-arguments", "KEYS are missing", { hint: "Name a key." });
+    requireKeys(keys);
     if (flags.ttl === undefined) {
       throw new CacheError("usage", "invalid-arguments", "--ttl is missing", { hint: "Say --ttl 10m, or --ttl none." });
     }

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Cache, CallOptions } from "../cache/cache.js";
+import { Distinct } from "../cache/distinct.js";
 import { CacheError } from "../errors.js";
 import { checkKey } from "../key.js";
 import type { Selector } from "../selector.js";
@@ -78,14 +79,14 @@ export class ExportRun {
   readonly #cache: ExportSource;
   readonly #selector: Selector;
   readonly #options: ExportOptions;
-  readonly #seen: Set<string> | undefined;
+  readonly #distinct: Distinct;
   #readKeys = FIRST_READ_KEYS;
 
   constructor(cache: ExportSource, selector: Selector, options: ExportOptions) {
     this.#cache = cache;
     this.#selector = selector;
     this.#options = options;
-    this.#seen = cache.backend.capabilities.repeatsInScan ? new Set() : undefined;
+    this.#distinct = new Distinct(cache.backend.capabilities.repeatsInScan, options.tellApart);
   }
 
   async *lines(): AsyncGenerator<Buffer> {
@@ -118,21 +119,13 @@ export class ExportRun {
     const { report } = this;
     const keys: string[] = [];
     for (const { key, type } of entries) {
-      if (this.#isRepeat(key)) continue;
+      if (this.#distinct.isRepeat(key)) continue;
       if (type !== undefined && type !== "string") report.otherTypes += 1;
       else if (!isValidKey(key)) report.unfit += 1;
       else keys.push(key);
     }
+    report.exact = this.#distinct.exact;
     return keys;
-  }
-
-  #isRepeat(key: string): boolean {
-    const seen = this.#seen;
-    if (seen === undefined) return false;
-    if (seen.has(key)) return true;
-    if (seen.size < (this.#options.tellApart ?? 1_000_000)) seen.add(key);
-    else this.report.exact = false;
-    return false;
   }
 
   async #read(keys: readonly string[]): Promise<[string, Exported][]> {

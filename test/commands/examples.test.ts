@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { COMMAND_NAMES } from "../support/command-names.js";
 import { ExampleFolder, shellBlocks } from "../support/example-folder.js";
 import { Workspace } from "../support/workspace.js";
 
@@ -44,22 +45,7 @@ afterAll(() => folder.close());
 describe("examples in help", () => {
   it("are there for every command", () => {
     const ids = new Set(EXAMPLES.map(({ id }) => id));
-    for (const id of [
-      "get",
-      "exists",
-      "set",
-      "touch",
-      "invalidate",
-      "warm",
-      "keys",
-      "export",
-      "stats",
-      "info",
-      "config init",
-      "config show",
-      "config validate",
-      "--help",
-    ]) {
+    for (const id of [...COMMAND_NAMES, "--help"]) {
       expect(ids).toContain(id);
     }
     expect(EXAMPLES.length).toBeGreaterThan(35);

@@ -1,23 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SETTING_NAMES, settingSpec } from "../../src/config/settings.js";
 import { VERSION } from "../../src/version.js";
+import { COMMAND_NAMES } from "../support/command-names.js";
 import { Workspace } from "../support/workspace.js";
-
-const COMMANDS = [
-  "get",
-  "exists",
-  "set",
-  "touch",
-  "invalidate",
-  "warm",
-  "keys",
-  "export",
-  "stats",
-  "info",
-  "config init",
-  "config show",
-  "config validate",
-];
 
 const work = new Workspace();
 const cache = (...argv: string[]) => work.bare(argv);
@@ -27,12 +12,12 @@ describe("help", () => {
     for (const argv of [["--help"], ["-h"], ["help"]]) {
       const { code, stdout, stderr } = await cache(...argv);
       expect([code, stderr]).toEqual([0, ""]);
-      for (const id of COMMANDS) expect(stdout).toMatch(new RegExp(`^ +${id} +\\S`, "m"));
+      for (const id of COMMAND_NAMES) expect(stdout).toMatch(new RegExp(`^ +${id} +\\S`, "m"));
       expect(stdout.indexOf("EXAMPLES")).toBeLessThan(stdout.indexOf("USAGE"));
     }
   });
 
-  it.each(COMMANDS)("of %s begins with examples and names every setting", async (id) => {
+  it.each(COMMAND_NAMES)("of %s begins with examples and names every setting", async (id) => {
     const { code, stdout, stderr } = await cache(...id.split(" "), "--help");
     expect([code, stderr]).toEqual([0, ""]);
     const sections = ["EXAMPLES", "USAGE", "STORE FLAGS", "OUTPUT FLAGS"].map((title) => stdout.indexOf(title));
