@@ -1,13 +1,14 @@
+import type { Change, ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 
-type Awaitable<T> = T | Promise<T>;
+export type Awaitable<T> = T | Promise<T>;
 
 export type BackendKind = "memory" | "sqlite" | "redis" | "file";
 
 /** What is known of an entry besides its value. */
-interface Head {
+export interface Head {
   /** Epoch milliseconds; absent = never expires. */
   expiresAt?: number;
   /** Epoch milliseconds after which the value is stale: still there, to be refreshed. Always before `expiresAt`. */
@@ -19,6 +20,8 @@ interface Head {
   meta?: Uint8Array;
   /** Bytes of the value. */
   size: number;
+  /** Tells one write of a key from another; opaque. Given where `want` is `all`, in every store that has {@link Leasing}. */
+  version?: string;
 }
 
 export interface Stored extends Head {
@@ -30,6 +33,12 @@ export type Want = "value" | "expiry" | "all";
 
 export interface Call {
   signal?: AbortSignal;
+}
+
+/** Options of whatever changes a store. */
+export interface WriteCall extends Call {
+  /** Who changes it, as the log is to name it: a follower knows its own changes by it. Default: a name of this backend's own. */
+  origin?: string;
 }
 
 export interface ReadOptions extends Call {
@@ -53,9 +62,19 @@ export interface NewEntry {
 
 export type SetMode = "always" | "if-absent" | "if-present";
 
-export interface SetOptions extends Call {
+export interface SetOptions extends WriteCall {
   /** Default `always`. */
   mode?: SetMode;
+  /**
+   * Store an entry only if no change in the log after this position covers its key or its tags; else its outcome is `condition`. For copies of what was
+   * read before.
+   */
+  since?: Position;
+}
+
+export interface KeyDeletion extends WriteCall {
+  /** For each key the version that is to be deleted; another one stays. For what was found to be broken: a fresh one must not go with it. */
+  versions?: readonly string[];
 }
 
 /**
@@ -70,7 +89,7 @@ export interface Touch {
   expiresAt: number | null;
 }
 
-export interface DeleteOptions extends Call {
+export interface DeleteOptions extends WriteCall {
   /** Entries at most. */
   limit?: number;
   /** Entries a second at most. */
@@ -119,6 +138,13 @@ export const COUNTER_NAMES = ["hits", "misses", "sets", "deletes", "expirations"
 export type CounterName = (typeof COUNTER_NAMES)[number];
 export type Counters = Record<CounterName, number>;
 
+export interface CounterReport {
+  counters: Partial<Counters>;
+  source: "cache" | "server";
+  /** Of each tier, fastest first, where there are several. */
+  tiers?: { name: string; counters: Partial<Counters>; source: "cache" | "server" }[];
+}
+
 export interface Capabilities {
   /** Entries outlive the process. */
   persistent: boolean;
@@ -161,15 +187,15 @@ export interface Backend {
   getMany(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]>;
   setMany(entries: readonly NewEntry[], options?: SetOptions): Awaitable<SetOutcome[]>;
   /** New deadlines without rewriting values; false where there is no entry. */
-  touchMany(changes: readonly Touch[], options?: Call): Awaitable<boolean[]>;
+  touchMany(changes: readonly Touch[], options?: WriteCall): Awaitable<boolean[]>;
   /** True where there was an entry. */
-  deleteMany(keys: readonly string[], options?: Call): Awaitable<boolean[]>;
+  deleteMany(keys: readonly string[], options?: KeyDeletion): Awaitable<boolean[]>;
   deleteWhere(selector: Selector, options?: DeleteOptions): Promise<DeleteReport>;
   scan(selector: Selector, options?: ScanOptions): AsyncIterable<ScanPage>;
   /** Adds to the counters of the namespace. */
   count(deltas: Partial<Counters>): Awaitable<void>;
   /** Sums over all processes, with where they come from when that is not us. */
-  counters(): Awaitable<{ counters: Partial<Counters>; source: "cache" | "server" }>;
+  counters(): Awaitable<CounterReport>;
   resetCounters(): Awaitable<void>;
   describe(): Promise<BackendInfo>;
   /** Milliseconds of one round trip. */
@@ -197,6 +223,147 @@ export interface ForeignReader {
 export function readsForeign(backend: Backend): backend is Backend & ForeignReader {
   return "readForeign" in backend;
 }
+
+/** A place in the log of one store and namespace; opaque. */
+export type Position = string;
+
+/** What one look into the log found. */
+export interface ChangePage {
+  /** In order; none when there was nothing new: the page then says that the log was read to its end. */
+  changes: Change[];
+  /** After the last of them. */
+  position: Position;
+  /** Changes after the position asked for are lost (trimmed, or the store was begun anew): anything may have changed. */
+  gap: boolean;
+}
+
+/**
+ * The log of what changed, of one store and namespace: bounded, and kept only while somebody listens, so that it costs nothing where nobody does.
+ * Every change that goes through a backend is in it: in the same step as the change where the store can, else before it and once more after it,
+ * so that neither who reads the store meanwhile nor who loads from elsewhere can keep what it replaced.
+ */
+export interface ChangeLog {
+  /** Appends a change that happens elsewhere; for its own changes a backend does so itself. */
+  announce(op: ChangeOp, selector: Selector, options?: WriteCall): Awaitable<void>;
+  /** The end of the log. From now on it is kept, for {@link LISTEN_MS} at least; {@link changes} goes on keeping it. */
+  position(options?: Call): Awaitable<Position>;
+  /**
+   * Looks into the log again and again, and gives what each look found, until the signal is given: at least every 300 ms, and what another process did
+   * within 60 ms of its answer.
+   * @throws CacheError when the log can't be read; who follows it asks again from the last position
+   */
+  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage>;
+}
+
+/** Milliseconds for which a log is kept after somebody last asked for it. */
+export const LISTEN_MS = 60_000;
+
+/** The right to load one key, of one process at a time. */
+export interface Lease {
+  readonly key: string;
+  /** Names its holder; opaque. */
+  readonly token: string;
+  /** The end of the log when it was taken. */
+  readonly since: Position;
+  /** The version that a refresh is over; absent where there was no entry. */
+  readonly over?: string;
+}
+
+export interface LeaseOptions extends Call {
+  /** The version of the entry that is to be refreshed; absent: there is believed to be no entry. */
+  over?: string;
+}
+
+/** `held`: somebody else has it, for so many milliseconds more at most. `changed`: there is another entry by now than the caller believed: read it. */
+export type LeaseAnswer =
+  | { outcome: "taken"; lease: Lease }
+  | { outcome: "held"; waitMs: number }
+  | { outcome: "changed" };
+
+/** One load of a key over all processes. */
+export interface Leasing {
+  /** @param ms until it ends by itself, if it isn't renewed */
+  lease(key: string, ms: number, options?: LeaseOptions): Awaitable<LeaseAnswer>;
+  /** False where it is no longer ours. */
+  renew(lease: Lease, ms: number): Awaitable<boolean>;
+  /** Gives it back without having stored anything; safe to call at any time. */
+  release(lease: Lease): Awaitable<void>;
+  /**
+   * Stores what was loaded and gives the lease back. Only while the lease is ours, over the version that it is for, and if no change in the log since it was taken
+   * covers the key or the tags of the entry.
+   * @returns false where nothing was stored
+   */
+  commit(entry: NewEntry, lease: Lease, options?: WriteCall): Awaitable<boolean>;
+}
+
+/** An entry whose value is read piece by piece. */
+export interface EntryReader {
+  /** `size` is that of the whole value. */
+  readonly head: Head;
+  /** The bytes of the value, or of the part that was asked for, in pieces of at most {@link CHUNK_BYTES}; also after the entry was deleted or replaced. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** To be called when it is read to its end or no longer wanted; more than once is fine. */
+  close(): void;
+}
+
+export interface RangeOptions extends ReadOptions {
+  /** First byte, default 0. */
+  start?: number;
+  /** The byte after the last, default the end. */
+  end?: number;
+}
+
+/** An entry whose value is written piece by piece; it is seen by nobody before `commit`. */
+export interface EntryWriter {
+  /** The piece belongs to the writer when the promise resolves. */
+  write(piece: Uint8Array): Promise<void>;
+  /** Makes it the current entry. With a lease under the conditions of {@link Leasing.commit}, `condition` where they don't hold. */
+  commit(lease?: Lease): Promise<SetOutcome>;
+  /** Forgets what was written; safe to call at any time, also after `commit`. */
+  abort(): Promise<void>;
+}
+
+/** Values in pieces: memory holds a few of them, however large the value is. */
+export interface Streaming {
+  /** Undefined for a miss. */
+  openRead(key: string, options?: RangeOptions): Promise<EntryReader | undefined>;
+  openWrite(head: Omit<NewEntry, "value">, options?: SetOptions): Promise<EntryWriter>;
+}
+
+/** Bytes of one piece of a value that is kept in pieces. */
+export const CHUNK_BYTES = 256 * 1024;
+
+/** One step of {@link Batching.atomic}. */
+export type AtomicStep = { set: NewEntry } | { delete: string };
+
+export interface Batching {
+  /**
+   * All or nothing, and nobody sees a part of it; later steps win over earlier ones on the same key.
+   * @throws CacheError `cross-slot` where the keys lie on different parts of a cluster; `value-too-large`, `other-type` with nothing done
+   */
+  atomic(steps: readonly AtomicStep[], options?: WriteCall): Awaitable<void>;
+}
+
+export interface Ranking {
+  /** Keys of live entries, those in most use first as far as the store knows it, else the youngest. @param limit at most 10,000 */
+  hottest(limit: number, options?: Call): Promise<string[]>;
+}
+
+/** What a backend has beside the contract, if it can keep the decoded value beside the bytes. */
+export interface DecodedReader {
+  /**
+   * What `decode` makes of the bytes of a live entry, undefined for a miss. It is kept, and given as a copy of its own to every caller.
+   * @param decode the same function with every call
+   */
+  getDecoded(key: string, decode: (bytes: Uint8Array) => unknown): unknown;
+}
+
+export function readsDecoded(backend: Backend): backend is Backend & DecodedReader {
+  return "getDecoded" in backend;
+}
+
+/** A backend with all that belongs to one. */
+export type FullBackend = Backend & ChangeLog & Leasing & Streaming & Batching & Ranking;
 
 /** What every backend is opened with. */
 export interface BackendContext {
