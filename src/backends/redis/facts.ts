@@ -81,7 +81,8 @@ const WIDTH = 5;
 async function askAbout(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<unknown[]> {
   const sidecarOf = (key: string) => (tagged ? store.names.sidecar(key) : "");
   const packed = pack(candidates.flatMap(({ key, full }) => [full, sidecarOf(key)]));
-  const answer = await store.scripts.run(FACTS, packed, store.names.internal, String(HEADER_BYTES));
+  const route = candidates[0]?.full ?? "";
+  const answer = await store.scripts.run(FACTS, route, packed, store.names.internal, String(HEADER_BYTES));
   if (answer !== undefined) return asArray(answer);
   return store.connection.pipelineRaw(
     candidates.flatMap(({ key, full }): Command[] => [
@@ -132,7 +133,7 @@ async function addTags(store: Store, sidecars: ReadonlyMap<Known, Sidecar>): Pro
 export async function digestsOf(store: Store, keys: readonly RawKey[]): Promise<string[]> {
   const out: string[] = [];
   for (const chunk of chunks(keys, 100)) {
-    const reply = await store.scripts.run(DIGESTS, pack(chunk));
+    const reply = await store.scripts.run(DIGESTS, chunk[0] ?? "", pack(chunk));
     if (reply !== undefined) {
       out.push(...asArray(reply).map(asText));
       continue;

@@ -19,7 +19,8 @@ import type {
   Stored,
   Touch,
 } from "../backend.js";
-import { Connection, type ConnectionSettings } from "./connection.js";
+import { connect } from "./connect.js";
+import type { Connection, ConnectionSettings } from "./connection.js";
 import { CounterStore } from "./counters.js";
 import { readForeign } from "./foreign.js";
 import { describeStore } from "./info.js";
@@ -39,7 +40,7 @@ export interface RedisOptions extends BackendContext, ConnectionSettings {}
  * @throws CacheError of kind `usage` (address), `authentication`, `connection` or `timeout`
  */
 export async function openRedis(options: RedisOptions): Promise<Backend & ForeignReader> {
-  const connection = await Connection.open(options, options.clock);
+  const connection = await connect(options, options.clock);
   return new RedisBackend(connection, options);
 }
 

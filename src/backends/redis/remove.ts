@@ -186,7 +186,7 @@ async function unlink(store: Store, candidates: readonly Candidate[]): Promise<n
 async function removeStrings(store: Store, candidates: readonly Candidate[]): Promise<string> {
   const { names, scripts, connection } = store;
   const packed = pack(candidates.flatMap(({ key, full }) => [full, memberKey(key), names.sidecar(key)]));
-  const answer = await scripts.run(REMOVE, packed, names.internal);
+  const answer = await scripts.run(REMOVE, candidates[0]?.full ?? "", packed, names.internal);
   if (answer !== undefined) return asText(answer);
   const types = await connection.pipeline(candidates.map(({ full }): Command => ["TYPE", full]));
   const strings = candidates.filter((_, i) => asText(types[i]) === "string");
@@ -254,7 +254,7 @@ async function firstMembers(store: Store, index: string, limit: number) {
 async function purge(store: Store, candidates: readonly Candidate[], index = ""): Promise<number> {
   const { connection, names, scripts } = store;
   const packed = pack(candidates.flatMap(({ key, full, id }) => [full, memberKey(key), names.sidecar(key), id ?? ""]));
-  const answer = await scripts.run(PURGE, packed, names.internal, index);
+  const answer = await scripts.run(PURGE, candidates[0]?.full ?? "", packed, names.internal, index);
   if (answer !== undefined) return count(asText(answer), "1");
   const texts = asArray(await connection.call(["MGET", ...candidates.map(({ key }) => names.sidecar(key))]));
   const digests = await digestsOf(
@@ -284,7 +284,7 @@ async function soften(store: Store, windows: readonly Known[]): Promise<number> 
       return [candidate.full, store.names.sidecar(candidate.key), header, moved];
     }),
   );
-  const answer = await store.scripts.run(SOFTEN, packed, store.names.internal);
+  const answer = await store.scripts.run(SOFTEN, windows[0]?.candidate.full ?? "", packed, store.names.internal);
   if (answer === undefined) throw scriptsNeeded("marking entries as stale");
   return count(asText(answer), "1");
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { CacheError } from "../../errors.js";
-import type { Connection } from "./connection.js";
+import type { Command, Connection } from "./connection.js";
 import { isReply, isScriptingRefused, mapError } from "./errors.js";
+import type { RawKey } from "./names.js";
 
 /*
  * Conventions of all scripts: ARGV[1] is a MessagePack array (pack.ts), ARGV[2] the prefix of the namespace's internal keys. Keys are named in the
@@ -270,24 +271,48 @@ export class Scripts {
   }
 
   /**
+   * @param route the key whose slot the script runs in; on one server any will do
    * @returns the script's reply, or undefined where this user may run no scripts at all
    * @throws CacheError
    */
-  async run(script: Script, ...args: (string | Buffer)[]): Promise<unknown> {
+  async run(script: Script, route: RawKey, ...args: (string | Buffer)[]): Promise<unknown> {
+    return (await this.runAll(script, [{ route, args }]))?.[0];
+  }
+
+  /** As {@link run}, many at once: the replies in the order of the calls. */
+  async runAll(script: Script, calls: readonly ScriptCall[]): Promise<unknown[] | undefined> {
     if (!this.#allowed) {
       this.#connection.checkOpen();
       return undefined;
     }
-    let [reply] = await this.#connection.pipelineRaw([["EVALSHA", script.sha, 0, ...args]]);
-    if (reply instanceof Error && isReply(reply, "NOSCRIPT")) {
-      [reply] = await this.#connection.pipelineRaw([["EVAL", script.text, 0, ...args]]);
+    const replies = await this.#connection.pipelineRaw(calls.map((call) => this.#command("EVALSHA", script.sha, call)));
+    const unknown = calls.flatMap((_, i) => (isNoScript(replies[i]) ? [i] : []));
+    if (unknown.length > 0) {
+      const commands = calls
+        .filter((_, i) => unknown.includes(i))
+        .map((call) => this.#command("EVAL", script.text, call));
+      for (const [n, reply] of (await this.#connection.pipelineRaw(commands)).entries())
+        replies[unknown[n] ?? -1] = reply;
     }
-    if (!(reply instanceof Error)) return reply;
-    if (!isScriptingRefused(reply)) throw mapError(reply, this.#connection.target);
+    const refused = replies.find((reply) => reply instanceof Error);
+    if (refused === undefined) return replies;
+    if (!isScriptingRefused(refused)) throw mapError(refused, this.#connection.target);
     this.#allowed = false;
     return undefined;
   }
+
+  /** A key is declared only where it has to lead the way: an ACL may let a user read keys, but takes what a script declares for written. */
+  #command(name: string, script: string, { route, args }: ScriptCall): Command {
+    return this.#connection.clustered ? [name, script, 1, route, ...args] : [name, script, 0, ...args];
+  }
 }
+
+export interface ScriptCall {
+  route: RawKey;
+  args: readonly (string | Buffer)[];
+}
+
+const isNoScript = (reply: unknown) => reply instanceof Error && isReply(reply, "NOSCRIPT");
 
 export function scriptsNeeded(what: string): CacheError {
   return new CacheError(

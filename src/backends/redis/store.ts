@@ -3,8 +3,9 @@ import { CacheError } from "../../errors.js";
 import { showKey } from "../../key.js";
 import type { Connection } from "./connection.js";
 import { abortedBy } from "./errors.js";
-import type { Names } from "./names.js";
+import type { Names, RawKey } from "./names.js";
 import type { Scripts } from "./scripts.js";
+import { slotOf } from "./slots.js";
 
 /** What the parts of the backend work with. */
 export interface Store {
@@ -12,6 +13,19 @@ export interface Store {
   names: Names;
   scripts: Scripts;
   clock: Clock;
+}
+
+/** The items that one script may touch together: all of them, or on a cluster those of each slot. Within a group they keep their order. */
+export function group<T>(store: Store, items: readonly T[], keyOf: (item: T) => RawKey): T[][] {
+  if (!store.connection.clustered) return items.length === 0 ? [] : [[...items]];
+  const bySlot = new Map<number, T[]>();
+  for (const item of items) {
+    const slot = slotOf(keyOf(item));
+    const others = bySlot.get(slot);
+    if (others) others.push(item);
+    else bySlot.set(slot, [item]);
+  }
+  return [...bySlot.values()];
 }
 
 /** True if entries of the namespace may have tags; where it is false there are no sidecars and no indexes. */

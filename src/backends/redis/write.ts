@@ -98,6 +98,7 @@ export class Writer {
   async #write(chunk: readonly Ready[], mode: SetMode, now: number): Promise<string> {
     const { names, scripts } = this.#store;
     const keep = chunk[0]?.entry.keepDeadline ? "1" : "0";
+    const route = chunk[0]?.full ?? "";
     if (!this.#tagged && !chunk.some(({ entry }) => isTagged(entry))) {
       const packer = new Packer(bytesOf(chunk));
       for (const { full, stored } of chunk) {
@@ -108,7 +109,7 @@ export class Writer {
       const packedDeadlines = pack(deadlines.size === 1 ? deadlines : chunk.map(({ deadline }) => deadline));
       const allNew = mode !== "if-present" && !deadlines.has("-") && areDistinct(chunk) ? "1" : "0";
       const args = [packer.finish(), names.internal, MODES[mode], keep, packedDeadlines, allNew];
-      const answer = await scripts.run(WRITE_PLAIN, ...args);
+      const answer = await scripts.run(WRITE_PLAIN, route, ...args);
       if (answer === undefined) return this.#writeWithoutScripts(chunk, mode);
       if (answer !== null) return lettersOf(asText(answer), chunk.length);
       this.#tagged = true;
@@ -122,7 +123,7 @@ export class Writer {
       packer.add(names.sidecar(entry.key));
       packer.add(isTagged(entry) ? newSidecar(entry.tags ?? [], stored, now) : "");
     }
-    const answer = await scripts.run(WRITE_TAGGED, packer.finish(), names.internal, MODES[mode], keep);
+    const answer = await scripts.run(WRITE_TAGGED, route, packer.finish(), names.internal, MODES[mode], keep);
     return answer === undefined ? this.#writeWithoutScripts(chunk, mode) : asText(answer);
   }
 
@@ -177,7 +178,7 @@ export class Writer {
       packer.add(memberKey(key));
       packer.add(names.sidecar(key));
     }
-    const answer = await scripts.run(TOUCH, packer.finish(), names.internal);
+    const answer = await scripts.run(TOUCH, names.full(chunk[0]?.key ?? ""), packer.finish(), names.internal);
     if (answer !== undefined) return asText(answer);
     const tagged = await connection.call(["EXISTS", ...chunk.map(({ key }) => names.sidecar(key))]);
     if (tagged !== 0) throw scriptsNeeded("moving the deadline of tagged entries");
