@@ -1,7 +1,8 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
 import type { FlagInput } from "@oclif/core/interfaces";
-import { located, SETTING_NAMES, type SettingName, settingSpec } from "../config/settings.js";
+import { located, SETTING_NAMES, type SettingName, type SettingSpec, settingSpec } from "../config/settings.js";
+import { joinStores } from "../config/store-url.js";
 import { CacheError } from "../errors.js";
 import { parseSize, parseTtl } from "../units.js";
 
@@ -14,17 +15,18 @@ export const settingFlags: FlagInput = Object.fromEntries(
       helpGroup: spec.invocation ? "OUTPUT" : spec.flag.startsWith("redis-") ? "REDIS" : "STORE",
       ...(spec.char !== undefined && { char: spec.char as "s" }),
     };
-    const flag =
-      spec.kind === "boolean"
-        ? Flags.boolean(common)
-        : Flags.string({
-            ...common,
-            helpValue: spec.value ?? helpValue(spec.kind),
-            ...(spec.choices && { options: [...spec.choices] }),
-          });
-    return [spec.flag, flag];
+    return [spec.flag, spec.kind === "boolean" ? Flags.boolean(common) : textFlag(spec, common)];
   }),
 );
+
+function textFlag(spec: SettingSpec, common: Common) {
+  const text = {
+    ...common,
+    helpValue: spec.value ?? helpValue(spec.kind),
+    ...(spec.choices && { options: [...spec.choices] }),
+  };
+  return spec.several ? repeatedFlag(text) : Flags.string(text);
+}
 
 function helpValue(kind: string): string {
   return { integer: "N", duration: "DURATION", ttl: "DURATION", size: "SIZE" }[kind] ?? "VALUE";
@@ -38,6 +40,7 @@ export function typedSettings(
   for (const name of SETTING_NAMES) {
     const value = flags[settingSpec(name).flag];
     if (typeof value === "string" || typeof value === "boolean") typed[name] = value;
+    else if (Array.isArray(value)) typed[name] = joinStores(value.map(String));
   }
   return typed;
 }
@@ -111,8 +114,9 @@ export const rateFlag = (name: string, common: Common) =>
   });
 
 /** Several by repeating the flag; never greedy, so that arguments may follow. */
-export const repeatedFlag = (common: Common & { helpValue?: string }) =>
-  Flags.string({ ...common, multiple: true, multipleNonGreedy: true });
+export function repeatedFlag(common: Common & { helpValue?: string }) {
+  return Flags.string({ ...common, multiple: true, multipleNonGreedy: true });
+}
 
 /** Arguments never come from standard input by themselves: `-` says so. */
 export const severalArg = (common: { description: string }) =>

@@ -1,35 +1,56 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import type { ResolvedConfig } from "../config/load.js";
+import { parseRedisUrl, redisTarget } from "../config/redis-url.js";
+import type { StoreTarget } from "../config/store-url.js";
 import { CacheError } from "../errors.js";
 import { escapeLine } from "./render/value.js";
 
-/** The store's name for people and for `--confirm`: no user, no password, no options. */
-export function targetOf(config: ResolvedConfig): string {
-  const { store } = config;
+/** The name of the store for people and for `--confirm`, of tiers the last one's: no user, no password, no options. */
+export function targetOf({ store }: Pick<ResolvedConfig, "store">): string {
   if (store.kind === "memory") return "memory:";
-  if (store.kind !== "redis") return `${store.kind}:${store.path}`;
-  const url = new URL(store.url);
-  return `${url.protocol}//${url.hostname}:${url.port || 6379}/${url.pathname.replace("/", "") || 0}`;
+  return store.kind === "redis" ? redisTarget(parseRedisUrl(store.url, "")) : `${store.kind}:${store.path}`;
+}
+
+interface Origin {
+  store: string;
+  target: string;
+  /** Names of the tiers, fastest first, where there are several or one of them was asked for. */
+  tiers?: string[];
+  namespace?: string;
 }
 
 /** What every report says of where it comes from. */
-export function origin(config: ResolvedConfig): { store: string; target: string; namespace?: string } {
-  const namespace = config.keyPrefix === "" ? {} : { namespace: config.keyPrefix };
-  return { store: config.store.kind, target: targetOf(config), ...namespace };
+export function origin(config: ResolvedConfig): Origin {
+  const { store, tiers, keyPrefix } = config;
+  return {
+    store: store.kind,
+    target: targetOf(config),
+    ...(isTiered(config) && { tiers: tiers.map(({ name }) => name) }),
+    ...(keyPrefix !== "" && { namespace: keyPrefix }),
+  };
 }
 
-/** The same as one line: `sqlite:/home/me/.cache/cachectl/cache.db, namespace app:`. */
+/** The same as one line: `sqlite:/home/me/.cache/cachectl/cache.db, namespace app:`; tiers as `memory: over redis://…`. */
 export function originLine(config: ResolvedConfig): string {
-  return escapeLine(config.keyPrefix === "" ? targetOf(config) : `${targetOf(config)}, namespace ${config.keyPrefix}`);
+  const { tiers, keyPrefix, settings } = config;
+  const stores = tiers.map(({ store }) => targetOf({ store })).join(" over ");
+  const tier = settings.tier ? `, tier ${tiers[0]?.name}` : "";
+  return escapeLine(`${stores}${tier}${keyPrefix === "" ? "" : `, namespace ${keyPrefix}`}`);
 }
+
+const isTiered = ({ tiers, settings }: ResolvedConfig) => tiers.length > 1 || settings.tier !== undefined;
 
 /**
  * Refuses to write over the store that is in use.
  * @param path absolute
  * @throws CacheError `would-overwrite-store`
  */
-export function refuseStoreFile({ store }: ResolvedConfig, path: string, flag: string): void {
+export function refuseStoreFile({ tiers }: ResolvedConfig, path: string, flag: string): void {
+  for (const { store } of tiers) refuseFileOf(store, path, flag);
+}
+
+function refuseFileOf(store: StoreTarget, path: string, flag: string): void {
   if (store.kind !== "sqlite" && store.kind !== "file") return;
   const [file, own] = [real(path), real(store.path)];
   const inside = store.kind === "file" ? file.startsWith(own + sep) : [own, `${own}-wal`, `${own}-shm`].includes(file);

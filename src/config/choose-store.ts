@@ -5,7 +5,8 @@ import { homeOf } from "./files.js";
 import { type Chosen, type ConfigInput, outranks, RANK, type Setting, type Settings, type Source } from "./layers.js";
 import { redisByParts, withAccess } from "./redis-address.js";
 import { type SettingName, settingSpec } from "./settings.js";
-import { parseStoreUrl, type StoreTarget } from "./store-url.js";
+import type { StoreTarget } from "./store-url.js";
+import { parseStores } from "./tiers.js";
 
 interface Candidate {
   setting: Setting;
@@ -44,13 +45,14 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Listen
   }
   const source: Source = best?.setting.source ?? { layer: "default", where: "default" };
   const inForce = { ...settings, store: best?.kind === "url" ? best.setting : undefined };
-  const local = (target: StoreTarget): Chosen => ({ source, settings: inForce, store: target, address: [] });
+  const local = (...stores: StoreTarget[]): Chosen => ({ source, settings: inForce, stores, address: [] });
   switch (best?.kind ?? "sqlite") {
     case "url": {
       const base = source.file?.folder ?? input.cwd;
-      const named = parseStoreUrl(String(best?.setting.value), source.where, base, homeOf(input.env));
-      if (named.kind !== "redis") return local(named);
-      return withAccess({ source, settings: inForce, store: named, url: source, address: [{ source }] }, warn);
+      const stores = parseStores(String(best?.setting.value), source.where, base, homeOf(input.env));
+      const [redis, another] = stores.filter((store) => store.kind === "redis");
+      if (redis === undefined || another) return local(...stores);
+      return withAccess({ source, settings: inForce, stores, redis, url: source, address: [{ source }] }, warn);
     }
     case "sqlite":
       return local({
@@ -93,9 +95,12 @@ const IMPLIED: readonly [SettingName, string][] = [
   ["cacheDb", "sqlite"],
 ];
 
-/** The bounds that the store's URL leaves open, or that were set in a higher layer than it. */
-export function withBounds(store: StoreTarget, settings: Settings, from: Source): StoreTarget {
-  if (store.kind === "redis") return store;
+/**
+ * The bounds that the store's URL leaves open, or that were set in a higher layer than it.
+ * @param only it is the only store: of several, the settings bound what is in memory
+ */
+export function withBounds(store: StoreTarget, settings: Settings, from: Source, only: boolean): StoreTarget {
+  if (store.kind === "redis" || !(only || store.kind === "memory")) return store;
   const bounded = { ...store };
   for (const [part, name] of [
     ["maxEntries", "maxSize"],
@@ -122,7 +127,7 @@ const FLAGS_OF: readonly (readonly [StoreTarget["kind"], readonly SettingName[]]
 const NAMING: readonly SettingName[] = ["cacheDb", "cacheDir", "redisHost", "redisPort", "redisDb"];
 
 /** A command on another database than the one that a flag names could delete the wrong entries: refuse it. */
-export function checkFlagsOfStore(input: ConfigInput, store: StoreTarget): void {
+export function checkFlagsOfStore(input: ConfigInput, stores: readonly StoreTarget[]): void {
   for (const [kind, names] of FLAGS_OF) {
     for (const name of names) {
       if (input.flags[name] === undefined) continue;
@@ -132,11 +137,11 @@ export function checkFlagsOfStore(input: ConfigInput, store: StoreTarget): void 
           hint: `Write it into the URL of --store, or use --backend ${kind} instead.`,
         });
       }
-      if (kind === store.kind) continue;
+      if (stores.some((store) => store.kind === kind)) continue;
       throw new CacheError(
         "usage",
         "conflicting-flags",
-        `${flag} is for a ${kind} store, this is a ${store.kind} store`,
+        `${flag} is for a ${kind} store, this is a ${stores.map((store) => store.kind).join(" over a ")} store`,
         {
           hint: `Leave out ${flag}, or say --backend ${kind}.`,
         },

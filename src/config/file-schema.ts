@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CacheError } from "../errors.js";
 import { SETTING_NAMES, settingSpec } from "./settings.js";
+import { joinStores } from "./store-url.js";
 
 const scalar = { text: z.string(), boolean: z.boolean(), integer: z.number() };
 const units = z.union([z.string(), z.number()]);
@@ -8,6 +9,7 @@ const units = z.union([z.string(), z.number()]);
 const values = Object.fromEntries(
   SETTING_NAMES.filter((name) => !settingSpec(name).secret && name !== "askPassword").map((name) => {
     const spec = settingSpec(name);
+    if (spec.several) return [name, z.union([z.string(), z.array(z.string()).min(1)]).optional()];
     if (spec.kind === "choice") return [name, z.enum([...(spec.choices ?? [])]).optional()];
     if (spec.kind === "text" || spec.kind === "boolean" || spec.kind === "integer")
       return [name, scalar[spec.kind].optional()];
@@ -42,7 +44,7 @@ export function checkConfigFile(json: unknown, path: string): Values & { profile
     });
   }
   const { $schema: _, ...rest } = result.data;
-  const checked = nullToNone(rest) as ReturnType<typeof checkConfigFile>;
+  const checked = plain(rest) as ReturnType<typeof checkConfigFile>;
   checkOneStore(checked, path);
   for (const [name, section] of Object.entries(checked.profiles ?? {}))
     checkOneStore(section, `${path} (profile ${name})`);
@@ -65,7 +67,8 @@ function expectation(path: readonly PropertyKey[]): string {
     return path.length === 1 ? "an object of profiles" : "an object of settings";
   const name = SETTING_NAMES.find((known) => known === last);
   if (name === undefined) return EXPECTED.text;
-  const { kind, choices } = settingSpec(name);
+  const { kind, choices, several } = settingSpec(name);
+  if (several) return "text in quotes, or a list of it";
   return kind === "choice" ? `one of ${choices?.join(", ")}` : EXPECTED[kind];
 }
 
@@ -85,9 +88,10 @@ function unknownName(place: string, key: string): string {
   return near ? `${at}: write it ${near}` : `${at} is not a setting`;
 }
 
-/** `"cacheTtl": null` says the same as `"none"`. */
-function nullToNone(value: unknown): unknown {
+/** `"cacheTtl": null` says the same as `"none"`, and a list of stores the same as their URLs in one text. */
+function plain(value: unknown): unknown {
   if (value === null) return "none";
   if (typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, nullToNone(inner)]));
+  if (Array.isArray(value)) return joinStores(value.map(String));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 }

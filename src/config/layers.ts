@@ -1,6 +1,6 @@
 import type { ConfigFile, FileSearch } from "./files.js";
 import type { SettingName, SettingValue } from "./settings.js";
-import type { StoreTarget } from "./store-url.js";
+import type { RedisTarget, StoreTarget } from "./store-url.js";
 
 export type Layer = "default" | "user" | "project" | "environment" | "flag";
 
@@ -41,12 +41,15 @@ export interface AddressPart {
   name?: SettingName;
 }
 
-/** The store, and the settings that are in force with it. */
+/** The stores, and the settings that are in force with them. */
 export interface Chosen {
   source: Source;
   settings: Settings;
-  store: StoreTarget;
-  /** Where the store's URL stands, if one names it. */
+  /** All stores, fastest first. */
+  stores: readonly StoreTarget[];
+  /** The one of them that user, password and TLS files are for; absent where there is none, or more than one. */
+  redis?: RedisTarget;
+  /** Where the server's URL stands, if one names it. */
   url?: Source;
   /** All that makes up the address of a server and the trust in it; empty for a store on this machine's disk. */
   address: readonly AddressPart[];

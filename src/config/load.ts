@@ -14,13 +14,19 @@ import {
   type SettingValue,
   settingSpec,
 } from "./settings.js";
-import { parseStoreUrl, redactUrl, resolvePath, type StoreTarget } from "./store-url.js";
+import { parseStoreUrl, redactUrl, resolvePath, type StoreTarget, splitStores } from "./store-url.js";
+import { checkDistinct, findTier, nameTiers, parseStores, type Tier } from "./tiers.js";
 
-/** Everything resolved: units parsed, paths absolute, one store. Frozen. */
+/** Everything resolved: units parsed, paths absolute. Frozen. */
 export interface ResolvedConfig {
   settings: Readonly<Record<SettingName, Setting | undefined>>;
+  /** What is worked on, fastest first: every tier, or the one that was asked for. */
+  tiers: readonly Tier[];
+  /** The last of them: the one that is the truth. */
   store: StoreTarget;
   storeSource: Source;
+  /** The store to go on with while that one is away. */
+  fallback: StoreTarget | undefined;
   /** Raw prefix of every key: `--redis-key-prefix` and the namespace with its `:`. */
   keyPrefix: string;
   /** Milliseconds, null = never. */
@@ -39,23 +45,47 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const found = await findConfigFiles(input, (warning) => warnings.push(warning));
   const chosen = chooseStore(input, collect(input, found), (warning) => warnings.push(warning));
   const { settings } = chosen;
-  const store = withBounds(chosen.store, settings, chosen.source);
-  checkFlagsOfStore(input, store);
+  const stores = chosen.stores.map((one, _, all) => withBounds(one, settings, chosen.source, all.length === 1));
+  checkFlagsOfStore(input, stores);
   const password = await readPassword(input, chosen, warnings);
-  const prefix = store.kind === "redis" ? String(settings.redisKeyPrefix?.value ?? "") : "";
+  const tiers = tiersOf(stores, settings.tier);
+  const store = lowest(tiers);
+  const prefix = stores.some(({ kind }) => kind === "redis") ? String(settings.redisKeyPrefix?.value ?? "") : "";
   const namespace = String(settings.namespace?.value ?? "");
   const ttl =
     store.ttl !== undefined && !outranks(settings.cacheTtl, chosen.source) ? store.ttl : settings.cacheTtl?.value;
   return Object.freeze({
     settings,
+    tiers,
     store,
     storeSource: chosen.source,
+    fallback: settings.fallback && fallbackOf(settings.fallback, stores, input),
     keyPrefix: checkNamespace(prefix + (namespace === "" || namespace.endsWith(":") ? namespace : `${namespace}:`)),
     defaultTtl: typeof ttl === "number" ? ttl : null,
     password,
     files: found,
     warnings,
   });
+}
+
+function tiersOf(stores: readonly StoreTarget[], asked: Setting | undefined): readonly Tier[] {
+  const tiers = nameTiers(stores);
+  return asked === undefined ? tiers : [findTier(tiers, String(asked.value), asked.source.where)];
+}
+
+function lowest(tiers: readonly Tier[]): StoreTarget {
+  const last = tiers.at(-1);
+  if (last === undefined) throw new CacheError("usage", "invalid-store", "no store is named");
+  return last.store;
+}
+
+/** @throws CacheError `store-twice` for a fallback that is one of the stores itself */
+function fallbackOf(setting: Setting, stores: readonly StoreTarget[], input: ConfigInput): StoreTarget {
+  const { source } = setting;
+  const base = source.file?.folder ?? input.cwd;
+  const fallback = parseStoreUrl(String(setting.value), source.where, base, homeOf(input.env));
+  checkDistinct([...stores, fallback], source.where);
+  return fallback;
 }
 
 function collect(input: ConfigInput, files: readonly ConfigFile[]): Settings {
@@ -131,7 +161,8 @@ export function checkConfigValues(file: ConfigFile, env: ConfigInput["env"]): vo
       if (raw === undefined) continue;
       const where = `${file.path}${at}: ${name}`;
       const value = parseSetting(settingSpec(name), String(raw), where);
-      if (name === "store") parseStoreUrl(String(value), where, file.folder, homeOf(env));
+      if (name === "store") parseStores(String(value), where, file.folder, homeOf(env));
+      if (name === "fallback") parseStoreUrl(String(value), where, file.folder, homeOf(env));
       if (name === "profile" && !Object.hasOwn(file.profiles, String(value))) {
         throw new CacheError("usage", "unknown-profile", `${where}: there is no profile "${value}"`, {
           hint: `Profiles in it: ${Object.keys(file.profiles).join(", ") || "none"}.`,
@@ -153,5 +184,5 @@ export function showSetting(name: SettingName, value: SettingValue): string {
   if (value === null) return "none";
   if (typeof value === "number" && (kind === "ttl" || kind === "duration")) return formatDuration(value);
   if (typeof value === "number" && kind === "size") return formatSize(value);
-  return redactUrl(String(value));
+  return name === "store" ? splitStores(String(value)).map(redactUrl).join(" ") : redactUrl(String(value));
 }

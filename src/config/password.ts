@@ -2,7 +2,8 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { isAbsolute, relative, sep } from "node:path";
 import { CacheError, codeOf } from "../errors.js";
 import type { WarningEvent } from "../events.js";
-import { type AddressPart, type Chosen, type ConfigInput, RANK, type Source } from "./layers.js";
+import { type AddressPart, type Chosen, type ConfigInput, RANK, type Settings, type Source } from "./layers.js";
+import { parseRedisUrl } from "./redis-url.js";
 import { environmentNames, settingSpec } from "./settings.js";
 
 /**
@@ -11,11 +12,13 @@ import { environmentNames, settingSpec } from "./settings.js";
  */
 export async function readPassword(
   input: ConfigInput,
-  { settings, store, url, address }: Chosen,
+  { settings, stores, redis, url, address }: Chosen,
   warnings: WarningEvent[],
 ): Promise<string | undefined> {
-  if (store.kind !== "redis") return undefined;
-  if (url && new URL(store.url).password !== "" && url.layer !== "environment") {
+  if (stores.filter((store) => store.kind === "redis").length > 1) refuseForSeveral(settings);
+  if (redis === undefined) return undefined;
+  const parts = parseRedisUrl(redis.url, "");
+  if (url && parts.password !== "" && url.layer !== "environment") {
     warnings.push({
       type: "warning",
       code: "password-in-url",
@@ -24,7 +27,7 @@ export async function readPassword(
     });
   }
   const noInput = settings.noInput?.value === true;
-  const server = new URL(store.url).host;
+  const server = parts.hosts.join(",");
   if (settings.askPassword?.value === true && input.readSecret) return input.readSecret("prompt", noInput, server);
   const { password, passwordFile } = settings;
   const secret =
@@ -58,6 +61,20 @@ export async function readPassword(
     return undefined;
   }
   return readPasswordFile(path, warnings);
+}
+
+/** One password can't be right for several servers, and each would get to see it. */
+function refuseForSeveral({ password, passwordFile, askPassword }: Settings): void {
+  const setting = password ?? passwordFile ?? (askPassword?.value === true ? askPassword : undefined);
+  if (!setting) return;
+  throw new CacheError(
+    "usage",
+    "ambiguous-password",
+    `${setting.source.where} is for one Redis server, here are several`,
+    {
+      hint: "Write each server's password into its own URL, in the environment or a config file of yours.",
+    },
+  );
 }
 
 /** May what was said in one place not decide where a secret of another place is sent? */

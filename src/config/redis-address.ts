@@ -11,13 +11,13 @@ import {
   type Settings,
   type Source,
 } from "./layers.js";
+import { parseRedisUrl } from "./redis-url.js";
 import { hostInUrl, parseSetting, SETTING_NAMES, settingSpec } from "./settings.js";
-import { parseStoreUrl, type StoreTarget } from "./store-url.js";
+import { parseStoreUrl, type RedisTarget } from "./store-url.js";
 
 const DEFAULT_PORT = "6379";
 
-type RedisTarget = Extract<StoreTarget, { kind: "redis" }>;
-type RedisChoice = Chosen & { store: RedisTarget };
+type RedisChoice = Chosen & { redis: RedisTarget };
 
 /**
  * A Redis server that no store URL names: from `REDIS_URL`, or from host, port and database. User and password of `REDIS_URL` are for the
@@ -27,7 +27,7 @@ export function redisByParts(input: ConfigInput, typed: Settings, source: Source
   const settings = withCompatible(input, typed);
   const text = input.env.REDIS_URL || undefined;
   const store = parseStoreUrl(text ?? "redis://127.0.0.1:6379", "REDIS_URL", input.cwd, homeOf(input.env));
-  if (store.kind !== "redis") {
+  if (store.kind !== "redis" || !/^rediss?:/.test(store.url)) {
     throw new CacheError("usage", "invalid-store", "REDIS_URL is not a redis:// URL", {
       hint: "Write it like redis://HOST:6379/0.",
     });
@@ -57,10 +57,12 @@ export function redisByParts(input: ConfigInput, typed: Settings, source: Source
     parts.password = "";
   }
   const host = redisHost?.source ?? url;
+  const redis = { ...store, url: parts.href };
   return {
     source,
     settings,
-    store: { ...store, url: parts.href },
+    stores: [redis],
+    redis,
     ...(url && { url }),
     address: [
       ...(host ? [{ source: host }] : []),
@@ -114,9 +116,9 @@ const TLS_FILES = [
 export function withAccess(chosen: RedisChoice, warn: Listener): Chosen {
   const { source, url } = chosen;
   const settings = { ...chosen.settings };
-  const store = { ...chosen.store };
+  const store = { ...chosen.redis };
   const address = [...chosen.address];
-  const parts = new URL(store.url);
+  const parts = parseRedisUrl(store.url, "");
   const { redisUsername } = settings;
   if (
     redisUsername &&
@@ -144,5 +146,6 @@ export function withAccess(chosen: RedisChoice, warn: Listener): Chosen {
       address.push(...fromFiles(name, setting));
     }
   }
-  return { ...chosen, settings, store, address };
+  const stores = chosen.stores.map((one) => (one === chosen.redis ? store : one));
+  return { ...chosen, settings, stores, redis: store, address };
 }

@@ -27,6 +27,8 @@ export interface SettingSpec {
   secret?: boolean;
   /** A path: relative ones in a config file start at its folder. */
   path?: boolean;
+  /** May be given several times. */
+  several?: boolean;
   /** About one invocation, not about a cache: not listed in the settings of `info`. */
   invocation?: boolean;
 }
@@ -41,7 +43,9 @@ const SETTINGS = {
     char: "s",
     kind: "text",
     value: "URL",
-    summary: "the store: sqlite:PATH, file:DIR, redis://HOST, rediss://HOST or memory:",
+    several: true,
+    summary:
+      "the store: sqlite:PATH, file:DIR, redis://HOST, redis+sentinel://HOST/NAME, redis+cluster://HOST (rediss for TLS) or memory:; several are tiers, fastest first",
   },
   backend: {
     flag: "backend",
@@ -49,6 +53,18 @@ const SETTINGS = {
     choices: ["memory", "sqlite", "redis", "file"],
     summary:
       "the store's kind, with the flags below instead of a URL; --cache-db, --cache-dir, --redis-host, --redis-port and --redis-db imply it, and so do their CACHE_ variables",
+  },
+  tier: {
+    flag: "tier",
+    kind: "text",
+    value: "NAME",
+    summary: "one tier of several, by its kind or, where two share it, kind:index",
+  },
+  fallback: {
+    flag: "fallback",
+    kind: "text",
+    value: "URL",
+    summary: "the store to go on with while the store is away; what was missed there is made up for afterwards",
   },
   profile: {
     flag: "profile",
@@ -79,15 +95,41 @@ const SETTINGS = {
     summary: "longest wait for one answer of the store (5s)",
   },
   readOnly: { flag: "read-only", kind: "boolean", summary: "refuse every write before it reaches the store" },
+  compression: {
+    flag: "compression",
+    kind: "choice",
+    choices: ["none", "gzip", "brotli", "zstd"],
+    fallback: "none",
+    summary: "how values are compressed that shrink by it; others can't read them as they are then",
+  },
+  compressionThreshold: {
+    flag: "compression-threshold",
+    kind: "size",
+    fallback: "512",
+    summary: "values below this size are not compressed",
+  },
+  encryptionKeyFile: {
+    flag: "encryption-key-file",
+    kind: "text",
+    value: "FILE",
+    path: true,
+    summary:
+      "file with the keys that values are encrypted with, a line each: ID:BASE64 of 32 bytes, the first for new values",
+  },
   cacheDb: { flag: "cache-db", kind: "text", value: "FILE", path: true, summary: "file of the SQLite store" },
   cacheDir: { flag: "cache-dir", kind: "text", value: "FOLDER", path: true, summary: "folder of the file store" },
   maxSize: {
     flag: "max-size",
     kind: "integer",
     min: 1,
-    summary: "entries at most (sqlite, file, memory)",
+    summary: "entries at most (sqlite, file, memory; of several tiers: memory)",
   },
-  maxBytes: { flag: "max-bytes", kind: "size", min: 1, summary: "bytes of values at most (sqlite, file, memory)" },
+  maxBytes: {
+    flag: "max-bytes",
+    kind: "size",
+    min: 1,
+    summary: "bytes of values at most (sqlite, file, memory; of several tiers: memory)",
+  },
   cleanupInterval: {
     flag: "cleanup-interval",
     kind: "duration",

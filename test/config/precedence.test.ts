@@ -17,6 +17,8 @@ interface Sample {
 function sampleOf(name: SettingName, base: string): Sample {
   const { kind, path, choices } = settingSpec(name);
   if (name === "store") return { texts: ["sqlite:/a", "sqlite:/b"], values: ["sqlite:/a", "sqlite:/b"] };
+  if (name === "fallback") return { texts: ["file:/a", "file:/b"], values: ["file:/a", "file:/b"] };
+  if (name === "tier") return { texts: ["sqlite", "file"], values: ["sqlite", "file"] };
   if (name === "profile") return { texts: ["one", "two"], values: ["one", "two"] };
   if (path) return { texts: ["one", "/two"], values: [`${base}/one`, "/two"] };
   switch (kind) {
@@ -48,6 +50,7 @@ function inFile(name: SettingName, text: string): string | number | boolean {
 function beside(name: SettingName): Partial<Record<SettingName, string>> {
   if (name.startsWith("redis")) return { backend: "redis" };
   if (name === "cacheDir") return { backend: "file" };
+  if (name === "tier") return { store: "sqlite:/a\nfile:/b" };
   return {};
 }
 
@@ -77,7 +80,11 @@ describe("every setting", () => {
     expect(variables).toContain(`CACHE_${settingSpec(name).flag.toUpperCase().replaceAll("-", "_")}`);
     for (const variable of variables) {
       for (const [i, text] of texts.entries()) {
-        const { settings } = await home.load({ env: { [variable]: text }, readSecret: async () => "" });
+        const { settings } = await home.load({
+          flags: beside(name),
+          env: { [variable]: text },
+          readSecret: async () => "",
+        });
         expect(settings[name]).toEqual({ value: values[i], source: { layer: "environment", where: variable } });
       }
       // An empty variable says nothing.
@@ -90,7 +97,7 @@ describe("every setting", () => {
     const { texts, values } = sampleOf(name, home.project);
     for (const [i, text] of texts.entries()) {
       const path = home.projectFile({ profiles, [name]: inFile(name, text) });
-      const { settings } = await home.load();
+      const { settings } = await home.load({ flags: name === "tier" ? beside(name) : {} });
       expect(settings[name]).toMatchObject({ value: values[i], source: { layer: "project", where: path } });
     }
   });

@@ -232,3 +232,83 @@ describe("Redis by its parts", () => {
     expect((await ask({ REDIS_URL: "sqlite:x" })).message).toContain("REDIS_URL");
   });
 });
+
+describe("tiers", () => {
+  const stores = (url: string) => ["memory:?ttl=1m", url, "file:/f"].join("\n");
+
+  it("are several stores, fastest first, each with its options; the last is the truth", async () => {
+    const { tiers, store, defaultTtl } = await new Home().load({ flags: { store: stores("redis://h:1/2?ttl=10m") } });
+    expect(tiers).toEqual([
+      { name: "memory", store: { kind: "memory", ttl: 60_000 } },
+      { name: "redis", store: { kind: "redis", url: "redis://h:1/2", ttl: 600_000 } },
+      { name: "file", store: { kind: "file", path: "/f" } },
+    ]);
+    expect([store, defaultTtl]).toEqual([{ kind: "file", path: "/f" }, 3_600_000]);
+  });
+
+  it("come from a variable in one text, and from a config file as a list", async () => {
+    const home = new Home();
+    const names = async (input: Parameters<Home["load"]>[0]) =>
+      (await home.load(input)).tiers.map(({ name, store }) => [name, "path" in store ? store.path : ""]);
+    expect(await names({ env: { CACHE_STORE: "memory: sqlite:/my dir/a.db  sqlite:/b" } })).toEqual([
+      ["memory", ""],
+      ["sqlite:0", "/my dir/a.db"],
+      ["sqlite:1", "/b"],
+    ]);
+    home.projectFile({ store: ["memory:", "sqlite:c.db"], profiles: { p: { store: "file:d" } } });
+    expect(await names({})).toEqual([
+      ["memory", ""],
+      ["sqlite", `${home.project}/c.db`],
+    ]);
+    expect(await names({ flags: { profile: "p" } })).toEqual([["file", `${home.project}/d`]]);
+    home.projectFile({ store: [] });
+    expect((await home.refusal()).message).toContain("store: must be text in quotes, or a list of it");
+  });
+
+  it("one of them by its name", async () => {
+    const { tiers, store } = await new Home().load({ flags: { store: stores("redis://h"), tier: "redis" } });
+    expect([tiers.map(({ name }) => name), store.kind]).toEqual([["redis"], "redis"]);
+    const error = await new Home().refusal({ flags: { store: stores("redis://h"), tier: "sqlite" } });
+    expect([error.code, error.hint]).toEqual(["unknown-tier", "Tiers here: memory, redis, file."]);
+  });
+
+  it.each([
+    ["sqlite:/a\nsqlite:/b/../a", "store-twice"],
+    ["memory:\nmemory:?maxEntries=5", "store-twice"],
+    ["redis://h\nredis://u:p@h:6379/0?ttl=1m", "store-twice"],
+    ["redis+cluster://h1,h2\nredis+cluster://h2,h1", "store-twice"],
+    ["memory:\nwhat:x", "invalid-store"],
+  ])("%j is refused: %s", async (store, code) => {
+    expect((await new Home().refusal({ flags: { store } })).code).toBe(code);
+  });
+
+  it("get the password and the TLS files of the one Redis server among them", async () => {
+    const home = new Home();
+    const flags = { store: stores("rediss://h"), password: "pw", redisCa: "ca.pem" };
+    const { tiers, password } = await home.load({ flags });
+    expect([tiers[1]?.store, password]).toMatchObject([{ ca: `${home.project}/ca.pem` }, "pw"]);
+    const error = await home.refusal({ flags: { store: "redis://h1\nredis://h2", password: "pw" } });
+    expect([error.kind, error.code]).toEqual(["usage", "ambiguous-password"]);
+  });
+
+  it("are bounded by the settings where they lie in memory alone", async () => {
+    const { tiers } = await new Home().load({ flags: { store: "memory:\nsqlite:/a", maxSize: "5" } });
+    expect(tiers.map(({ store }) => store)).toEqual([
+      { kind: "memory", maxEntries: 5 },
+      { kind: "sqlite", path: "/a" },
+    ]);
+  });
+});
+
+describe("a fallback", () => {
+  it("is another store, its path beginning where it was named", async () => {
+    const home = new Home();
+    expect((await home.load({ flags: { fallback: "file:f" } })).fallback).toEqual({
+      kind: "file",
+      path: `${home.project}/f`,
+    });
+    expect((await home.load()).fallback).toBeUndefined();
+    const error = await home.refusal({ flags: { store: "sqlite:/a", fallback: "sqlite:/a" } });
+    expect(error.code).toBe("store-twice");
+  });
+});

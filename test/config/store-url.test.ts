@@ -35,6 +35,13 @@ describe("store URLs", () => {
     ["redis://h:7000/3", { kind: "redis", url: "redis://h:7000/3" }],
     ["redis://u:p%2F@h:7000/3?ttl=1m", { kind: "redis", url: "redis://u:p%2F@h:7000/3", ttl: 60_000 }],
     ["redis://[::1]:7000", { kind: "redis", url: "redis://[::1]:7000" }],
+    ["redis+cluster://h1:7000,[::1]:7001", { kind: "redis", url: "redis+cluster://h1:7000,[::1]:7001" }],
+    ["rediss+cluster://u:p@h1,h2/0?ttl=1m", { kind: "redis", url: "rediss+cluster://u:p@h1,h2/0", ttl: 60_000 }],
+    ["redis+sentinel://h1:1,h2:2/primary", { kind: "redis", url: "redis+sentinel://h1:1,h2:2/primary" }],
+    [
+      "rediss+sentinel://:p@h1/primary/3?ca=ca.pem",
+      { kind: "redis", url: "rediss+sentinel://:p@h1/primary/3", ca: "/base/ca.pem" },
+    ],
     [
       "rediss://h/0?ca=ca.pem&cert=/c.pem&key=~/k.pem",
       { kind: "redis", url: "rediss://h/0", ca: "/base/ca.pem", cert: "/c.pem", key: "/home/me/k.pem" },
@@ -53,7 +60,14 @@ describe("store URLs", () => {
     ["memory:x", "takes no path"],
     ["mongodb://h", '"mongodb:" is not a kind of store'],
     ["http://h", "not supported by this version"],
-    ["redis+cluster://h", "not supported by this version"],
+    ["redis://h1,h2", "names more than one host"],
+    ["redis+sentinel://h", "names no primary"],
+    ["redis+sentinel://h/", "names no primary"],
+    ["redis+sentinel://h/name/x", "number of a Redis database"],
+    ["redis+sentinel://h1,,h2/name", "names no host"],
+    ["redis+cluster://h/1", "no database but 0"],
+    ["redis+cluster://h:port", "is not a Redis URL"],
+    ["redis+cluster:", "names no host"],
     ["redis:", "names no host"],
     ["redis:///0", "names no host"],
     ["redis://h:port", "is not a Redis URL"],
@@ -84,7 +98,10 @@ describe("store URLs", () => {
   });
 
   it("throws nothing but its own error, whatever the text", () => {
-    const scheme = fc.constantFrom("sqlite:", "file:", "redis://", "rediss://", "memory:", "http://", "");
+    const scheme = fc.constantFrom(
+      ..."sqlite: file: redis:// rediss:// redis+sentinel:// redis+cluster:// memory: http://".split(" "),
+      "",
+    );
     fc.assert(
       fc.property(scheme, fc.string({ unit: "binary" }), (start, rest) => {
         try {
