@@ -40,6 +40,12 @@ export class CacheError extends Error {
   }
 }
 
+/** A call that its signal has ended: the reason given, if that is an error of ours. */
+export function abortedBy(signal: AbortSignal | undefined): CacheError {
+  if (signal?.reason instanceof CacheError) return signal.reason;
+  return new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal?.reason, retryable: false });
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

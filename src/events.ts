@@ -7,6 +7,18 @@ export interface WarningEvent {
   hint?: string;
 }
 
-export type CacheEvent = WarningEvent;
+/** A store began to fail, is tried again or answers again; or what stands in for it took over or gave back. */
+export interface StoreEvent {
+  type: "store";
+  code: "breaker-open" | "breaker-half-open" | "breaker-closed" | "fallback-on" | "fallback-off";
+  /** The store, for people, without secrets. */
+  store: string;
+  message: string;
+  hint?: string;
+}
+
+export type CacheEvent = WarningEvent | StoreEvent;
 
 export type Listener = (event: CacheEvent) => void;
+
+export type WarningListener = (event: WarningEvent) => void;

@@ -39,6 +39,11 @@ export interface Call {
 export interface WriteCall extends Call {
   /** Who changes it, as the log is to name it: a follower knows its own changes by it. Default: a name of this backend's own. */
   origin?: string;
+  /**
+   * Called when the store is away and the change was noted down, to be made as soon as it is back: the answer of the call is then about what stands in
+   * for the store.
+   */
+  onPending?: () => void;
 }
 
 export interface ReadOptions extends Call {
@@ -110,6 +115,8 @@ export interface DeleteReport {
   complete: boolean;
   /** Where to go on, if not complete. */
   cursor?: string;
+  /** The store is away: the deletion was noted down and is made before the store is trusted again. Never `complete`, and the counts are of what stands in for it. */
+  pending?: true;
 }
 
 /** An entry in a listing; what was not asked for may be absent. */
@@ -172,6 +179,39 @@ export interface BackendInfo {
   facts: Record<string, string | number | boolean>;
   /** Sentences about settings of the store that will surprise. */
   warnings: string[];
+  /** How the store has failed and recovered in this process, where that is watched. */
+  resilience?: ResilienceInfo;
+}
+
+export interface ResilienceInfo {
+  breaker: "closed" | "open" | "half-open" | "off";
+  /** Times the breaker opened. */
+  trips: number;
+  /** Attempts that the store failed, timeouts among them. */
+  failures: number;
+  /** Attempts after the first of a call. */
+  retries: number;
+  /** Calls whose deadline passed. */
+  timeouts: number;
+  /** The last of the failures; `at` in epoch milliseconds. */
+  lastError?: { code: string; message: string; at: number };
+  /** The last attempt was answered; false before the first. */
+  connected: boolean;
+  fallback?: FallbackInfo;
+}
+
+export interface FallbackInfo {
+  /** It stands in for the store just now. */
+  active: boolean;
+  /** Reads of a key that it answered with an entry, and without. */
+  hits: number;
+  misses: number;
+  /** Writes that it took. */
+  writes: number;
+  /** Changes noted down for the store. */
+  pending: number;
+  /** Too many were to be noted down: the whole namespace is deleted before the store is trusted. */
+  overflowed: boolean;
 }
 
 /**

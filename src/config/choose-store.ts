@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { CacheError } from "../errors.js";
-import type { Listener } from "../events.js";
+import type { WarningListener } from "../events.js";
 import { homeOf } from "./files.js";
 import { type Chosen, type ConfigInput, outranks, RANK, type Setting, type Settings, type Source } from "./layers.js";
 import { redisByParts, withAccess } from "./redis-address.js";
@@ -15,7 +15,7 @@ interface Candidate {
 }
 
 /** `-s`, then `--backend`, `CACHE_STORE`, the profile, the config files, `ENABLE_REDIS=true` wherever it is said; else SQLite. */
-export function chooseStore(input: ConfigInput, settings: Settings, warn: Listener): Chosen {
+export function chooseStore(input: ConfigInput, settings: Settings, warn: WarningListener): Chosen {
   const { store, backend, enableRedis } = settings;
   if (input.flags.store !== undefined && input.flags.backend !== undefined) {
     throw new CacheError("usage", "conflicting-flags", "--store and --backend both name the store", {

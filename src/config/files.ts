@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { CacheError, codeOf, messageOf } from "../errors.js";
-import type { Listener } from "../events.js";
+import type { WarningListener } from "../events.js";
 
 export const CONFIG_FILE_NAME = "cache.config.json";
 
@@ -30,7 +30,7 @@ export interface ConfigFile {
  * A project file that belongs to another user is ignored, with a warning.
  * @throws CacheError `invalid-config` with the place of the mistake
  */
-export async function findConfigFiles(input: FileSearch, warn: Listener): Promise<ConfigFile[]> {
+export async function findConfigFiles(input: FileSearch, warn: WarningListener): Promise<ConfigFile[]> {
   const found: ConfigFile[] = [];
   const project = projectFile(input.cwd, resolve(homeOf(input.env)));
   if (project !== undefined) {

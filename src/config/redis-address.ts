@@ -1,5 +1,5 @@
 import { CacheError } from "../errors.js";
-import type { Listener } from "../events.js";
+import type { WarningListener } from "../events.js";
 import { homeOf } from "./files.js";
 import {
   type AddressPart,
@@ -23,7 +23,7 @@ type RedisChoice = Chosen & { redis: RedisTarget };
  * A Redis server that no store URL names: from `REDIS_URL`, or from host, port and database. User and password of `REDIS_URL` are for the
  * server in it: where another host or port is in force they are left out, with a warning.
  */
-export function redisByParts(input: ConfigInput, typed: Settings, source: Source, warn: Listener): RedisChoice {
+export function redisByParts(input: ConfigInput, typed: Settings, source: Source, warn: WarningListener): RedisChoice {
   const settings = withCompatible(input, typed);
   const text = input.env.REDIS_URL || undefined;
   const store = parseStoreUrl(text ?? "redis://127.0.0.1:6379", "REDIS_URL", input.cwd, homeOf(input.env));
@@ -113,7 +113,7 @@ const TLS_FILES = [
  * User and TLS files for a server, where its URL leaves them open. Those of a project's file are only for a server that it names itself, at
  * least in part: with an authority of its own it could stand in for any other.
  */
-export function withAccess(chosen: RedisChoice, warn: Listener): Chosen {
+export function withAccess(chosen: RedisChoice, warn: WarningListener): Chosen {
   const { source, url } = chosen;
   const settings = { ...chosen.settings };
   const store = { ...chosen.redis };

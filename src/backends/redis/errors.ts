@@ -1,5 +1,7 @@
 import { CacheError, type CacheErrorOptions, codeOf, type ErrorKind, messageOf } from "../../errors.js";
 
+export { abortedBy } from "../../errors.js";
+
 interface Mapping {
   kind: ErrorKind;
   code: string;
@@ -115,12 +117,6 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
 export function clusterNodeError(target: string): CacheError {
   const { kind, code, message, hint } = clusterNode();
   return new CacheError(kind, code, `${target}: ${message}`, { hint });
-}
-
-/** A call that its signal has ended: the reason given, if that is an error of ours. */
-export function abortedBy(signal: AbortSignal | undefined): CacheError {
-  if (signal?.reason instanceof CacheError) return signal.reason;
-  return new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal?.reason, retryable: false });
 }
 
 /** The error of a store as the one of this program. Messages never hold arguments of a command, so no secret and no value. */

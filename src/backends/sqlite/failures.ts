@@ -1,4 +1,4 @@
-import { CacheError, codeOf, messageOf } from "../../errors.js";
+import { abortedBy, CacheError, codeOf, messageOf } from "../../errors.js";
 
 /** True if the bytes of the file are not what a database is made of. */
 export function isCorruption(error: unknown): boolean {
@@ -6,8 +6,9 @@ export function isCorruption(error: unknown): boolean {
   return code === "SQLITE_NOTADB" || (code?.startsWith("SQLITE_CORRUPT") ?? false);
 }
 
-/** True if another connection holds the lock that was needed. */
+/** True if another connection holds the lock that was needed; also of the `CacheError` that says so. */
 export function isBusy(error: unknown): boolean {
+  if (error instanceof CacheError) return error.cause !== undefined && isBusy(error.cause);
   const code = codeOf(error);
   return code !== undefined && (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"));
 }
@@ -78,6 +79,15 @@ export function closedError(path: string): CacheError {
   return new CacheError("usage", "closed", `the store ${path} is closed`, { hint: "Open it again to use it." });
 }
 
+/** A value that was being written was removed, since its writer gave no sign for too long, or the store was begun anew. */
+export function streamLost(key: string): CacheError {
+  return new CacheError("store", "stream-lost", "what was written so far of a streamed value is gone", {
+    key,
+    hint: "Write the value again.",
+    retryable: true,
+  });
+}
+
 export function readOnlyError(path: string): CacheError {
   return new CacheError("refused", "read-only", `the store ${path} was opened read-only`, {
     hint: "Leave out --read-only to change it.",
@@ -86,7 +96,5 @@ export function readOnlyError(path: string): CacheError {
 
 /** @throws CacheError `aborted`, or the reason of the signal where that is one */
 export function checkSignal(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  if (signal.reason instanceof CacheError) throw signal.reason;
-  throw new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
+  if (signal?.aborted) throw abortedBy(signal);
 }
