@@ -13,17 +13,17 @@ function openWith(clock: FakeClock, more: Partial<MemoryOptions> = {}): MemoryBa
 const expectSound = (...backends: MemoryBackend[]) =>
   expect(backends.flatMap((backend) => backend.contradictions())).toEqual([]);
 
-describeBackend("memory", async () => {
+async function memoryHarness(more: Partial<MemoryOptions> = {}) {
   const clock = new FakeClock();
   const opened: MemoryBackend[] = [];
   return {
     clock,
     async open(namespace = "", options = {}) {
-      const backend = openWith(clock, { namespace, ...options });
+      const backend = openWith(clock, { namespace, ...more, ...options });
       opened.push(backend);
       return backend;
     },
-    advance: (ms) => clock.advance(ms),
+    advance: (ms: number) => clock.advance(ms),
     shortTtl: 1000,
     deadlineTolerance: 0,
     validate: () => expectSound(...opened),
@@ -31,7 +31,9 @@ describeBackend("memory", async () => {
       for (const backend of opened) await backend.close();
     },
   };
-});
+}
+
+describeBackend("memory", () => memoryHarness(), { full: true });
 
 describe("memory", () => {
   /** A backend that is checked for contradictions and closed when the test is over. */

@@ -40,6 +40,11 @@ export class EntryTable {
     return this.#sequence;
   }
 
+  /** Keys in the order in which they would stay: the last ones go first. */
+  byRank(): Iterable<string> {
+    return this.#lru.keys();
+  }
+
   nextSequence(): number {
     this.#sequence += 1;
     return this.#sequence;
@@ -57,9 +62,9 @@ export class EntryTable {
 
   /** Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself. */
   put(entry: MemoryEntry): void {
-    this.#lru.set(entry.key, entry, { size: chargeOf(entry) });
+    this.#lru.set(entry.key, entry, { size: chargeOf(entry, entry.size) });
     this.#inOrder.set(entry.key, entry);
-    this.#valueBytes += entry.value.length;
+    this.#valueBytes += entry.size;
     for (const tag of entry.tags) {
       const keys = this.#byTag.get(tag);
       if (keys) keys.add(entry.key);
@@ -111,7 +116,7 @@ export class EntryTable {
   }
 
   #forget(entry: MemoryEntry, replaced: boolean): void {
-    this.#valueBytes -= entry.value.length;
+    this.#valueBytes -= entry.size;
     for (const tag of entry.tags) {
       const keys = this.#byTag.get(tag);
       keys?.delete(entry.key);
@@ -138,8 +143,8 @@ export class EntryTable {
       expect(`the entry of ${key} in lru-cache`, this.#lru.peek(key) === entry, true);
       if (entry.sequence <= last) found.push(`${key} is out of order`);
       last = entry.sequence;
-      charged += chargeOf(entry);
-      valueBytes += entry.value.length;
+      charged += chargeOf(entry, entry.size);
+      valueBytes += entry.size;
       for (const tag of entry.tags) {
         expect(`${key} under its tag ${tag}`, this.#byTag.get(tag)?.has(key) ?? false, true);
         tagged.set(tag, (tagged.get(tag) ?? 0) + 1);

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.js";
 import type { EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes } from "./copy.js";
+import { Pieces } from "./pieces.js";
 
 /** When an entry ends: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
 export interface Deadline {
@@ -53,23 +54,34 @@ export class MemoryEntry {
   readonly key: string;
   /** Rises with every new key, is kept by an overwrite: the order of scans, and what a cursor points at. */
   readonly sequence: number;
+  /** Rises with every write of the store. */
+  readonly version: number;
+  /** Empty where the value is kept in pieces. */
   readonly value: Uint8Array;
+  readonly pieces: Pieces | undefined;
   readonly tags: readonly string[];
   readonly meta: Uint8Array | undefined;
   readonly createdAt: number;
   deadline: Deadline;
   staleAt: number | undefined;
 
-  constructor(entry: NewEntry, sequence: number, deadline: Deadline, createdAt: number) {
+  constructor(entry: NewHead, body: Body, written: Written) {
     this.key = entry.key;
-    this.sequence = sequence;
+    this.sequence = written.sequence;
+    this.version = written.version;
+    this.pieces = body instanceof Pieces ? body : undefined;
     // Not from the pool: what is kept for long would hold back the memory of what is not.
-    this.value = new Uint8Array(entry.value);
+    this.value = body instanceof Pieces ? NO_BYTES : new Uint8Array(body);
     this.tags = entry.tags === undefined || entry.tags.length === 0 ? NO_TAGS : [...new Set(entry.tags)];
     this.meta = entry.meta === undefined ? undefined : new Uint8Array(entry.meta);
-    this.createdAt = createdAt;
-    this.deadline = deadline;
+    this.createdAt = written.at;
+    this.deadline = written.deadline;
     this.staleAt = entry.staleAt;
+  }
+
+  /** Bytes of the value. */
+  get size(): number {
+    return this.pieces === undefined ? this.value.length : this.pieces.size;
   }
 
   get expiresAt(): number | undefined {
@@ -78,10 +90,25 @@ export class MemoryEntry {
 }
 
 const NO_TAGS: readonly string[] = [];
+export const NO_BYTES = new Uint8Array(0);
+
+/** An entry to write without its value. */
+export type NewHead = Omit<NewEntry, "value">;
+
+/** A value as it is given: bytes that the caller keeps, or pieces that are ours already. */
+export type Body = Uint8Array | Pieces;
+
+/** What the store adds to an entry when it is written. */
+export interface Written {
+  sequence: number;
+  version: number;
+  /** Epoch milliseconds. */
+  at: number;
+  deadline: Deadline;
+}
 
 interface Chargeable {
   key: string;
-  value: Uint8Array;
   tags?: readonly string[];
   meta?: Uint8Array | undefined;
 }
@@ -90,25 +117,36 @@ interface Chargeable {
  * What an entry takes of `maxBytes`: value, meta, key and tags, a character of text as one byte. The fixed cost of an
  * entry (some 300 bytes) is what `maxEntries` bounds.
  */
-export function chargeOf(entry: Chargeable): number {
-  let bytes = entry.value.length + entry.key.length + (entry.meta?.length ?? 0);
+export function chargeOf(entry: Chargeable, size: number): number {
+  let bytes = size + entry.key.length + (entry.meta?.length ?? 0);
   if (entry.tags) for (const tag of entry.tags) bytes += tag.length;
   // lru-cache wants sizes above zero.
   return Math.max(1, bytes);
 }
 
+/** The version as it is given away. */
+export function versionOf(entry: MemoryEntry): string {
+  return String(entry.version);
+}
+
 export function storedOf(entry: MemoryEntry): Stored {
-  return { value: copyBytes(entry.value), ...headOf(entry) };
+  return { value: bytesOf(entry), ...headOf(entry) };
+}
+
+/** A copy of the whole value. */
+export function bytesOf(entry: MemoryEntry): Uint8Array {
+  return entry.pieces === undefined ? copyBytes(entry.value) : entry.pieces.joined();
 }
 
 export function infoOf(entry: MemoryEntry): EntryInfo {
   return { key: entry.key, ...headOf(entry) };
 }
 
-function headOf(entry: MemoryEntry) {
+export function headOf(entry: MemoryEntry) {
   const { expiresAt, staleAt, meta } = entry;
   return {
-    size: entry.value.length,
+    size: entry.size,
+    version: versionOf(entry),
     createdAt: entry.createdAt,
     tags: [...entry.tags],
     ...(expiresAt !== undefined && { expiresAt }),

@@ -1,29 +1,53 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { type ChangeOp, scopeOf } from "../../changes.js";
 import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
 import {
-  type Backend,
+  type AtomicStep,
   type BackendContext,
   type BackendInfo,
   type Capabilities,
+  type ChangePage,
   COUNTER_NAMES,
   type Counters,
   type DeleteOptions,
   type DeleteReport,
   type EntryInfo,
+  type EntryReader,
+  type EntryWriter,
+  type FullBackend,
+  type KeyDeletion,
+  type Lease,
+  type LeaseAnswer,
+  type LeaseOptions,
+  LISTEN_MS,
   type NewEntry,
+  type Position,
+  type RangeOptions,
   type ReadOptions,
   type ScanOptions,
   type ScanPage,
-  type SetMode,
   type SetOptions,
   type SetOutcome,
   type Stored,
   type Touch,
+  type WriteCall,
 } from "../backend.js";
-import { copyBytes } from "./copy.js";
-import { chargeOf, DeadlineClock, infoOf, MemoryEntry, storedOf } from "./entry.js";
+import { ChangeRing } from "./change-ring.js";
+import {
+  type Body,
+  bytesOf,
+  chargeOf,
+  DeadlineClock,
+  infoOf,
+  MemoryEntry,
+  type NewHead,
+  storedOf,
+  versionOf,
+} from "./entry.js";
 import { EntryTable } from "./entry-table.js";
+import { LeaseBook } from "./lease-book.js";
+import { readerOf, writerInto } from "./stream.js";
 import { Walk } from "./walk.js";
 
 export interface MemoryOptions extends BackendContext {
@@ -48,7 +72,7 @@ export function openMemory(options: MemoryOptions): MemoryBackend {
   return new MemoryBackend(options);
 }
 
-export class MemoryBackend implements Backend {
+export class MemoryBackend implements FullBackend {
   readonly name = "memory";
   readonly capabilities: Capabilities = {
     persistent: false,
@@ -63,8 +87,11 @@ export class MemoryBackend implements Backend {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #table: EntryTable;
+  readonly #log: ChangeRing;
+  readonly #leases: LeaseBook;
   readonly #counters = zeroCounters();
   readonly #sweep: NodeJS.Timeout | undefined;
+  #version = 0;
   #closed = false;
 
   constructor(options: MemoryOptions) {
@@ -75,6 +102,8 @@ export class MemoryBackend implements Backend {
     this.#table = new EntryTable(this.#maxEntries, this.#maxBytes, (entry) => {
       this.#counters[this.#deadlines.isOver(entry.deadline) ? "expirations" : "evictions"] += 1;
     });
+    this.#log = new ChangeRing(options.clock);
+    this.#leases = new LeaseBook(options.clock, this.#log);
     const sweepMs = options.sweepMs ?? 60_000;
     if (sweepMs > 0) this.#sweep = setInterval(() => void this.#removeExpired(), sweepMs).unref();
   }
@@ -96,46 +125,162 @@ export class MemoryBackend implements Backend {
 
   #readValue(key: string): Stored | undefined {
     const entry = this.#live(key, false);
-    return entry && { value: copyBytes(entry.value), size: entry.value.length };
+    return entry && { value: bytesOf(entry), size: entry.size };
   }
 
-  setMany(entries: readonly NewEntry[], options?: SetOptions): SetOutcome[] {
+  setMany(entries: readonly NewEntry[], options: SetOptions = {}): SetOutcome[] {
     this.#checkWritable();
-    const mode = options?.mode ?? "always";
-    return entries.map((entry) => this.#set(entry, mode));
+    const outcomes = entries.map((entry) => this.#set(entry, entry.value, entry.value.length, options));
+    if (outcomes.some((outcome) => outcome !== "condition")) {
+      this.#record("write", () => keysWhere(entries, (i) => outcomes[i] !== "condition"), options);
+    }
+    return outcomes;
   }
 
-  #set(given: NewEntry, mode: SetMode): SetOutcome {
+  #set(given: NewHead, body: Body, size: number, { mode = "always", since }: SetOptions): SetOutcome {
     const old = this.#live(given.key, true);
     if (mode !== "always" && (mode === "if-present") !== (old !== undefined)) return "condition";
+    if (since !== undefined && this.#log.covers({ key: given.key, tags: given.tags ?? [] }, since)) return "condition";
     const deadline = given.keepDeadline && old ? old.deadline : this.#deadlines.deadlineAt(given.expiresAt);
-    const fits = chargeOf(given) <= this.#maxBytes;
+    const fits = chargeOf(given, size) <= this.#maxBytes;
     if (!fits || this.#deadlines.isOver(deadline)) {
       // The value that was there is no longer the current one, and must not be served as if it were.
       this.#table.remove(given.key);
       return fits ? "stored" : "rejected";
     }
-    this.#table.put(
-      new MemoryEntry(given, old?.sequence ?? this.#table.nextSequence(), deadline, this.#deadlines.now()),
-    );
+    const sequence = old?.sequence ?? this.#table.nextSequence();
+    const written = { sequence, version: ++this.#version, at: this.#deadlines.now(), deadline };
+    this.#table.put(new MemoryEntry(given, body, written));
     return "stored";
   }
 
-  touchMany(changes: readonly Touch[]): boolean[] {
+  touchMany(changes: readonly Touch[], options?: WriteCall): boolean[] {
     this.#checkWritable();
-    return changes.map(({ key, expiresAt }) => {
-      const entry = this.#live(key, true);
-      if (!entry) return false;
-      entry.deadline = this.#deadlines.deadlineAt(expiresAt);
-      if (entry.staleAt !== undefined && entry.staleAt >= entry.deadline.wall) entry.staleAt = undefined;
-      if (this.#deadlines.isOver(entry.deadline)) this.#table.remove(key);
-      return true;
-    });
+    const done = changes.map((change) => this.#touch(change));
+    if (done.includes(true)) this.#record("write", () => keysWhere(changes, (i) => done[i] === true), options);
+    return done;
   }
 
-  deleteMany(keys: readonly string[]): boolean[] {
+  #touch({ key, expiresAt }: Touch): boolean {
+    const entry = this.#live(key, true);
+    if (!entry) return false;
+    entry.deadline = this.#deadlines.deadlineAt(expiresAt);
+    if (entry.staleAt !== undefined && entry.staleAt >= entry.deadline.wall) entry.staleAt = undefined;
+    if (this.#deadlines.isOver(entry.deadline)) this.#table.remove(key);
+    return true;
+  }
+
+  deleteMany(keys: readonly string[], options: KeyDeletion = {}): boolean[] {
     this.#checkWritable();
-    return keys.map((key) => this.#live(key, true) !== undefined && this.#table.remove(key));
+    const { versions } = options;
+    const deleted = keys.map((key, i) => {
+      const entry = this.#live(key, true);
+      if (entry === undefined || (versions !== undefined && versions[i] !== versionOf(entry))) return false;
+      return this.#table.remove(key);
+    });
+    // A key that is not there is deleted all the same: who is just loading it must not store what was meant to go.
+    if (versions === undefined ? keys.length > 0 : deleted.includes(true))
+      this.#record("delete", () => scopeOf(versions === undefined ? keys : keys.filter((_, i) => deleted[i])), options);
+    return deleted;
+  }
+
+  atomic(steps: readonly AtomicStep[], options?: WriteCall): void {
+    this.#checkWritable();
+    const last = new Map(steps.map((step) => ["set" in step ? step.set.key : step.delete, step]));
+    for (const step of steps) {
+      if ("set" in step && chargeOf(step.set, step.set.value.length) > this.#maxBytes) throw tooLarge(step.set.key);
+    }
+    for (const [key, step] of last) {
+      if ("set" in step) this.#set(step.set, step.set.value, step.set.value.length, {});
+      else if (this.#live(key, true)) this.#table.remove(key);
+    }
+    const op = steps.some((step) => "set" in step) ? "write" : "delete";
+    if (steps.length > 0) this.#record(op, () => scopeOf([...last.keys()]), options);
+  }
+
+  announce(op: ChangeOp, selector: Selector, options?: WriteCall): void {
+    this.#checkWritable();
+    this.#record(op, () => selector, options);
+  }
+
+  position(): Position {
+    this.#checkOpen();
+    return this.#log.position(LISTEN_MS);
+  }
+
+  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+    this.#checkOpen();
+    yield* this.#log.follow(after, signal);
+    if (!signal.aborted) this.#checkOpen();
+  }
+
+  lease(key: string, ms: number, { over }: LeaseOptions = {}): LeaseAnswer {
+    this.#checkWritable();
+    const entry = this.#live(key, true);
+    if ((entry && versionOf(entry)) !== over) return { outcome: "changed" };
+    const taken = this.#leases.take(key, ms, over);
+    return typeof taken === "number" ? { outcome: "held", waitMs: taken } : { outcome: "taken", lease: taken };
+  }
+
+  renew(lease: Lease, ms: number): boolean {
+    this.#checkWritable();
+    return this.#leases.renew(lease, ms);
+  }
+
+  release(lease: Lease): void {
+    this.#checkOpen();
+    this.#leases.release(lease);
+  }
+
+  commit(entry: NewEntry, lease: Lease, options?: WriteCall): boolean {
+    this.#checkWritable();
+    return this.#commit(entry, entry.value, entry.value.length, lease, options) === "stored";
+  }
+
+  #commit(given: NewHead, body: Body, size: number, lease: Lease, options: SetOptions = {}): SetOutcome {
+    const ours = this.#leases.release(lease);
+    const entry = this.#live(given.key, true);
+    if (!ours || given.key !== lease.key || (entry && versionOf(entry)) !== lease.over) return "condition";
+    if (this.#log.covers({ key: given.key, tags: given.tags ?? [] }, lease.since)) return "condition";
+    return this.#setAlone(given, body, size, options);
+  }
+
+  #setAlone(given: NewHead, body: Body, size: number, options: SetOptions): SetOutcome {
+    const outcome = this.#set(given, body, size, options);
+    if (outcome !== "condition") this.#record("write", () => ({ keys: [given.key] }), options);
+    return outcome;
+  }
+
+  async openRead(key: string, options: RangeOptions = {}): Promise<EntryReader | undefined> {
+    this.#checkOpen();
+    const entry = this.#live(key, options.peek ?? false);
+    return entry && readerOf(entry, options);
+  }
+
+  async openWrite(head: NewHead, options: SetOptions = {}): Promise<EntryWriter> {
+    this.#checkWritable();
+    const own = {
+      ...head,
+      ...(head.meta && { meta: new Uint8Array(head.meta) }),
+      ...(head.tags && { tags: [...head.tags] }),
+    };
+    return writerInto(
+      this.#maxBytes,
+      () => this.#checkWritable(),
+      (body, size, lease) =>
+        lease === undefined ? this.#setAlone(own, body, size, options) : this.#commit(own, body, size, lease, options),
+    );
+  }
+
+  async hottest(limit: number): Promise<string[]> {
+    this.#checkOpen();
+    const keys: string[] = [];
+    for (const key of this.#table.byRank()) {
+      if (keys.length >= limit) break;
+      const entry = this.#table.peek(key);
+      if (entry && !this.#deadlines.isOver(entry.deadline)) keys.push(key);
+    }
+    return keys;
   }
 
   async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
@@ -146,19 +291,30 @@ export class MemoryBackend implements Backend {
     const start = clock.monotonic();
     const walk = new Walk(this.#table, selector, options.cursor, this.#deadlines);
     const report: DeleteReport = { deleted: 0, softened: 0, complete: false };
+    const scope = "keys" in selector ? scopeOf(selector.keys) : selector;
+    const record = () => this.#record(options.soft ? "soften" : "delete", () => scope, options);
+    record();
     let done = 0;
     let cursor = options.cursor;
-    while (!walk.done && done < limit && !signal?.aborted) {
-      for (const entry of walk.step(Math.min(stepSize, limit - done)))
-        this.#deleteOne(entry, options.soft ?? false, report);
-      cursor = walk.cursor;
-      const before = done;
-      done = report.deleted + report.softened;
-      if (done > before) options.onProgress?.(done);
-      if (walk.done) break;
-      if (rate !== undefined) await clock.sleep(Math.max(0, start + (done / rate) * 1000 - clock.monotonic()), signal);
-      await nextTurn();
-      this.#checkOpen();
+    let turns = 0;
+    try {
+      while (!walk.done && done < limit && !signal?.aborted) {
+        for (const entry of walk.step(Math.min(stepSize, limit - done)))
+          this.#deleteOne(entry, options.soft ?? false, report);
+        cursor = walk.cursor;
+        const before = done;
+        done = report.deleted + report.softened;
+        if (done > before) options.onProgress?.(done);
+        if (walk.done) break;
+        turns += 1;
+        if (rate !== undefined)
+          await clock.sleep(Math.max(0, start + (done / rate) * 1000 - clock.monotonic()), signal);
+        await nextTurn();
+        this.#checkOpen();
+      }
+    } finally {
+      // What was read between two steps may be gone now.
+      if (turns > 0) record();
     }
     report.complete = walk.done;
     if (!report.complete && cursor !== undefined) report.cursor = cursor;
@@ -211,7 +367,7 @@ export class MemoryBackend implements Backend {
     for (const entry of this.#table.inOrder()) {
       if (this.#deadlines.isOver(entry.deadline)) continue;
       entries += 1;
-      bytes += entry.value.length;
+      bytes += entry.size;
     }
     const { charged } = this.#table.sizes;
     const facts = { policy: "lru", maxEntries: this.#maxEntries, maxBytes: this.#maxBytes, usedBytes: charged };
@@ -234,6 +390,8 @@ export class MemoryBackend implements Backend {
     this.#closed = true;
     clearInterval(this.#sweep);
     this.#table.clear();
+    this.#leases.clear();
+    this.#log.close();
   }
 
   /** Contradictions inside the store, for tests: none when all is well. */
@@ -261,6 +419,10 @@ export class MemoryBackend implements Backend {
     return undefined;
   }
 
+  #record(op: ChangeOp, selector: () => Selector, call: WriteCall | undefined): void {
+    this.#log.record(op, selector, call?.origin);
+  }
+
   #checkOpen(): void {
     if (this.#closed) {
       throw new CacheError("usage", "closed", "the memory store is closed", { hint: "Open it again to use it." });
@@ -275,6 +437,18 @@ export class MemoryBackend implements Backend {
       });
     }
   }
+}
+
+/** The keys of those items for whose index the test holds, as a selector. */
+function keysWhere(items: readonly { key: string }[], holds: (index: number) => boolean): Selector {
+  return scopeOf(items.filter((_, i) => holds(i)).map(({ key }) => key));
+}
+
+function tooLarge(key: string): CacheError {
+  return new CacheError("usage", "value-too-large", `the value of "${key}" is larger than the whole store may be`, {
+    key,
+    hint: "Raise maxBytes, or keep the value elsewhere.",
+  });
 }
 
 function zeroCounters(): Counters {

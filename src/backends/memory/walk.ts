@@ -79,7 +79,7 @@ function testOf({ expiry, ...filter }: Filter, clock: DeadlineClock): (entry: Me
   return (entry) => {
     if (clock.isOver(entry.deadline) !== (expiry === "expired")) return false;
     if (expiry === "none" && entry.expiresAt !== undefined) return false;
-    const candidate: Candidate = { key: entry.key, size: entry.value.length, tags: entry.tags };
+    const candidate: Candidate = { key: entry.key, size: entry.size, tags: entry.tags };
     return holds(candidate);
   };
 }

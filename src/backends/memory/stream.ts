@@ -1,0 +1,68 @@
+import { CacheError } from "../../errors.js";
+import type { EntryReader, EntryWriter, Lease, RangeOptions, SetOutcome } from "../backend.js";
+import { type Body, headOf, type MemoryEntry, NO_BYTES } from "./entry.js";
+import { PieceCollector, Pieces } from "./pieces.js";
+
+/** The bytes of an entry as it is now, also when it is gone later. */
+export function readerOf(entry: MemoryEntry, { start = 0, end = entry.size, signal }: RangeOptions): EntryReader {
+  const pieces = entry.pieces ?? new Pieces([entry.value]);
+  let closed = false;
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for (const piece of pieces.slices(start, end)) {
+      if (closed) return;
+      // What simply ended here would look like the end of the value.
+      if (signal?.aborted) throw aborted(signal);
+      yield piece;
+    }
+  }
+  return {
+    head: headOf(entry),
+    body: body(),
+    close: () => {
+      closed = true;
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Error {
+  if (signal.reason instanceof CacheError) return signal.reason;
+  return new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
+}
+
+/**
+ * Collects a value and hands it over at `commit`.
+ * @param most bytes that the store can hold; a longer value is not kept, and rejected
+ * @param check throws when the store can't be written to any more
+ */
+export function writerInto(
+  most: number,
+  check: () => void,
+  store: (body: Body, size: number, lease: Lease | undefined) => SetOutcome,
+): EntryWriter {
+  const collected = new PieceCollector(most);
+  let ended = false;
+  const checkUsable = () => {
+    check();
+    if (!ended) return;
+    throw new CacheError("usage", "stream-ended", "this value was committed or aborted", {
+      hint: "Open another stream to write it anew.",
+    });
+  };
+  return {
+    async write(piece) {
+      checkUsable();
+      collected.add(piece);
+    },
+    async commit(lease) {
+      checkUsable();
+      ended = true;
+      const pieces = collected.take();
+      const body = pieces.list.length > 1 ? pieces : (pieces.list[0] ?? NO_BYTES);
+      return store(body, collected.size, lease);
+    },
+    async abort() {
+      ended = true;
+      collected.drop();
+    },
+  };
+}
