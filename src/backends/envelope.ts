@@ -8,14 +8,19 @@ import { CacheError } from "../errors.js";
  * |---|---|---|
  * | 0 | 8 | magic, which is no valid UTF-8 |
  * | 8 | 1 | version, 1 |
- * | 9 | 1 | flags: 1 = has a soft deadline, 2 = has meta, 4 = the magic is escaped; the others are for compression and encryption |
+ * | 9 | 1 | flags: 1 = has a soft deadline, 2 = has meta, 4 = the magic is escaped |
  * | 10 | 2 | reserved, 0 |
  * | 12 | 4 | length of meta, big endian |
  * | 16 | 4 | CRC-32 of bytes 0 to 15 and of meta |
  * | 20 | 8 | soft deadline, epoch milliseconds as a big-endian double; outside the checksum, so that it can be rewritten in place |
  * | 28 | … | meta, then the value |
+ *
+ * Compression and encryption have a header of their own in every store, inside this one where both are needed (`transform/header.ts`); it begins with
+ * {@link TRANSFORM_MAGIC}, so that neither layer takes the other's bytes for its own.
  */
 export const MAGIC = Buffer.from([0xff, 0x63, 0x61, 0x63, 0xfe, 0x0d, 0x0a, 0xc0]);
+/** {@link MAGIC} but for its last byte. */
+export const TRANSFORM_MAGIC = Buffer.from([0xff, 0x63, 0x61, 0x63, 0xfe, 0x0d, 0x0a, 0xc1]);
 /** Bytes before meta. */
 export const HEADER_BYTES = 28;
 /** Offset of the soft deadline. */
@@ -70,9 +75,22 @@ export function wrap(entry: Wrappable): Uint8Array {
 
 /** True if the bytes may be an envelope; {@link readEnvelope} decides. */
 function startsWithMagic(bytes: Uint8Array): boolean {
-  if (bytes[0] !== MAGIC[0] || bytes.length < MAGIC.length) return false;
-  for (let i = 1; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return false;
+  return startsWith(bytes, MAGIC);
+}
+
+/** @param magic not empty */
+export function startsWith(bytes: Uint8Array, magic: Uint8Array): boolean {
+  if (bytes[0] !== magic[0] || bytes.length < magic.length) return false;
+  for (let i = 1; i < magic.length; i++) if (bytes[i] !== magic[i]) return false;
   return true;
+}
+
+/** @throws CacheError `envelope-unsupported` */
+export function refuseLaterVersion(key?: string): never {
+  throw new CacheError("serialization", "envelope-unsupported", "the value was written by a later version", {
+    ...(key !== undefined && { key }),
+    hint: "Update this program, or write the entry again.",
+  });
 }
 
 /** How many bytes from the start {@link readEnvelope} needs to see; 0 if these bytes are no envelope. */
@@ -91,11 +109,7 @@ export function readEnvelope(stored: Buffer): Envelope | undefined {
   if (headerBytes === 0 || stored.length < headerBytes) return undefined;
   if (stored.readUInt32BE(16) !== checksum(stored, headerBytes - HEADER_BYTES)) return undefined;
   const flags = stored[9] ?? 0;
-  if (stored[8] !== VERSION || (flags & ~KNOWN_FLAGS) !== 0) {
-    throw new CacheError("serialization", "envelope-unsupported", "the value was written by a later version", {
-      hint: "Update this program, or write the entry again.",
-    });
-  }
+  if (stored[8] !== VERSION || (flags & ~KNOWN_FLAGS) !== 0) refuseLaterVersion();
   const envelope: Envelope = { headerBytes };
   if (flags & FLAG_STALE) envelope.staleAt = stored.readDoubleBE(STALE_AT_OFFSET);
   if (flags & FLAG_META) envelope.meta = stored.subarray(HEADER_BYTES, headerBytes);
