@@ -8,12 +8,15 @@ import { CacheError } from "../errors.js";
  * |---|---|---|
  * | 0 | 8 | magic, which is no valid UTF-8 |
  * | 8 | 1 | version, 1 |
- * | 9 | 1 | flags: 1 = has a soft deadline, 2 = has meta, 4 = the magic is escaped |
+ * | 9 | 1 | flags: 1 = has a soft deadline, 2 = has meta, 4 = the magic is escaped, 64 = a placeholder, 128 = the value lies in pieces |
  * | 10 | 2 | reserved, 0 |
  * | 12 | 4 | length of meta, big endian |
  * | 16 | 4 | CRC-32 of bytes 0 to 15 and of meta |
  * | 20 | 8 | soft deadline, epoch milliseconds as a big-endian double; outside the checksum, so that it can be rewritten in place |
  * | 28 | … | meta, then the value |
+ *
+ * A placeholder stands for an entry that somebody is loading: to readers there is none. Of a value in pieces these bytes say where they are. Both belong to the
+ * one backend that writes them.
  *
  * Compression and encryption have a header of their own in every store, inside this one where both are needed (`transform/header.ts`); it begins with
  * {@link TRANSFORM_MAGIC}, so that neither layer takes the other's bytes for its own.
@@ -32,11 +35,17 @@ const VERSION = 1;
 const FLAG_STALE = 1;
 const FLAG_META = 2;
 const FLAG_ESCAPED = 4;
-const KNOWN_FLAGS = FLAG_STALE | FLAG_META | FLAG_ESCAPED;
+const FLAG_PLACEHOLDER = 64;
+const FLAG_PIECES = 128;
+const KNOWN_FLAGS = FLAG_STALE | FLAG_META | FLAG_ESCAPED | FLAG_PLACEHOLDER | FLAG_PIECES;
 
 export interface Envelope {
   staleAt?: number;
   meta?: Uint8Array;
+  /** There is no entry; the value names who is loading one. */
+  placeholder?: true;
+  /** The value says where the pieces of the real one are. */
+  pieces?: true;
   /** Bytes before the value. */
   headerBytes: number;
 }
@@ -45,6 +54,8 @@ export interface Wrappable {
   value: Uint8Array;
   staleAt?: number;
   meta?: Uint8Array;
+  /** The value is none, see {@link Envelope}. */
+  kind?: "placeholder" | "pieces";
 }
 
 /**
@@ -52,8 +63,9 @@ export interface Wrappable {
  * @throws CacheError `meta-too-large`
  */
 export function wrap(entry: Wrappable): Uint8Array {
+  const { kind } = entry;
   const escaped = startsWithMagic(entry.value);
-  if (entry.staleAt === undefined && entry.meta === undefined && !escaped) return entry.value;
+  if (entry.staleAt === undefined && entry.meta === undefined && !escaped && kind === undefined) return entry.value;
   const metaBytes = entry.meta?.length ?? 0;
   if (metaBytes > MAX_META_BYTES) {
     throw new CacheError("usage", "meta-too-large", `meta of ${metaBytes} bytes is more than ${MAX_META_BYTES}`);
@@ -64,7 +76,8 @@ export function wrap(entry: Wrappable): Uint8Array {
   out[9] =
     (entry.staleAt === undefined ? 0 : FLAG_STALE) |
     (entry.meta === undefined ? 0 : FLAG_META) |
-    (escaped ? FLAG_ESCAPED : 0);
+    (escaped ? FLAG_ESCAPED : 0) |
+    (kind === "placeholder" ? FLAG_PLACEHOLDER : kind === "pieces" ? FLAG_PIECES : 0);
   out.writeUInt32BE(metaBytes, 12);
   if (entry.meta) out.set(entry.meta, HEADER_BYTES);
   out.writeUInt32BE(checksum(out, metaBytes), 16);
@@ -113,6 +126,8 @@ export function readEnvelope(stored: Buffer): Envelope | undefined {
   const envelope: Envelope = { headerBytes };
   if (flags & FLAG_STALE) envelope.staleAt = stored.readDoubleBE(STALE_AT_OFFSET);
   if (flags & FLAG_META) envelope.meta = stored.subarray(HEADER_BYTES, headerBytes);
+  if (flags & FLAG_PLACEHOLDER) envelope.placeholder = true;
+  if (flags & FLAG_PIECES) envelope.pieces = true;
   return envelope;
 }
 
