@@ -3,6 +3,9 @@ import { keyFromBytes, keyToBytes } from "../../key.js";
 /** Marks what this program keeps for itself. User keys never hold NUL, so none can look like it. */
 const MARKER = "\0cachectl:";
 
+/** Set: the namespaces whose logs somebody listens to. One for the whole store, for a namespace is but a prefix: what happens in one may concern another. */
+export const LISTENERS = `${MARKER}listeners`;
+
 const NUL = 0;
 const MARKER_BYTES = Buffer.from(MARKER);
 
@@ -17,12 +20,18 @@ export class Names {
   readonly internal: string;
   /** Sorted set: every tag in use, by the expiry of its last entry. Where it is absent, nothing here is tagged. */
   readonly registry: string;
+  /** Stream: what changed, kept while somebody listens. */
+  readonly log: string;
+  /** Where it is absent, no string of the namespace is a placeholder or the list of a value's pieces. */
+  readonly marks: string;
 
   constructor(namespace: string) {
     this.#namespace = namespace;
     this.#namespaceBytes = Buffer.from(namespace);
     this.internal = `${namespace}${MARKER}`;
     this.registry = `${this.internal}tags`;
+    this.log = logOf(namespace);
+    this.marks = `${this.internal}marks`;
   }
 
   get namespace(): string {
@@ -46,21 +55,40 @@ export class Names {
    * hash tag (`a}b`, `a{}b`), which no wrapping can follow.
    */
   sidecar(key: string): RawKey {
+    return this.#beside(key, "s:", "w:");
+  }
+
+  /** Who may load an entry that is there, or a key of the empty namespace; in the slot of the entry. */
+  lease(key: string): RawKey {
+    return this.#beside(key, "l:", "m:");
+  }
+
+  /** What the names of one value's pieces begin with, all in the slot of the entry; the number of the piece follows. @param id of this write alone */
+  pieces(key: string, id: string): Buffer {
+    const name = this.#beside(key, `y:${id}:`, `x:${id}:`);
+    return Buffer.concat([typeof name === "string" ? Buffer.from(name) : name, Buffer.from(":")]);
+  }
+
+  /** A name in the slot of an entry. @param tagged kind of name where the key has a hash tag of its own @param wrapped kind where it is made one */
+  #beside(key: string, tagged: string, wrapped: string): RawKey {
     const full = this.#namespace + key;
     if (full.isWellFormed()) {
-      return hasHashTag(full) ? `${this.internal}s:${full}` : `${this.internal}w:{${full}}`;
+      return hasHashTag(full) ? `${this.internal}${tagged}${full}` : `${this.internal}${wrapped}{${full}}`;
     }
     const bytes = Buffer.concat([this.#namespaceBytes, keyToBytes(key)]);
-    const tagged = hasHashTag(bytes.toString("latin1"));
-    return tagged
-      ? Buffer.concat([Buffer.from(`${this.internal}s:`), bytes])
-      : Buffer.concat([Buffer.from(`${this.internal}w:{`), bytes, Buffer.from("}")]);
+    return hasHashTag(bytes.toString("latin1"))
+      ? Buffer.concat([Buffer.from(this.internal + tagged), bytes])
+      : Buffer.concat([Buffer.from(`${this.internal}${wrapped}{`), bytes, Buffer.from("}")]);
   }
 
   /** One of the hashes that hold the namespace's counters. */
   counters(shard: number): string {
     return `${this.internal}c:${shard}`;
   }
+}
+
+export function logOf(namespace: string): string {
+  return `${namespace}${MARKER}log`;
 }
 
 /** True for a key of this program's own, in whatever namespace. */

@@ -68,3 +68,26 @@ export function pack(values: Iterable<string | Uint8Array>): Buffer {
   for (const value of values) packer.add(value);
   return packer.finish();
 }
+
+/** The strings of a packed array; undefined for any other bytes. */
+export function unpack(bytes: Buffer): Buffer[] | undefined {
+  if (bytes.length < 5 || bytes[0] !== 0xdd) return undefined;
+  const out: Buffer[] = [];
+  let at = 5;
+  for (let left = bytes.readUInt32BE(1); left > 0; left--) {
+    const width = headerWidth(bytes[at]);
+    if (width === 0 || at + width > bytes.length) return undefined;
+    const length = width === 1 ? (bytes[at] ?? 0) & 0x1f : bytes.readUIntBE(at + 1, width - 1);
+    at += width + length;
+    if (at > bytes.length) return undefined;
+    out.push(bytes.subarray(at - length, at));
+  }
+  return out;
+}
+
+/** Bytes before a string, 0 where no string of {@link Packer} begins. */
+function headerWidth(lead: number | undefined): number {
+  if (lead === 0xda) return 3;
+  if (lead === 0xdb) return 5;
+  return lead !== undefined && lead >= 0xa0 && lead < 0xc0 ? 1 : 0;
+}

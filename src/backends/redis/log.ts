@@ -1,0 +1,200 @@
+import { randomBytes } from "node:crypto";
+import type { Change, ChangeOp } from "../../changes.js";
+import { overlap } from "../../namespace-scope.js";
+import type { Selector } from "../../selector.js";
+import { type ChangePage, LISTEN_MS, type Position } from "../backend.js";
+import type { Command, Connection, Node } from "./connection.js";
+import { isReply, mapError } from "./errors.js";
+import { BIRTH, changeOf, type Note, noteOf } from "./log-entry.js";
+import { LISTENERS, logOf } from "./names.js";
+import { asArray, asBuffer, asInteger, asText } from "./reply.js";
+import { type Store, untilAborted } from "./store.js";
+
+/** Entries that a log keeps, about: whole nodes of the stream are cut off. */
+export const LOG_ENTRIES = 10_000;
+
+/** Milliseconds after which the set of listeners goes, if nobody renews it. A namespace in it whose log is gone is passed over. */
+const LISTENERS_MS = 3_600_000;
+
+/** Milliseconds that one look waits for something new; with the way there and back well below the 300 that the contract allows. */
+const LOOK_MS = 200;
+/** Milliseconds without an answer after which a look has failed. */
+const SILENT_MS = 1500;
+/** Milliseconds after which a listener says again that it listens. */
+const RENEW_MS = LISTEN_MS / 4;
+/** Entries of one look. */
+const PAGE_ENTRIES = 500;
+
+const POSITION = /^\d{1,20}-\d{1,20}$/;
+
+/**
+ * The log of one namespace: a stream that lives while somebody listens. A position is the id of an entry, and holds as long as that entry is there: then all that came
+ * after it is there, too. Trimmed, expired, lost in a crash or in a failover, it is a gap.
+ */
+export class Log {
+  /** Names this backend's own changes. */
+  readonly origin = randomBytes(9).toString("base64url");
+  readonly #store: Store;
+  readonly #connect: (commandTimeoutMs: number) => Promise<Connection>;
+  readonly #over = new AbortController();
+  readonly #open = new Set<Connection>();
+
+  /** @param connect opens a connection of a listener's own */
+  constructor(store: Store, connect: (commandTimeoutMs: number) => Promise<Connection>) {
+    this.#store = store;
+    this.#connect = connect;
+  }
+
+  note(op: ChangeOp, selector: Selector, origin = this.origin): Note {
+    return noteOf(this.#store.names, op, selector, origin);
+  }
+
+  /** Appends a change to every log that is kept and may be concerned, by single commands. */
+  async announce({ field, text }: Note): Promise<void> {
+    const { connection, names } = this.#store;
+    const append = (log: string): Command => ["XADD", log, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, "*", field, text];
+    const [own, listeners] = await connection.pipelineRaw([
+      ["EXISTS", names.log],
+      ["SMEMBERS", LISTENERS],
+    ]);
+    if (own instanceof Error) throw mapError(own, connection.target);
+    if (own !== 0) await connection.call(append(names.log));
+    // Who may not see the set hears and tells its own namespace alone.
+    if (listeners instanceof Error) return;
+    const others = asArray(listeners)
+      .map(asText)
+      .filter((other) => other !== names.namespace && overlap(other, names.namespace));
+    await connection.pipelineRaw(others.map((other) => append(logOf(other))));
+  }
+
+  /** Work that can't be one step with its change: that is told before it and after it, also when it fails half way. */
+  async around<T>(note: Note, work: () => Promise<T>): Promise<T> {
+    await this.announce(note);
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      // What went wrong first is what is told; a log that can't be written now is a gap for its readers, or will be.
+      await this.announce(note).catch(() => undefined);
+      throw error;
+    }
+    await this.announce(note);
+    return result;
+  }
+
+  position(): Promise<Position> {
+    return this.#listen(this.#store.connection);
+  }
+
+  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+    const over = AbortSignal.any([signal, this.#over.signal]);
+    this.#store.connection.checkOpen();
+    const connection = await this.#connect(SILENT_MS);
+    this.#open.add(connection);
+    try {
+      let position = after;
+      let renewed = Number.NEGATIVE_INFINITY;
+      while (!over.aborted) {
+        const now = this.#store.clock.monotonic();
+        if (now - renewed >= RENEW_MS) {
+          await this.#listen(connection);
+          renewed = now;
+        }
+        const page = await this.#look(connection, position, over);
+        if (!page) break;
+        position = page.position;
+        yield page;
+      }
+    } finally {
+      this.#open.delete(connection);
+      await connection.close();
+    }
+    if (!signal.aborted) this.#store.connection.checkOpen();
+  }
+
+  async close(): Promise<void> {
+    this.#over.abort();
+    await Promise.all([...this.#open].map((connection) => connection.close()));
+  }
+
+  /** All changes after a position; undefined where some of them are lost. */
+  async since(position: Position): Promise<Change[] | undefined> {
+    const { connection, names } = this.#store;
+    const changes: Change[] = [];
+    for (let from = position; ; ) {
+      if (!POSITION.test(from)) return undefined;
+      const reply = await connection.call(["XRANGE", names.log, from, "+", "COUNT", PAGE_ENTRIES + 1]);
+      const [first, ...entries] = asArray(reply).map(readEntry);
+      if (first?.id !== from) return undefined;
+      if (entries.some(({ field }) => field === BIRTH)) return undefined;
+      changes.push(...this.#changesOf(entries));
+      if (entries.length < PAGE_ENTRIES) return changes;
+      from = entries.at(-1)?.id ?? from;
+    }
+  }
+
+  /** What came after a position; undefined when it is over. */
+  async #look(connection: Connection, position: Position, over: AbortSignal): Promise<ChangePage | undefined> {
+    const { log } = this.#store.names;
+    if (POSITION.test(position)) {
+      // Looked for last: if the entry is still there, nothing after it had been cut off when the others were read.
+      const read = connection.pipeline([
+        ["XREAD", "COUNT", PAGE_ENTRIES, "BLOCK", LOOK_MS, "STREAMS", log, position],
+        ["XRANGE", log, position, position],
+      ]);
+      const replies = await stoppable(read, over);
+      if (!replies) return undefined;
+      const entries = replies[0] === null ? [] : asArray(asArray(asArray(replies[0])[0])[1]).map(readEntry);
+      const intact = asArray(replies[1]).length > 0 && !entries.some(({ field }) => field === BIRTH);
+      if (intact) {
+        return { changes: this.#changesOf(entries), position: entries.at(-1)?.id ?? position, gap: false };
+      }
+    }
+    return { changes: [], position: await this.#listen(connection), gap: true };
+  }
+
+  #changesOf(entries: readonly Entry[]): Change[] {
+    return entries.flatMap(({ field, text }) => changeOf(this.#store.names, field, text) ?? []);
+  }
+
+  /** Keeps the log from now on, for {@link LISTEN_MS}. @returns its end */
+  async #listen(node: Node): Promise<Position> {
+    const { log, namespace } = this.#store.names;
+    for (;;) {
+      const left = asInteger(await node.call(["PTTL", log]));
+      if (left === -2) await node.call(["XADD", log, "*", BIRTH, ""]);
+      if (left < LISTEN_MS) await node.call(["PEXPIRE", log, LISTEN_MS]);
+      for (const reply of await node.pipelineRaw([
+        ["SADD", LISTENERS, namespace],
+        ["PEXPIRE", LISTENERS, LISTENERS_MS],
+      ])) {
+        // Who may not be in the set hears its own namespace alone.
+        if (reply instanceof Error && !isReply(reply, "NOPERM")) throw mapError(reply, node.target);
+      }
+      const [last] = asArray(await node.call(["XREVRANGE", log, "+", "-", "COUNT", 1])).map(readEntry);
+      if (last) return last.id;
+    }
+  }
+}
+
+interface Entry {
+  id: string;
+  field: string;
+  text: Buffer;
+}
+
+function readEntry(reply: unknown): Entry {
+  const [id, fields] = asArray(reply);
+  const [field, text] = asArray(fields);
+  return { id: asText(id), field: asText(field), text: asBuffer(text) };
+}
+
+/** The reply, or undefined when the signal is given first. */
+async function stoppable<T>(work: Promise<T>, over: AbortSignal): Promise<T | undefined> {
+  try {
+    return await untilAborted(work, over);
+  } catch (error) {
+    if (over.aborted) return undefined;
+    throw error;
+  }
+}
