@@ -402,6 +402,18 @@ export function readsDecoded(backend: Backend): backend is Backend & DecodedRead
   return "getDecoded" in backend;
 }
 
+/** What a backend has beside the contract, if it puts several stores together. */
+export interface TierAccess {
+  /** Fastest first. */
+  readonly tierNames: readonly string[];
+  /** One of them alone. @throws CacheError `unknown-tier` */
+  tier(name: string): FullBackend;
+}
+
+export function hasTiers(backend: Backend): backend is Backend & TierAccess {
+  return "tierNames" in backend;
+}
+
 /** A backend with all that belongs to one. */
 export type FullBackend = Backend & ChangeLog & Leasing & Streaming & Batching & Ranking;
 
