@@ -3,10 +3,12 @@ import {
   type BackendInfo,
   type CounterName,
   type Counters,
+  type DecodedReader,
   type DeleteOptions,
   type DeleteReport,
   type ForeignEntry,
   type NewEntry,
+  readsDecoded,
   readsForeign,
   type ScanOptions,
   type ScanPage,
@@ -92,12 +94,15 @@ const MAX_TAG_BYTES = 256;
 export class Cache {
   readonly clock: Clock;
   readonly #backend: Backend;
+  /** The same backend, where it keeps decoded values beside the bytes. */
+  readonly #decoded: DecodedReader | undefined;
   readonly #defaultTtl: number | null;
   readonly #readOnly: boolean;
   readonly #tally: Tally;
 
   constructor(backend: Backend, options: CacheOptions) {
     this.#backend = backend;
+    this.#decoded = readsDecoded(backend) ? backend : undefined;
     this.clock = options.clock;
     this.#defaultTtl = options.defaultTtl === undefined ? 3_600_000 : options.defaultTtl;
     this.#readOnly = options.readOnly ?? false;
@@ -123,6 +128,11 @@ export class Cache {
 
   /** The decoded value: JSON where the bytes are JSON, else text. Undefined is a miss. */
   async get(key: string, options?: ReadOptions): Promise<unknown> {
+    if (options === undefined && this.#decoded !== undefined) {
+      const value = this.#decoded.getDecoded(key, decode);
+      this.#tally.read(value !== undefined);
+      return value;
+    }
     const bytes = await this.getBytes(key, options);
     return bytes === undefined ? undefined : decode(bytes);
   }
