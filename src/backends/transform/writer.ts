@@ -23,6 +23,8 @@ export class EncryptingWriter implements EntryWriter {
   }
 
   async write(piece: Uint8Array): Promise<void> {
+    // The store says what is wrong with that.
+    if (this.#ended) return this.#inner.write(piece);
     let rest = piece;
     while (rest.length > 0) {
       if (this.#length === SEGMENT_BYTES) await this.#flush(false);
