@@ -250,11 +250,11 @@ describe("servers that refuse", () => {
     expect(info.facts).toMatchObject({ maxmemory_policy: "allkeys-lru", maxmemory: 52_428_800, role: "master" });
   });
 
-  test("a cluster node: usage, with a hint", async () => {
+  test("a node of a cluster that has no slots: connection", async () => {
     const redis = await server({ config: { "cluster-enabled": "yes" } });
     const error = await failure(open(redis.url));
-    expect(error).toMatchObject({ kind: "usage", code: "cluster-node" });
-    expect(error.hint).toContain("redis+cluster://");
+    expect(error).toMatchObject({ kind: "connection", code: "store-unreachable", retryable: true });
+    expect(error.message).toContain("cluster is down");
   });
 
   test("another type under the key: told with the key, the type survives, the others are written", async () => {

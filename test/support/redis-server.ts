@@ -22,6 +22,8 @@ export interface RedisServerOptions {
   users?: readonly RedisUser[];
   /** TLS instead of plain text, with a CA and a server certificate made for this server. */
   tls?: boolean;
+  /** A Sentinel, which holds no data. */
+  sentinel?: boolean;
   /** Directives of redis.conf, such as `{ maxmemory: "2mb", replicaof: ["127.0.0.1", "7001"] }`. */
   config?: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -78,7 +80,8 @@ async function startOn(
 ): Promise<RedisServer> {
   const conf = join(dir, "redis.conf");
   writeFileSync(conf, configText(port, dir, tls, options), { mode: 0o600 });
-  let current = await launch(conf, dir);
+  const mode = options.sentinel ? ["--sentinel"] : [];
+  let current = await launch(conf, dir, mode);
   const server: RedisServer = {
     host: "127.0.0.1",
     port,
@@ -97,7 +100,7 @@ async function startOn(
     kill: () => current.end("SIGKILL"),
     async restart() {
       await current.end("SIGKILL");
-      current = await launch(conf, dir);
+      current = await launch(conf, dir, mode);
       await checkAnswers(server);
     },
     pause: () => current.signal("SIGSTOP"),
@@ -122,9 +125,7 @@ function configText(port: number, dir: string, tls: Certificates | undefined, op
   const directives: Record<string, string | readonly string[]> = {
     bind: "127.0.0.1",
     dir,
-    save: "",
-    appendonly: "no",
-    "repl-diskless-sync-delay": "0",
+    ...(!options.sentinel && { save: "", appendonly: "no", "repl-diskless-sync-delay": "0" }),
     port: tls ? "0" : String(port),
     ...(tls && {
       "tls-port": String(port),
@@ -152,14 +153,15 @@ interface Running {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-async function launch(conf: string, dir: string): Promise<Running> {
-  const child = spawn("redis-server", [conf], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], detached: true });
+async function launch(conf: string, dir: string, mode: readonly string[]): Promise<Running> {
+  const child = spawn("redis-server", [conf, ...mode], { cwd: dir, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let log = "";
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   await new Promise<void>((resolve, reject) => {
     const hear = (chunk: Buffer) => {
       log += chunk.toString();
-      if (log.includes("Ready to accept connections")) resolve();
+      // A Sentinel says its name instead.
+      if (log.includes("Ready to accept connections") || log.includes("Sentinel ID is")) resolve();
     };
     child.stdout.on("data", hear);
     child.stderr.on("data", hear);

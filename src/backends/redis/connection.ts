@@ -6,11 +6,15 @@ import type { AddressSettings } from "./address.js";
  */
 export type Command = readonly [name: string, ...args: (string | Buffer | number)[]];
 
+export const DEFAULT_TIMEOUT_MS = 5000;
+
 export interface ConnectionSettings extends AddressSettings {
   /** Milliseconds until the server has answered for the first time, default 5,000. */
   connectTimeoutMs?: number;
   /** Milliseconds that one command may take, connecting again included; default 5,000. */
   commandTimeoutMs?: number;
+  /** Connections among which the calls take turns, 1 (default) to 20. */
+  connections?: number;
   /** When it is aborted, a server that says nothing is no longer waited for. One that answers may finish what is under way. */
   signal?: AbortSignal;
 }

@@ -83,11 +83,23 @@ const REPLIES: Readonly<Record<string, Mapping>> = {
   },
   MOVED: clusterNode(),
   ASK: clusterNode(),
-  CROSSSLOT: clusterNode(),
+  TRYAGAIN: {
+    kind: "connection",
+    code: "slots-moving",
+    message: "the cluster is moving the keys to another node",
+    hint: "Try again in a moment.",
+    retryable: true,
+  },
+  CROSSSLOT: {
+    kind: "usage",
+    code: "cross-slot",
+    message: "the keys lie on different parts of the cluster",
+    hint: "Give them a hash tag in common: {a}:1 and {a}:2.",
+  },
   CLUSTERDOWN: {
     kind: "connection",
     code: "store-unreachable",
-    message: "the cluster that this server is part of is down",
+    message: "the cluster is down",
     hint: "Try again when the cluster has recovered.",
   },
 };
@@ -112,12 +124,6 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   ETIMEDOUT: "it did not answer in time",
   EACCES: "connecting to it is not permitted",
 };
-
-/** @param target the address that was given */
-export function clusterNodeError(target: string): CacheError {
-  const { kind, code, message, hint } = clusterNode();
-  return new CacheError(kind, code, `${target}: ${message}`, { hint });
-}
 
 /** The error of a store as the one of this program. Messages never hold arguments of a command, so no secret and no value. */
 export function mapError(error: unknown, target: string, key?: string): CacheError {
@@ -151,12 +157,21 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
     const reason = UNREACHABLE[code] ?? "the connection was closed";
     return new CacheError("connection", "store-unreachable", `can't reach ${target}: ${reason}`, options);
   }
+  if (/SELECT is not allowed in cluster/i.test(message)) {
+    options.hint = "Leave out the number of the database.";
+    return new CacheError("usage", "invalid-database", `${target}: a Redis Cluster has no database but 0`, options);
+  }
   if (/DB index|invalid DB/i.test(message)) {
     options.hint = "Choose a database that the server has (16 by default, 0 to 15).";
     return new CacheError("usage", "invalid-database", `${target}: there is no such database`, options);
   }
   options.hint = "Look into the server's log, and check that it is a Redis, or speaks its protocol, from version 6 on.";
   return new CacheError("store", "store-error", `${target}: ${message}`, options);
+}
+
+/** Of the failures of several servers the one that says most: not that one is away, if another had an answer. */
+export function tellingOf(errors: readonly unknown[]): unknown {
+  return errors.find((error) => error instanceof CacheError && error.kind !== "connection") ?? errors[0];
 }
 
 /** True if the store does not let this user run scripts at all. */
@@ -180,6 +195,18 @@ export function isServerReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }
 
+/** True where a slot is on its way to another node, and the reply hangs on keys of both. */
+export function isSlotMoving(reply: unknown): boolean {
+  return reply instanceof Error && isReply(reply, "TRYAGAIN");
+}
+
+/** True for a node that can't serve just now, and says so instead of doing what it was asked. */
+export function isDown(reply: unknown): boolean {
+  return (
+    reply instanceof Error && ["CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"].includes(replyCode(reply.message))
+  );
+}
+
 export function isReply(error: unknown, code: string): boolean {
   return replyCode(messageOf(error)) === code;
 }
@@ -188,7 +215,8 @@ export function isReply(error: unknown, code: string): boolean {
 function replyCode(message: string): string {
   if (/can't (?:run this command|access at least one of the keys)|has no permissions/i.test(message)) return "NOPERM";
   if (/invalid password|invalid username-password|without any password configured/i.test(message)) return "WRONGPASS";
-  if (/non local key in a cluster|hash to the same slot/i.test(message)) return "CROSSSLOT";
+  if (/non local key in a cluster/i.test(message)) return "TRYAGAIN";
+  if (/hash to the same slot/i.test(message)) return "CROSSSLOT";
   const word = /^-?([A-Z]+) /.exec(message)?.[1];
   if (word !== undefined && word !== "ERR") return word;
   return /@user_script:.*-([A-Z]+) /.exec(message)?.[1] ?? word ?? "";
