@@ -5,7 +5,7 @@ import type { Selector } from "../selector.js";
 
 export type Awaitable<T> = T | Promise<T>;
 
-export type BackendKind = "memory" | "sqlite" | "redis" | "file";
+export type BackendKind = "memory" | "sqlite" | "redis" | "file" | "tiers";
 
 /** What is known of an entry besides its value. */
 export interface Head {
@@ -181,6 +181,21 @@ export interface BackendInfo {
   warnings: string[];
   /** How the store has failed and recovered in this process, where that is watched. */
   resilience?: ResilienceInfo;
+  /** Of each store, fastest first, where there are several. */
+  tiers?: TierInfo[];
+}
+
+/** A store as one of several. */
+export interface TierInfo extends BackendInfo {
+  name: string;
+  /** It answers reads. Always so for the lowest. */
+  inUse: boolean;
+  /** Epoch milliseconds since when reads have gone past it, because it might hold what is no longer current. */
+  bypassedSince?: number;
+  /** Milliseconds since the logs of all stores below it were last known to be read to their end. */
+  lagMs?: number;
+  /** Deletions of copies that it has not confirmed yet; what they name is read below. */
+  owed?: number;
 }
 
 export interface ResilienceInfo {
@@ -269,10 +284,12 @@ export type Position = string;
 
 /** What one look into the log found. */
 export interface ChangePage {
-  /** In order; none when there was nothing new: the page then says that the log was read to its end. */
+  /** In order; none when there was nothing new. */
   changes: Change[];
   /** After the last of them. */
   position: Position;
+  /** There may be more after it: the page is full. Absent: with this page the log was read to its end. */
+  more?: boolean;
   /** Changes after the position asked for are lost (trimmed, or the store was begun anew): anything may have changed. */
   gap: boolean;
 }
@@ -393,6 +410,7 @@ export interface Ranking {
 export interface DecodedReader {
   /**
    * What `decode` makes of the bytes of a live entry, undefined for a miss. It is kept, and given as a copy of its own to every caller.
+   * Where there are several stores it is the fastest that answers: who gets undefined asks {@link Backend.getMany}, which goes on below.
    * @param decode the same function with every call
    */
   getDecoded(key: string, decode: (bytes: Uint8Array) => unknown): unknown;
