@@ -3,6 +3,9 @@ import { type Change, type Concerned, coverage } from "./changes.js";
 /** Keys that are remembered one by one; with more, every key counts as changed. */
 const MAX_KEYS = 100_000;
 
+/** Selectors that are remembered; with more, every entry counts as changed. Where something is always under way, they would never end. */
+const MAX_SELECTORS = 1000;
+
 /**
  * What changed since something began that takes its time (a load, a copy from a lower tier, a stream): its result may be kept only if nothing
  * that concerns it changed meanwhile. Costs nothing while nothing is under way.
@@ -40,7 +43,10 @@ export class ChangeWindow {
       for (const key of selector.keys) this.#keys.set(key, this.#now);
       if (this.#keys.size > MAX_KEYS) this.recordAll();
     } else if ("all" in selector) this.recordAll();
-    else this.#selectors.push({ at: this.#now, covers: coverage(selector) });
+    else {
+      this.#selectors.push({ at: this.#now, covers: coverage(selector) });
+      if (this.#selectors.length > MAX_SELECTORS) this.recordAll();
+    }
   }
 
   /** Anything may have changed: a gap in the log, a store that was away. */
