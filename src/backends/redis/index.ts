@@ -1,3 +1,4 @@
+import type { ChangeOp } from "../../changes.js";
 import type { Selector } from "../../selector.js";
 import type {
   Backend,
@@ -5,12 +6,16 @@ import type {
   BackendInfo,
   Call,
   Capabilities,
+  ChangeLog,
+  ChangePage,
   Counters,
   DeleteOptions,
   DeleteReport,
   ForeignEntry,
   ForeignReader,
+  KeyDeletion,
   NewEntry,
+  Position,
   ReadOptions,
   ScanOptions,
   ScanPage,
@@ -18,12 +23,14 @@ import type {
   SetOutcome,
   Stored,
   Touch,
+  WriteCall,
 } from "../backend.js";
 import { connect } from "./connect.js";
 import type { Connection, ConnectionSettings } from "./connection.js";
 import { CounterStore } from "./counters.js";
 import { readForeign } from "./foreign.js";
 import { describeStore } from "./info.js";
+import { Log } from "./log.js";
 import { Names } from "./names.js";
 import { pruneTags } from "./prune.js";
 import { Reader } from "./read.js";
@@ -39,25 +46,29 @@ export interface RedisOptions extends BackendContext, ConnectionSettings {}
  * Opens one Redis server (or one that speaks its protocol, from version 6). It is connected when the promise resolves.
  * @throws CacheError of kind `usage` (address), `authentication`, `connection` or `timeout`
  */
-export async function openRedis(options: RedisOptions): Promise<Backend & ForeignReader> {
+export async function openRedis(options: RedisOptions): Promise<Backend & ChangeLog & ForeignReader> {
   const connection = await connect(options, options.clock);
   return new RedisBackend(connection, options);
 }
 
-class RedisBackend implements Backend, ForeignReader {
+class RedisBackend implements Backend, ChangeLog, ForeignReader {
   readonly name = "redis";
   readonly capabilities: Capabilities;
   readonly #store: Store;
   readonly #reader: Reader;
   readonly #writer: Writer;
+  readonly #log: Log;
   readonly #counters: CounterStore;
   readonly #readOnly: boolean;
 
-  constructor(connection: Connection, context: BackendContext) {
+  constructor(connection: Connection, context: RedisOptions) {
     const { namespace, clock, readOnly = false } = context;
     this.#store = { connection, names: new Names(namespace), scripts: new Scripts(connection), clock };
     this.#reader = new Reader(this.#store);
-    this.#writer = new Writer(this.#store);
+    this.#log = new Log(this.#store, (commandTimeoutMs) =>
+      connect({ ...context, connections: 1, commandTimeoutMs }, clock),
+    );
+    this.#writer = new Writer(this.#store, this.#log);
     this.#counters = new CounterStore(this.#store, Math.random());
     this.#readOnly = readOnly;
     this.capabilities = {
@@ -79,19 +90,19 @@ class RedisBackend implements Backend, ForeignReader {
     return this.#writer.setMany(entries, options);
   }
 
-  async touchMany(changes: readonly Touch[], options: Call = {}): Promise<boolean[]> {
+  async touchMany(changes: readonly Touch[], options: WriteCall = {}): Promise<boolean[]> {
     refuseWhenReadOnly(this.#readOnly);
     return this.#writer.touchMany(changes, options);
   }
 
-  async deleteMany(keys: readonly string[], options: Call = {}): Promise<boolean[]> {
+  async deleteMany(keys: readonly string[], options: KeyDeletion = {}): Promise<boolean[]> {
     refuseWhenReadOnly(this.#readOnly);
-    return deleteMany(this.#store, keys, options);
+    return deleteMany(this.#store, this.#log, keys, options);
   }
 
   async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
     refuseWhenReadOnly(this.#readOnly);
-    return deleteWhere(this.#store, selector, options);
+    return deleteWhere(this.#store, this.#log, selector, options);
   }
 
   scan(selector: Selector, options: ScanOptions = {}): AsyncIterable<ScanPage> {
@@ -115,6 +126,23 @@ class RedisBackend implements Backend, ForeignReader {
     return describeStore(this.#store);
   }
 
+  async announce(op: ChangeOp, selector: Selector, options: WriteCall = {}): Promise<void> {
+    refuseWhenReadOnly(this.#readOnly);
+    this.#store.connection.checkOpen();
+    await untilAborted(this.#log.announce(this.#log.note(op, selector, options.origin)), options.signal);
+  }
+
+  async position(options: Call = {}): Promise<Position> {
+    refuseWhenReadOnly(this.#readOnly);
+    this.#store.connection.checkOpen();
+    return untilAborted(this.#log.position(), options.signal);
+  }
+
+  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage> {
+    refuseWhenReadOnly(this.#readOnly);
+    return this.#log.changes(after, signal);
+  }
+
   ping(options: Call = {}): Promise<number> {
     return untilAborted(this.#store.connection.ping(), options.signal);
   }
@@ -128,7 +156,7 @@ class RedisBackend implements Backend, ForeignReader {
     return readForeign(this.#store, key, limit);
   }
 
-  close(): Promise<void> {
-    return this.#store.connection.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#log.close(), this.#store.connection.close()]);
   }
 }

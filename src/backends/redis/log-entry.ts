@@ -1,4 +1,4 @@
-import { type Change, type ChangeOp, type Concerned, coverage, scopeOf } from "../../changes.js";
+import { type Change, type ChangeOp, scopeOf } from "../../changes.js";
 import { keyFromBytes } from "../../key.js";
 import { overlap, translate } from "../../namespace-scope.js";
 import { filterOf, globPrefix, type Selector } from "../../selector.js";
@@ -7,13 +7,16 @@ import { pack, unpack } from "./pack.js";
 
 /**
  * A change as one entry of the stream has it: the field tells what its text is.
- * `k`: op, origin, namespace, then keys. `f`: op, origin, namespace, the beginning of all keys meant, tag mode or "", the selector as JSON, then its tags.
+ * `k`: op, origin, namespace, then keys. `f`: op, origin, namespace, the beginning of all keys meant, tag mode or "", the selector as JSON, then its tags. Nothing is noted of "".
  * Both are packed (pack.ts); keys and their beginning carry the namespace, so that a script can compare them whatever namespace it works for.
  */
 export interface Note {
-  field: "k" | "f";
+  field: "k" | "f" | "";
   text: Buffer;
 }
+
+/** Nothing for the log: whoever calls tells it. */
+export const SILENT: Note = { field: "", text: Buffer.alloc(0) };
 
 /** The field of an entry that begins a stream: what was before it is lost. */
 export const BIRTH = "b";
@@ -77,10 +80,4 @@ function parsed(text: Buffer | undefined): Selector {
     // Means everything.
   }
   return { all: true };
-}
-
-/** A test whether one of some changes covers an entry. */
-export function anyCovers(changes: readonly Change[]): (entry: Concerned) => boolean {
-  const tests = changes.map(({ selector }) => coverage(selector));
-  return (entry) => tests.some((test) => test(entry));
 }

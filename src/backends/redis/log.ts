@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Change, ChangeOp } from "../../changes.js";
+import { type Change, type ChangeOp, type Concerned, coverage } from "../../changes.js";
 import { overlap } from "../../namespace-scope.js";
 import type { Selector } from "../../selector.js";
 import { type ChangePage, LISTEN_MS, type Position } from "../backend.js";
@@ -8,10 +8,8 @@ import { isReply, mapError } from "./errors.js";
 import { BIRTH, changeOf, type Note, noteOf } from "./log-entry.js";
 import { LISTENERS, logOf } from "./names.js";
 import { asArray, asBuffer, asInteger, asText } from "./reply.js";
+import { LOG_ENTRIES } from "./script-parts.js";
 import { type Store, untilAborted } from "./store.js";
-
-/** Entries that a log keeps, about: whole nodes of the stream are cut off. */
-export const LOG_ENTRIES = 10_000;
 
 /** Milliseconds after which the set of listeners goes, if nobody renews it. A namespace in it whose log is gone is passed over. */
 const LISTENERS_MS = 3_600_000;
@@ -26,6 +24,13 @@ const RENEW_MS = LISTEN_MS / 4;
 const PAGE_ENTRIES = 500;
 
 const POSITION = /^\d{1,20}-\d{1,20}$/;
+/** A position that no log has ever had. */
+const LOST = "0-0";
+
+/** A position as the scripts take it, "" for none. */
+export function sinceFor(position: Position | undefined): Position {
+  return position === undefined ? "" : POSITION.test(position) ? position : LOST;
+}
 
 /**
  * The log of one namespace: a stream that lives while somebody listens. A position is the id of an entry, and holds as long as that entry is there: then all that came
@@ -45,40 +50,54 @@ export class Log {
     this.#connect = connect;
   }
 
+  /** A change as the log takes it. @param origin default {@link origin} */
   note(op: ChangeOp, selector: Selector, origin = this.origin): Note {
     return noteOf(this.#store.names, op, selector, origin);
   }
 
-  /** Appends a change to every log that is kept and may be concerned, by single commands. */
-  async announce({ field, text }: Note): Promise<void> {
+  /**
+   * Appends a change to every log that is kept and may be concerned, by single commands.
+   * @returns its id in our own log, if that is kept
+   */
+  async announce({ field, text }: Note): Promise<string | undefined> {
     const { connection, names } = this.#store;
-    const append = (log: string): Command => ["XADD", log, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, "*", field, text];
+    const append = (log: string): Command =>
+      ["XADD", log, "NOMKSTREAM", "MAXLEN", "~", LOG_ENTRIES, "*", field, text] as const;
     const [own, listeners] = await connection.pipelineRaw([
       ["EXISTS", names.log],
       ["SMEMBERS", LISTENERS],
     ]);
     if (own instanceof Error) throw mapError(own, connection.target);
-    if (own !== 0) await connection.call(append(names.log));
+    const id = own === 0 ? null : await connection.call(append(names.log));
     // Who may not see the set hears and tells its own namespace alone.
-    if (listeners instanceof Error) return;
-    const others = asArray(listeners)
-      .map(asText)
-      .filter((other) => other !== names.namespace && overlap(other, names.namespace));
-    await connection.pipelineRaw(others.map((other) => append(logOf(other))));
+    if (!(listeners instanceof Error)) {
+      const others = asArray(listeners)
+        .map(asText)
+        .filter((other) => other !== names.namespace && overlap(other, names.namespace));
+      await connection.pipelineRaw(others.map((other) => append(logOf(other))));
+    }
+    return id === null ? undefined : asText(id);
   }
 
-  /** Work that can't be one step with its change: that is told before it and after it, also when it fails half way. */
-  async around<T>(note: Note, work: () => Promise<T>): Promise<T> {
-    await this.announce(note);
+  /**
+   * Work that can't be one step with its change: that is told before it and after it, also when it fails half way.
+   * @param ids gets the places of the two in our own log
+   */
+  async around<T>(note: Note, work: () => Promise<T>, ids = new Set<string>()): Promise<T> {
+    const announce = async () => {
+      const id = await this.announce(note);
+      if (id !== undefined) ids.add(id);
+    };
+    await announce();
     let result: T;
     try {
       result = await work();
     } catch (error) {
       // What went wrong first is what is told; a log that can't be written now is a gap for its readers, or will be.
-      await this.announce(note).catch(() => undefined);
+      await announce().catch(() => undefined);
       throw error;
     }
-    await this.announce(note);
+    await announce();
     return result;
   }
 
@@ -117,18 +136,18 @@ export class Log {
     await Promise.all([...this.#open].map((connection) => connection.close()));
   }
 
-  /** All changes after a position; undefined where some of them are lost. */
-  async since(position: Position): Promise<Change[] | undefined> {
+  /** A test whether a change after a position covers an entry; where some are lost, all are covered. @param except places in the log that do not count */
+  async covers(position: Position, except: ReadonlySet<string> = new Set()): Promise<(entry: Concerned) => boolean> {
     const { connection, names } = this.#store;
-    const changes: Change[] = [];
+    const tests: ((entry: Concerned) => boolean)[] = [];
     for (let from = position; ; ) {
-      if (!POSITION.test(from)) return undefined;
+      if (!POSITION.test(from)) return () => true;
       const reply = await connection.call(["XRANGE", names.log, from, "+", "COUNT", PAGE_ENTRIES + 1]);
       const [first, ...entries] = asArray(reply).map(readEntry);
-      if (first?.id !== from) return undefined;
-      if (entries.some(({ field }) => field === BIRTH)) return undefined;
-      changes.push(...this.#changesOf(entries));
-      if (entries.length < PAGE_ENTRIES) return changes;
+      if (first?.id !== from || entries.some(({ field }) => field === BIRTH)) return () => true;
+      const changes = this.#changesOf(entries.filter(({ id }) => !except.has(id)));
+      tests.push(...changes.map(({ selector }) => coverage(selector)));
+      if (entries.length < PAGE_ENTRIES) return (entry) => tests.some((test) => test(entry));
       from = entries.at(-1)?.id ?? from;
     }
   }

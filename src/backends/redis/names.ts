@@ -31,7 +31,7 @@ export class Names {
     this.internal = `${namespace}${MARKER}`;
     this.registry = `${this.internal}tags`;
     this.log = logOf(namespace);
-    this.marks = `${this.internal}marks`;
+    this.marks = marksKeyOf(namespace);
   }
 
   get namespace(): string {
@@ -85,6 +85,11 @@ export class Names {
   counters(shard: number): string {
     return `${this.internal}c:${shard}`;
   }
+}
+
+/** @param namespace "" = of the whole store */
+export function marksKeyOf(namespace: string): string {
+  return `${namespace}${MARKER}marks`;
 }
 
 export function logOf(namespace: string): string {

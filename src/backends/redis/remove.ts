@@ -1,29 +1,63 @@
-import { checkSelector, filterOf, type Selector } from "../../selector.js";
-import type { Call, DeleteOptions, DeleteReport } from "../backend.js";
+import { checkSelector, compileFilter, filterOf, type Selector } from "../../selector.js";
+import type { DeleteOptions, DeleteReport, KeyDeletion } from "../backend.js";
 import { STALE_AT_OFFSET } from "../envelope.js";
+import { lettersBySlot } from "./by-slot.js";
 import type { Command } from "./connection.js";
 import { digestsOf, type Known } from "./facts.js";
+import type { Log } from "./log.js";
+import { type Note, SILENT } from "./log-entry.js";
+import { marksOf } from "./marks.js";
 import { pack } from "./pack.js";
 import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.js";
 import { inspector, typesIn } from "./scan.js";
 import { PURGE, REMOVE, SOFTEN, scriptsNeeded } from "./scripts.js";
 import { memberKey, readMember, readSidecar } from "./sidecar.js";
 import { badCursor, type Candidate, purgedIndex, SCAN_COUNT, type SourcePage, sourceOf, tagIndex } from "./source.js";
-import { checkSignal, chunks, type Store, untilAborted, wrongType } from "./store.js";
+import { baseOf, checkSignal, chunks, type Store, untilAborted, wrongType } from "./store.js";
 
 /** Entries of one UNLINK: together with a SCAN step some 1 ms of the server's time. */
 const KEYS_PER_UNLINK = SCAN_COUNT;
 
 /** Deletes strings alone. @throws CacheError `wrong-type` with its key, when the others have been deleted */
-export async function deleteMany(store: Store, keys: readonly string[], options: Call): Promise<boolean[]> {
+export async function deleteMany(
+  store: Store,
+  log: Log,
+  keys: readonly string[],
+  options: KeyDeletion,
+): Promise<boolean[]> {
   store.connection.checkOpen();
+  if (keys.length === 0) return [];
+  const note = (some: readonly string[]) => log.note("delete", { keys: some }, options.origin);
+  const stepwise = store.connection.clustered || !store.scripts.allowed;
+  if (stepwise) return log.around(note(keys), () => deleteAll(store, log, keys, options));
+  return deleteAll(store, log, keys, options, note);
+}
+
+/** @param noteOf the change of some keys, where it is told with each step */
+async function deleteAll(
+  store: Store,
+  log: Log,
+  keys: readonly string[],
+  options: KeyDeletion,
+  noteOf?: (keys: readonly string[]) => Note,
+): Promise<boolean[]> {
+  const { versions, signal } = options;
   const out: boolean[] = [];
   let foreign: string | undefined;
-  for (const chunk of chunks(keys, KEYS_PER_UNLINK)) {
-    checkSignal(options.signal);
-    const candidates = chunk.map((key): Candidate => ({ key, full: store.names.full(key) }));
-    const answer = await untilAborted(removeStrings(store, candidates), options.signal);
-    for (const [i, key] of chunk.entries()) {
+  for (const chunk of chunks([...keys.entries()], KEYS_PER_UNLINK)) {
+    checkSignal(signal);
+    const candidates = chunk.map(([i, key]): Candidate => {
+      const version = versions?.[i];
+      return { key, full: store.names.full(key), ...(version !== undefined && { version }) };
+    });
+    const note = noteOf?.(candidates.map(({ key }) => key));
+    const remove = async () => (await removeByScript(store, candidates, note)) ?? singly();
+    const singly = () => {
+      const work = () => removeSingly(store, candidates);
+      return note ? log.around(note, work) : work();
+    };
+    const answer = await untilAborted(remove(), signal);
+    for (const [i, [, key]] of chunk.entries()) {
       out.push(answer[i] === "1");
       if (answer[i] === "t") foreign ??= key;
     }
@@ -33,9 +67,19 @@ export async function deleteMany(store: Store, keys: readonly string[], options:
 }
 
 /** Deletes what the selector holds, in steps that hold up nobody; see {@link DeleteOptions}. */
-export async function deleteWhere(store: Store, selector: Selector, options: DeleteOptions): Promise<DeleteReport> {
+export async function deleteWhere(
+  store: Store,
+  log: Log,
+  selector: Selector,
+  options: DeleteOptions,
+): Promise<DeleteReport> {
   store.connection.checkOpen();
   checkSelector(selector);
+  const note = log.note(options.soft ? "soften" : "delete", selector, options.origin);
+  return log.around(note, () => removeWhere(store, selector, options));
+}
+
+async function removeWhere(store: Store, selector: Selector, options: DeleteOptions): Promise<DeleteReport> {
   const progress = new Progress(store, options);
   if (!("keys" in selector)) {
     const filter = filterOf(selector);
@@ -104,6 +148,7 @@ async function walk(
   // Of a list of keys, too, only strings go unless other types are named.
   const types = selector.types === undefined ? ["string"] : typesIn(selector);
   const source = sourceOf(store, selector, types);
+  const revokes = revoking(selector);
   const soft = options.soft ?? false;
   const inspect = inspector(store, selector, source.kind, soft, types);
   let at = options.cursor ?? source.start;
@@ -118,6 +163,8 @@ async function walk(
     at = page.at;
     const following = page.next;
     if (following !== undefined) reading = heldBack(source.read(following));
+    const revoked = page.held.filter(revokes);
+    if (revoked.length > 0 && !soft) await unlink(store, revoked);
     const found = await inspect(page.candidates, page.seenTags);
     const taken = found.slice(0, Math.max(0, progress.left));
     for (const chunk of chunks(taken, progress.step)) {
@@ -134,6 +181,14 @@ async function walk(
     if (taken.length < found.length) return progress.report(at);
     return progress.report(following);
   }
+}
+
+/** A test whether a deletion takes the placeholder of an entry along, where it is not asked for what only an entry has. */
+function revoking(selector: Selector): (candidate: Candidate) => boolean {
+  if ("keys" in selector) return () => true;
+  const { prefix, match, tags, minSize, expiry } = filterOf(selector);
+  if (tags !== undefined || minSize !== undefined || expiry !== undefined) return () => false;
+  return compileFilter({ ...(prefix !== undefined && { prefix }), ...(match !== undefined && { match }) }, () => 0);
 }
 
 /** Awaited later; until then a failure must not count as unhandled. */
@@ -161,20 +216,22 @@ async function removeKnown(store: Store, list: readonly Known[], page: SourcePag
   if (page.byTag) return purge(store, candidates);
   const strings = candidates.filter((_, i) => list[i]?.type === "string");
   const others = candidates.filter((_, i) => list[i]?.type !== "string");
-  return (await unlink(store, others)) + (await removeScanned(store, strings, page.tagged));
+  return (await unlink(store, others)) + (await removeScanned(store, strings, page));
 }
 
 /**
  * Strings that a scan has named: sidecars are looked for only where there could be any when the step was read. One that is written in the moment
  * between is left behind without its entry, which no reader takes for anything, until its tag is purged.
  */
-async function removeScanned(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<number> {
+async function removeScanned(store: Store, candidates: readonly Candidate[], page: SourcePage): Promise<number> {
   if (candidates.length === 0) return 0;
-  if (!tagged) return unlink(store, candidates);
-  const { connection, names } = store;
-  const sidecars = candidates.map(({ key }) => names.sidecar(key));
-  if ((await connection.call(["EXISTS", ...sidecars])) === 0) return unlink(store, candidates);
-  return count(await removeStrings(store, candidates), "1");
+  if (!page.pieces) {
+    if (!page.tagged) return unlink(store, candidates);
+    const sidecars = candidates.map(({ key }) => store.names.sidecar(key));
+    if ((await store.connection.call(["EXISTS", ...sidecars])) === 0) return unlink(store, candidates);
+  }
+  const answer = (await removeByScript(store, candidates)) ?? (await removeSingly(store, candidates));
+  return count(answer, "1");
 }
 
 async function unlink(store: Store, candidates: readonly Candidate[]): Promise<number> {
@@ -182,18 +239,42 @@ async function unlink(store: Store, candidates: readonly Candidate[]): Promise<n
   return asInteger(await store.connection.call(["UNLINK", ...candidates.map(({ full }) => full)]));
 }
 
-/** One letter a key, see {@link REMOVE}. */
-async function removeStrings(store: Store, candidates: readonly Candidate[]): Promise<string> {
-  const { names, scripts, connection } = store;
-  const packed = pack(candidates.flatMap(({ key, full }) => [full, memberKey(key), names.sidecar(key)]));
-  const answer = await scripts.run(REMOVE, candidates[0]?.full ?? "", packed, names.internal);
-  if (answer !== undefined) return asText(answer);
-  const types = await connection.pipeline(candidates.map(({ full }): Command => ["TYPE", full]));
-  const strings = candidates.filter((_, i) => asText(types[i]) === "string");
+/** One letter a key, see {@link REMOVE}; undefined where this user may run no scripts. */
+function removeByScript(
+  store: Store,
+  candidates: readonly Candidate[],
+  note: Note = SILENT,
+): Promise<string | undefined> {
+  const { names } = store;
+  const argsOf = (some: readonly Candidate[]) => [
+    pack(some.flatMap(({ key, full, version = "" }) => [full, memberKey(key), names.sidecar(key), version])),
+    baseOf(store),
+    note.field,
+    note.text,
+  ];
+  return lettersBySlot(store, REMOVE, candidates, ({ full }) => full, argsOf);
+}
+
+/** The same by single commands: what is written between two of them may go as well. */
+async function removeSingly(store: Store, candidates: readonly Candidate[]): Promise<string> {
+  const { connection } = store;
+  const keys = candidates.map(({ full }) => full);
+  const types = await connection.pipeline(keys.map((full): Command => ["TYPE", full]));
+  const marks = await marksOf(store, keys);
+  const versioned = candidates.some(({ version }) => version !== undefined);
+  const digests = versioned ? await digestsOf(store, keys) : [];
+  const strings = candidates.filter(
+    ({ version }, i) => asText(types[i]) === "string" && (version === undefined || version === digests[i]),
+  );
   const deleted = await connection.pipeline(strings.map(({ full }): Command => ["UNLINK", full]));
   await forget(store, strings);
   const done = new Map<Candidate, string>(strings.map((candidate, i) => [candidate, `${asInteger(deleted[i])}`]));
-  return candidates.map((candidate, i) => done.get(candidate) ?? (asText(types[i]) === "none" ? "0" : "t")).join("");
+  return candidates
+    .map((candidate, i) => {
+      if (marks[i] === "placeholder") return "0";
+      return done.get(candidate) ?? (["none", "string"].includes(asText(types[i])) ? "0" : "t");
+    })
+    .join("");
 }
 
 /** Takes entries out of the indexes of their tags, by single commands. */

@@ -3,95 +3,29 @@ import { CacheError } from "../../errors.js";
 import type { Command, Connection } from "./connection.js";
 import { isReply, isScriptingRefused, mapError } from "./errors.js";
 import type { RawKey } from "./names.js";
+import { BASE, DROP, LOGGING, MARKED, PUT, SINCE, STORE, TAGGING } from "./script-parts.js";
 
 /*
- * Conventions of all scripts: ARGV[1] is a MessagePack array (pack.ts), ARGV[2] the prefix of the namespace's internal keys. Keys are named in the
- * array rather than in KEYS, since declaring thousands costs more than the commands. A deadline is text: "" = never, "-" = already past,
- * else milliseconds from now.
+ * Conventions of all scripts: ARGV[1] is a MessagePack array (pack.ts), ARGV[2] as script-parts.ts says. Keys are named in the array rather than in KEYS, since
+ * declaring thousands costs more than the commands. A deadline is text: "" = never, "-" = already past, else milliseconds from now. A change for the log comes as
+ * its field and its text; the field "" means none.
  */
 
-/** What has to do with tags: the indexes (`t:` and, while being purged, `p:`), the sidecars, the registry of tags. */
-const TAGGING = `
-local P,call=ARGV[2],redis.call
-local R=P..'tags'
-local t=call('TIME')
-local now=t[1]*1000+math.floor(t[2]/1000)
-local function num(n) return string.format('%.0f',n) end
-local function decode(raw)
-  if not raw then return nil end
-  local ok,s=pcall(cjson.decode,raw)
-  if ok and type(s)=='table' and type(s.t)=='table' and s.i then return s end
-  return nil
-end
-local function expire(z)
-  local top=call('ZREVRANGE',z,0,0,'WITHSCORES')[2]
-  if top=='inf' then call('PERSIST',z) elseif top then call('PEXPIREAT',z,num(tonumber(top))) end
-end
-local function unindex(side,member)
-  local s=decode(call('GET',side))
-  if not s then return end
-  for _,tag in ipairs(s.t) do
-    local h='{'..redis.sha1hex(tag)..'}'
-    call('ZREM',P..'t:'..h,s.i..':'..member)
-    call('ZREM',P..'p:'..h,s.i..':'..member)
-  end
-  call('DEL',side)
-end
-local function index(id,member,tags,ttl)
-  local score=ttl<0 and '+inf' or num(now+ttl)
-  for _,tag in ipairs(tags) do
-    local z=P..'t:{'..redis.sha1hex(tag)..'}'
-    call('ZADD',z,score,id..':'..member)
-    local dead=call('ZRANGEBYSCORE',z,'-inf',num(now),'LIMIT',0,16)
-    if #dead>0 then call('ZREM',z,unpack(dead)) end
-    expire(z)
-    local known=call('ZSCORE',R,tag)
-    if not known or (known~='inf' and (ttl<0 or tonumber(known)<now+ttl)) then
-      call('ZADD',R,score,tag)
-      expire(R)
-    end
-  end
-end
-`;
-
-/** Stores a value under a mode; `s` stored, `c` condition not met, `t` another type is there. Needs `call`, `mode`, `keep`. */
-const PUT = `
-local function put(k,v,px)
-  local kind
-  if px=='-' then
-    kind=call('TYPE',k).ok
-    if (mode=='n' and kind~='none') or (mode=='x' and kind=='none') then return 'c' end
-    if kind=='none' then return 's' end
-    if kind~='string' then return 't' end
-    if keep then call('SET',k,v,'KEEPTTL') else call('DEL',k) end
-    return 's'
-  end
-  if mode~='x' then
-    local ok
-    if px=='' then ok=call('SET',k,v,'NX') else ok=call('SET',k,v,'NX','PX',px) end
-    if ok then return 's' end
-    if mode=='n' then return 'c' end
-  end
-  kind=call('TYPE',k).ok
-  if kind=='none' then return 'c' end
-  if kind~='string' then return 't' end
-  if keep then call('SET',k,v,'KEEPTTL') elseif px=='' then call('SET',k,v) else call('SET',k,v,'PX',px) end
-  return 's'
-end
-`;
-
 /**
- * [key, value]…, mode, keep, [deadline]… (one if all are the same), `1` if MSETNX may be tried: that, with the deadlines after it, is the fastest way to write keys
- * that are all new and all different. Gives what was not stored, as letter and number ("c1 t20"), or false, with nothing done, where the namespace
+ * [key, value]…, mode, stay, [deadline]… (one if all are the same), `1` if MSETNX may be tried: that, with the deadlines after it, is the fastest way to write keys
+ * that are all new and all different; a change. Gives what was not stored, as letter and number ("c1 t20"), or false, with nothing done, where the namespace
  * has tags.
  */
 export const WRITE_PLAIN = define(`
-local call=redis.call
-if call('EXISTS',ARGV[2]..'tags')==1 then return false end
-local mode,keep=ARGV[3],ARGV[4]=='1'
+${BASE}
+if P~='' and call('EXISTS',P..'tags')==1 then return false end
+local mode,stay=ARGV[3],ARGV[4]=='1'
+${MARKED}
+${LOGGING}
 ${PUT}
 local a,d=cmsgpack.unpack(ARGV[1]),cmsgpack.unpack(ARGV[5])
 local same,n=#d==1 and d[1],0
+note(ARGV[7],ARGV[8])
 if ARGV[6]=='1' and redis.pcall('MSETNX',unpack(a))==1 then
   if same~='' then
     for i=1,#a,2 do
@@ -111,43 +45,48 @@ end
 return table.concat(out,' ')
 `);
 
-/** [key, value, deadline, member, sidecar, sidecar's text or ""]…, mode, keep. */
+/** [key, value, deadline, member, sidecar, sidecar's text or ""]…, mode, stay, the position since which nothing may have changed or "", a change. */
 export const WRITE_TAGGED = define(`
+${BASE}
+local mode,stay,since=ARGV[3],ARGV[4]=='1',ARGV[5]
+${MARKED}
+${LOGGING}
+${SINCE}
 ${TAGGING}
-local mode,keep=ARGV[3],ARGV[4]=='1'
-${PUT}
+${STORE}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
+local covers=since~='' and changed(since)
+note(ARGV[6],ARGV[7])
 for i=1,#a,6 do
-  local k,member,side,text=a[i],a[i+3],a[i+4],a[i+5]
-  local r=put(k,a[i+1],a[i+2])
-  out[#out+1]=r
-  if r=='s' then
-    unindex(side,member)
-    local s=text~='' and decode(text)
-    if s then
-      local ttl=call('PTTL',k)
-      if ttl==-1 then call('SET',side,text) elseif ttl>=0 then call('SET',side,text,'PX',num(math.max(1,ttl))) end
-      if ttl~=-2 then index(s.i,member,s.t,ttl) end
-    end
-  end
+  local s=covers and decode(a[i+5]~='' and a[i+5])
+  if covers and covers(a[i],s and s.t or {}) then out[#out+1]='c'
+  else out[#out+1]=store(a[i],a[i+1],a[i+2],a[i+3],a[i+4],a[i+5]) end
 end
 return table.concat(out)
 `);
 
-/** [key, deadline, member, sidecar]…; `1` done, `0` no entry, `t` another type. */
+/** [key, deadline, member, sidecar]…, a change; `1` done, `0` no entry, `t` another type. */
 export const TOUCH = define(`
+${BASE}
+${MARKED}
+${LOGGING}
 ${TAGGING}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
+note(ARGV[3],ARGV[4])
 for i=1,#a,4 do
   local k,px,member,side=a[i],a[i+1],a[i+2],a[i+3]
-  local kind=call('TYPE',k).ok
+  local kind,mark=state(k)
   if kind=='none' then out[#out+1]='0'
   elseif kind~='string' then out[#out+1]='t'
   else
     out[#out+1]='1'
-    if px=='-' then unindex(side,member) call('UNLINK',k)
+    if px=='-' then
+      if mark=='p' then keep(k,0) end
+      unindex(side,member)
+      call('UNLINK',k)
     else
       if px=='' then call('PERSIST',k) else call('PEXPIRE',k,px) end
+      if mark=='p' then keep(k,tonumber(px) or -1) end
       local s=decode(call('GET',side))
       if s then
         local ttl=call('PTTL',k)
@@ -160,15 +99,19 @@ end
 return table.concat(out)
 `);
 
-/** [key, member, sidecar]…; `1` deleted, `0` no entry, `t` another type. */
+/** [key, member, sidecar, version or ""]…, a change; `1` deleted, `0` no entry or another version, `t` another type. */
 export const REMOVE = define(`
+${BASE}
+${MARKED}
+${LOGGING}
 ${TAGGING}
+${DROP}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
-for i=1,#a,3 do
-  local k=a[i]
-  local kind=call('TYPE',k).ok
-  if kind=='string' then call('UNLINK',k) unindex(a[i+2],a[i+1]) out[#out+1]='1'
-  else out[#out+1]=kind=='none' and '0' or 't' end
+note(ARGV[3],ARGV[4])
+for i=1,#a,4 do
+  local v=a[i+3]~='' and redis.pcall('GET',a[i])
+  if v and type(v)=='string' and redis.sha1hex(v)~=a[i+3] then out[#out+1]='0'
+  else out[#out+1]=drop(a[i],a[i+1],a[i+2]) end
 end
 return table.concat(out)
 `);
@@ -178,6 +121,8 @@ return table.concat(out)
  * that is being purged, which loses the members dealt with.
  */
 export const PURGE = define(`
+${BASE}
+${MARKED}
 ${TAGGING}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
 for i=1,#a,4 do
@@ -186,13 +131,26 @@ for i=1,#a,4 do
   local r='0'
   if s and s.i==id then
     local v=redis.pcall('GET',k)
-    if type(v)=='string' and redis.sha1hex(v)==s.d then call('UNLINK',k) r='1' end
+    if type(v)=='string' and redis.sha1hex(v)==s.d then
+      if flags(v)=='p' then keep(k,0) end
+      call('UNLINK',k)
+      r='1'
+    end
     unindex(side,member)
   end
   if ARGV[3]~='' then call('ZREM',ARGV[3],id..':'..member) end
   out[#out+1]=r
 end
 return table.concat(out)
+`);
+
+/** [key]…, [sidecar]… or none; the values (nothing where there is no string), what PTTL says of each, and the sidecars. */
+export const READ = define(`
+local a,call=cmsgpack.unpack(ARGV[1]),redis.call
+local values,ttls=call('MGET',unpack(a)),{}
+for i=1,#a do ttls[i]=values[i] and call('PTTL',a[i]) or -2 end
+if ARGV[3]=='' or (ARGV[2]~='' and call('EXISTS',ARGV[2]..'tags')==0) then return {values,ttls} end
+return {values,ttls,call('MGET',unpack(cmsgpack.unpack(ARGV[3])))}
 `);
 
 /** [key]…; the SHA-1 of each value, "" where there is no string. */
@@ -227,6 +185,7 @@ return out
 
 /** [key, sidecar, header as read, header as wanted]…; `1` where the header was still the one that was read. */
 export const SOFTEN = define(`
+${BASE}
 ${TAGGING}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
 for i=1,#a,4 do
@@ -251,7 +210,7 @@ export interface Script {
   sha: string;
 }
 
-function define(text: string): Script {
+export function define(text: string): Script {
   const trimmed = text.trim();
   return { text: trimmed, sha: createHash("sha1").update(trimmed).digest("hex") };
 }

@@ -1,6 +1,8 @@
 import { CacheError } from "../../errors.js";
 import { type Filter, filterOf, globPrefix, type Selector } from "../../selector.js";
 import type { Command } from "./connection.js";
+import { mapError } from "./errors.js";
+import { askForMarks, mayBeMarked, sortOut } from "./marks.js";
 import { matchPattern } from "./match.js";
 import { isInternal, type RawKey } from "./names.js";
 import { asArray, asBuffer, asText, pairs } from "./reply.js";
@@ -22,6 +24,8 @@ export interface Candidate {
   full: RawKey;
   /** Write id in the tag index that named it: stale if the sidecar has another. */
   id?: string;
+  /** Only if it still has this version. */
+  version?: string;
 }
 
 /** What one step of a source gave. `at` reads it again, `next` goes on. */
@@ -29,6 +33,10 @@ export interface SourcePage {
   at: string;
   next: string | undefined;
   candidates: Candidate[];
+  /** Placeholders of entries that are being loaded, which nobody is to see. */
+  held: Candidate[];
+  /** Some of the candidates have pieces. */
+  pieces: boolean;
   /** Tags whose entries an earlier step of the source has named already. */
   seenTags: readonly string[];
   /** The candidates come from the index of a tag. */
@@ -63,11 +71,16 @@ export function sourceOf(store: Store, selector: Selector, types: readonly strin
 function keySource(store: Store, keys: readonly string[]): Source {
   const read = async (at: string): Promise<SourcePage> => {
     const from = Number(/^k(\d+)$/.exec(at)?.[1] ?? badCursor(at));
-    const page = keys.slice(from, from + SCAN_COUNT);
+    const page = [...new Set(keys.slice(from, from + SCAN_COUNT))];
+    const [marks] = await store.connection.pipelineRaw([askForMarks(store.names)]);
+    const named = page.map((key): Candidate => ({ key, full: store.names.full(key) }));
+    const { live, held, pieces } = await sortOut(store, named, mayBeMarked(marks));
     return {
       at,
       next: from + SCAN_COUNT < keys.length ? `k${from + SCAN_COUNT}` : undefined,
-      candidates: [...new Set(page)].map((key) => ({ key, full: store.names.full(key) })),
+      candidates: live,
+      held,
+      pieces,
       seenTags: [],
       byTag: false,
       tagged: true,
@@ -84,17 +97,21 @@ function scanSource(store: Store, filter: Filter, types: readonly string[] | und
   if (type !== undefined && others.length === 0) rest.push("TYPE", type);
   const read = async (at: string, count = SCAN_COUNT): Promise<SourcePage> => {
     const cursor = /^s(\d{1,20})$/.exec(at)?.[1] ?? badCursor(at);
-    const [step, registry] = await connection.pipeline([
+    const [step, registry, marks] = await connection.pipelineRaw([
       ["SCAN", cursor, ...rest, "COUNT", count],
       ["EXISTS", names.registry],
+      askForMarks(names),
     ]);
+    for (const reply of [step, registry]) if (reply instanceof Error) throw mapError(reply, connection.target);
     const [after, keys] = asArray(step);
     const candidates: Candidate[] = [];
     for (const reply of asArray(keys)) {
       const full = asBuffer(reply);
       if (!isInternal(full)) candidates.push({ key: names.bare(full), full });
     }
-    return { at, next: nextCursor("s", after), candidates, seenTags: [], byTag: false, tagged: registry !== 0 };
+    const { live, held, pieces } = await sortOut(store, candidates, mayBeMarked(marks));
+    const next = nextCursor("s", after);
+    return { at, next, candidates: live, held, pieces, seenTags: [], byTag: false, tagged: registry !== 0 };
   };
   const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : turned(cursor.slice(1)));
   return { kind: "scan", start: "s0", read, position };
@@ -120,6 +137,8 @@ function tagSource(store: Store, filter: Filter): Source {
       at,
       next: nextCursor(`t${nth}.`, after) ?? another,
       candidates,
+      held: [],
+      pieces: false,
       seenTags: walked.slice(0, Math.floor(nth / 2)),
       byTag: true,
       tagged: true,

@@ -28,6 +28,11 @@ export function group<T>(store: Store, items: readonly T[], keyOf: (item: T) => 
   return [...bySlot.values()];
 }
 
+/** What the scripts take for the prefix of internal keys: none where they may touch the slot of their entries alone. */
+export function baseOf({ connection, names }: Store): string {
+  return connection.clustered ? "" : names.internal;
+}
+
 /** True if entries of the namespace may have tags; where it is false there are no sidecars and no indexes. */
 export async function hasTags(store: Store): Promise<boolean> {
   return (await store.connection.call(["EXISTS", store.names.registry])) === 1;

@@ -1,15 +1,17 @@
 import { CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
-import type { Call, NewEntry, SetMode, SetOptions, SetOutcome, Touch } from "../backend.js";
+import type { NewEntry, Position, SetMode, SetOptions, SetOutcome, Touch, WriteCall } from "../backend.js";
 import { wrap } from "../envelope.js";
-import type { Command } from "./connection.js";
-import { mapError } from "./errors.js";
-import type { RawKey } from "./names.js";
+import { lettersBySlot } from "./by-slot.js";
+import { type Log, sinceFor } from "./log.js";
+import { type Note, SILENT } from "./log-entry.js";
 import { Packer, pack } from "./pack.js";
+import { deleteMany } from "./remove.js";
 import { asText } from "./reply.js";
-import { scriptsNeeded, TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
-import { memberKey, newSidecar } from "./sidecar.js";
-import { checkSignal, chunks, relativeDeadline, type Store, untilAborted, wrongType } from "./store.js";
+import { TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
+import { digestOf, memberKey, newSidecar } from "./sidecar.js";
+import { baseOf, checkSignal, chunks, relativeDeadline, type Store, untilAborted, wrongType } from "./store.js";
+import { isTagged, type Ready, touchSingly, writeSingly } from "./write-singly.js";
 
 /** Entries and bytes of one script: some 2 ms of the server's time, so that others are not held up. */
 const ENTRIES_PER_SCRIPT = 500;
@@ -22,29 +24,87 @@ const OUTCOMES: Readonly<Record<string, SetOutcome>> = { s: "stored", c: "condit
 
 const MODES: Readonly<Record<SetMode, string>> = { always: "a", "if-absent": "n", "if-present": "x" };
 
-/** An entry as it goes out. */
-interface Ready {
-  entry: NewEntry;
-  full: RawKey;
-  stored: Uint8Array;
-  deadline: string;
+/** What all entries of one call have in common. */
+interface Batch {
+  mode: SetMode;
+  now: number;
+  /** Nothing may have changed since, "" = does not matter. */
+  since: Position;
+  /** The change of some of the entries; absent where the caller tells the log. */
+  note?: (keys: readonly string[]) => Note;
 }
 
 /** Writes of one connection. A batch is one script per chunk, with its records packed in one argument. */
 export class Writer {
   readonly #store: Store;
+  readonly #log: Log;
   /** What the namespace was at the last write; wrong guesses cost one round trip. */
   #tagged = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, log: Log) {
     this.#store = store;
+    this.#log = log;
   }
 
   async setMany(entries: readonly NewEntry[], options: SetOptions): Promise<SetOutcome[]> {
     this.#store.connection.checkOpen();
     for (const entry of entries) checkKey(entry.key);
-    const mode = options.mode ?? "always";
-    const now = this.#store.clock.now();
+    if (entries.length === 0) return [];
+    const note = (keys: readonly string[]) => this.#log.note("write", { keys }, options.origin);
+    if (!this.#stepwise) return this.#set(entries, { ...options, note });
+    const { since, ...others } = options;
+    if (since === undefined) return this.#log.around(note(keysOf(entries)), () => this.#set(entries, options));
+    return this.#setSince(entries, others, since);
+  }
+
+  async touchMany(changes: readonly Touch[], options: WriteCall): Promise<boolean[]> {
+    this.#store.connection.checkOpen();
+    if (changes.length === 0) return [];
+    const note = (keys: readonly string[]) => this.#log.note("write", { keys }, options.origin);
+    if (!this.#stepwise) return this.#touchAll(changes, { ...options, note });
+    return this.#log.around(note(keysOf(changes)), () => this.#touchAll(changes, options));
+  }
+
+  /** A change and its place in the log can't be one step. */
+  get #stepwise(): boolean {
+    return this.#store.connection.clustered || !this.#store.scripts.allowed;
+  }
+
+  /** Where the log can't be asked in the same step: before it and after it, and what was overtaken in between is taken back. */
+  async #setSince(entries: readonly NewEntry[], options: SetOptions, since: Position): Promise<SetOutcome[]> {
+    const covers = await this.#log.covers(since);
+    const fresh = entries.filter((entry) => !covers(entry));
+    const own = new Set<string>();
+    const note = this.#log.note("write", { keys: keysOf(fresh) }, options.origin);
+    const stored = await this.#log.around(note, () => this.#set(fresh, options), own);
+    const overtaken = await this.#log.covers(since, own);
+    const late = fresh.filter((entry, i) => stored[i] === "stored" && overtaken(entry));
+    if (late.length > 0) {
+      const versions = late.map((entry) => digestOf(wrap(entry)));
+      await deleteMany(this.#store, this.#log, keysOf(late), { versions });
+    }
+    const outcomes = new Map(fresh.map((entry, i) => [entry, late.includes(entry) ? "condition" : stored[i]]));
+    return entries.map((entry) => outcomes.get(entry) ?? "condition");
+  }
+
+  async #touchAll(changes: readonly Touch[], options: WriteCall & Pick<Batch, "note">): Promise<boolean[]> {
+    const out: boolean[] = [];
+    let foreign: string | undefined;
+    for (const chunk of chunks(changes, ENTRIES_PER_SCRIPT)) {
+      checkSignal(options.signal);
+      const answer = await untilAborted(this.#touch(chunk, options.note), options.signal);
+      for (const [i, change] of chunk.entries()) {
+        out.push(answer[i] === "1");
+        if (answer[i] === "t") foreign ??= change.key;
+      }
+    }
+    if (foreign !== undefined) throw wrongType(this.#store, foreign);
+    return out;
+  }
+
+  async #set(entries: readonly NewEntry[], options: SetOptions & Pick<Batch, "note">): Promise<SetOutcome[]> {
+    const { mode = "always", since, note } = options;
+    const batch: Batch = { mode, now: this.#store.clock.now(), since: sinceFor(since), ...(note && { note }) };
     const outcomes: SetOutcome[] = new Array(entries.length);
     const chunk: Ready[] = [];
     const places: number[] = [];
@@ -52,7 +112,7 @@ export class Writer {
     const flush = async () => {
       if (chunk.length === 0) return;
       checkSignal(options.signal);
-      const answer = await untilAborted(this.#write(chunk, mode, now), options.signal);
+      const answer = await untilAborted(this.#write(chunk, batch), options.signal);
       for (const [i, place] of places.entries()) {
         outcomes[place] = OUTCOMES[answer[i] ?? ""] ?? "condition";
       }
@@ -70,7 +130,7 @@ export class Writer {
       const last = chunk.at(-1);
       if (splits || (last && (last.entry.keepDeadline ?? false) !== (entry.keepDeadline ?? false))) await flush();
       const full = this.#store.names.full(entry.key);
-      chunk.push({ entry, full, stored, deadline: relativeDeadline(entry.expiresAt, now) });
+      chunk.push({ entry, full, stored, deadline: relativeDeadline(entry.expiresAt, batch.now) });
       places.push(i);
       bytes += stored.length + entry.key.length;
     }
@@ -78,42 +138,60 @@ export class Writer {
     return outcomes;
   }
 
-  async touchMany(changes: readonly Touch[], options: Call): Promise<boolean[]> {
-    this.#store.connection.checkOpen();
-    const out: boolean[] = [];
-    let foreign: string | undefined;
-    for (const chunk of chunks(changes, ENTRIES_PER_SCRIPT)) {
-      checkSignal(options.signal);
-      const answer = await untilAborted(this.#touch(chunk), options.signal);
-      for (const [i, change] of chunk.entries()) {
-        out.push(answer[i] === "1");
-        if (answer[i] === "t") foreign ??= change.key;
-      }
+  /** One letter an entry, see the scripts. */
+  async #write(chunk: readonly Ready[], batch: Batch): Promise<string> {
+    const store = this.#store;
+    const note = batch.note?.(chunk.map(({ entry }) => entry.key));
+    // On a cluster no script sees whether the namespace has tags.
+    const canBePlain = !this.#tagged && !store.connection.clustered && batch.since === "";
+    if (canBePlain && !chunk.some(({ entry }) => isTagged(entry))) {
+      const answer = await this.#writePlain(chunk, batch, note);
+      if (answer !== undefined) return answer;
     }
-    if (foreign !== undefined) throw wrongType(this.#store, foreign);
-    return out;
+    const answer = store.scripts.allowed
+      ? await lettersBySlot(
+          store,
+          WRITE_TAGGED,
+          chunk,
+          ({ full }) => full,
+          (some) => this.#taggedArgs(some, batch, note),
+        )
+      : undefined;
+    if (answer !== undefined) return answer;
+    // A copy that is not made costs nothing.
+    if (batch.since !== "") return "c".repeat(chunk.length);
+    const singly = () => writeSingly(store, chunk, batch.mode);
+    return note ? this.#log.around(note, singly) : singly();
   }
 
-  /** One letter an entry, see the scripts. */
-  async #write(chunk: readonly Ready[], mode: SetMode, now: number): Promise<string> {
-    const { names, scripts } = this.#store;
-    const keep = chunk[0]?.entry.keepDeadline ? "1" : "0";
-    const route = chunk[0]?.full ?? "";
-    if (!this.#tagged && !chunk.some(({ entry }) => isTagged(entry))) {
-      const packer = new Packer(bytesOf(chunk));
-      for (const { full, stored } of chunk) {
-        packer.add(full);
-        packer.add(stored);
-      }
-      const deadlines = new Set(chunk.map(({ deadline }) => deadline));
-      const packedDeadlines = pack(deadlines.size === 1 ? deadlines : chunk.map(({ deadline }) => deadline));
-      const allNew = mode !== "if-present" && !deadlines.has("-") && areDistinct(chunk) ? "1" : "0";
-      const args = [packer.finish(), names.internal, MODES[mode], keep, packedDeadlines, allNew];
-      const answer = await scripts.run(WRITE_PLAIN, route, ...args);
-      if (answer === undefined) return this.#writeWithoutScripts(chunk, mode);
-      if (answer !== null) return lettersOf(asText(answer), chunk.length);
-      this.#tagged = true;
+  /** Undefined where tags are in the way, or where no scripts may be run. */
+  async #writePlain(chunk: readonly Ready[], batch: Batch, note = SILENT): Promise<string | undefined> {
+    const packer = new Packer(bytesOf(chunk));
+    for (const { full, stored } of chunk) {
+      packer.add(full);
+      packer.add(stored);
     }
+    const deadlines = new Set(chunk.map(({ deadline }) => deadline));
+    const packedDeadlines = pack(deadlines.size === 1 ? deadlines : chunk.map(({ deadline }) => deadline));
+    const allNew = batch.mode !== "if-present" && !deadlines.has("-") && areDistinct(chunk) ? "1" : "0";
+    const answer = await this.#store.scripts.run(
+      WRITE_PLAIN,
+      chunk[0]?.full ?? "",
+      packer.finish(),
+      baseOf(this.#store),
+      MODES[batch.mode],
+      staysIn(chunk),
+      packedDeadlines,
+      allNew,
+      note.field,
+      note.text,
+    );
+    if (answer === null) this.#tagged = true;
+    return answer === null || answer === undefined ? undefined : lettersOf(asText(answer), chunk.length);
+  }
+
+  #taggedArgs(chunk: readonly Ready[], batch: Batch, note = SILENT): (string | Buffer)[] {
+    const { names } = this.#store;
     const packer = new Packer(bytesOf(chunk) * 2);
     for (const { entry, full, stored, deadline } of chunk) {
       packer.add(full);
@@ -121,80 +199,38 @@ export class Writer {
       packer.add(deadline);
       packer.add(memberKey(entry.key));
       packer.add(names.sidecar(entry.key));
-      packer.add(isTagged(entry) ? newSidecar(entry.tags ?? [], stored, now) : "");
+      packer.add(isTagged(entry) ? newSidecar(entry.tags ?? [], stored, batch.now) : "");
     }
-    const answer = await scripts.run(WRITE_TAGGED, route, packer.finish(), names.internal, MODES[mode], keep);
-    return answer === undefined ? this.#writeWithoutScripts(chunk, mode) : asText(answer);
+    const packed = packer.finish();
+    return [packed, baseOf(this.#store), MODES[batch.mode], staysIn(chunk), batch.since, note.field, note.text];
   }
 
-  /**
-   * For users without the right to run scripts: the same writes as single commands. Another client can come between the two that
-   * keep a deadline, which then count as two writes; tags are refused.
-   */
-  async #writeWithoutScripts(chunk: readonly Ready[], mode: SetMode): Promise<string> {
-    if (chunk.some(({ entry }) => isTagged(entry))) throw scriptsNeeded("writing tags");
-    const { connection, names } = this.#store;
-    const types = await connection.pipeline(chunk.map(({ entry }): Command => ["TYPE", names.full(entry.key)]));
-    const foreign = (i: number) => !["string", "none"].includes(asText(types[i]));
-    const commands: Command[] = [];
-    const owners: number[] = [];
-    for (const [i, { entry, stored, deadline }] of chunk.entries()) {
-      if (foreign(i)) continue;
-      for (const command of singleCommands(
-        names.full(entry.key),
-        Buffer.from(stored),
-        deadline,
-        mode,
-        entry.keepDeadline,
-      )) {
-        commands.push(command);
-        owners.push(i);
+  async #touch(chunk: readonly Touch[], noteOf: Batch["note"]): Promise<string> {
+    const store = this.#store;
+    const now = store.clock.now();
+    const note = noteOf?.(keysOf(chunk));
+    const argsOf = (some: readonly Touch[]) => {
+      const packer = new Packer(some.length * 128);
+      for (const { key, expiresAt } of some) {
+        packer.add(store.names.full(key));
+        packer.add(relativeDeadline(expiresAt, now));
+        packer.add(memberKey(key));
+        packer.add(store.names.sidecar(key));
       }
-    }
-    const replies = await connection.pipelineRaw(commands);
-    const letters = chunk.map((_, i): "s" | "c" | "t" => (foreign(i) && mode !== "if-absent" ? "t" : "c"));
-    for (const [n, reply] of replies.entries()) {
-      if (reply instanceof Error) throw mapError(reply, connection.target, chunk[owners[n] ?? -1]?.entry.key);
-      const owner = owners[n];
-      if (reply !== null && owner !== undefined) letters[owner] = "s";
-    }
-    const written = chunk.filter((_, i) => letters[i] === "s").map(({ entry }) => names.sidecar(entry.key));
-    // Without its sidecar a member of an index is dead; the index drops it when it is next purged.
-    if (written.length > 0) await connection.call(["UNLINK", ...written]);
-    const past = chunk.filter(
-      ({ entry, deadline }, i) => letters[i] === "s" && deadline === "-" && !entry.keepDeadline,
-    );
-    if (past.length > 0) await connection.call(["UNLINK", ...past.map(({ entry }) => names.full(entry.key))]);
-    return letters.join("");
-  }
-
-  async #touch(chunk: readonly Touch[]): Promise<string> {
-    const { connection, names, scripts, clock } = this.#store;
-    const now = clock.now();
-    const packer = new Packer(chunk.length * 128);
-    for (const { key, expiresAt } of chunk) {
-      packer.add(names.full(key));
-      packer.add(relativeDeadline(expiresAt, now));
-      packer.add(memberKey(key));
-      packer.add(names.sidecar(key));
-    }
-    const answer = await scripts.run(TOUCH, names.full(chunk[0]?.key ?? ""), packer.finish(), names.internal);
-    if (answer !== undefined) return asText(answer);
-    const tagged = await connection.call(["EXISTS", ...chunk.map(({ key }) => names.sidecar(key))]);
-    if (tagged !== 0) throw scriptsNeeded("moving the deadline of tagged entries");
-    const types = await connection.pipeline(chunk.map(({ key }): Command => ["TYPE", names.full(key)]));
-    const letters = types.map((type) => ({ none: "0", string: "1" })[asText(type)] ?? "t");
-    const strings = chunk.filter((_, i) => letters[i] === "1");
-    await connection.pipeline(
-      strings.map(({ key, expiresAt }): Command => {
-        const deadline = relativeDeadline(expiresAt, now);
-        if (deadline === "") return ["PERSIST", names.full(key)];
-        return deadline === "-" ? ["UNLINK", names.full(key)] : ["PEXPIRE", names.full(key), deadline];
-      }),
-    );
-    return letters.join("");
+      const { field, text } = note ?? SILENT;
+      return [packer.finish(), baseOf(store), field, text];
+    };
+    const answer = await lettersBySlot(store, TOUCH, chunk, ({ key }) => store.names.full(key), argsOf);
+    if (answer !== undefined) return answer;
+    const singly = () => touchSingly(store, chunk, now);
+    return note ? this.#log.around(note, singly) : singly();
   }
 }
+
+const keysOf = (list: readonly { key: string }[]) => list.map(({ key }) => key);
+
+/** Of one chunk all deadlines stay, or none. */
+const staysIn = (chunk: readonly Ready[]) => (chunk[0]?.entry.keepDeadline ? "1" : "0");
 
 function bytesOf(chunk: readonly Ready[]): number {
   let bytes = 0;
@@ -210,17 +246,6 @@ function lettersOf(exceptions: string, length: number): string {
   const letters = new Array<string>(length).fill("s");
   for (const one of exceptions.split(" ")) letters[Number(one.slice(1)) - 1] = one.charAt(0);
   return letters.join("");
-}
-
-const isTagged = (entry: NewEntry) => entry.tags !== undefined && entry.tags.length > 0;
-
-function singleCommands(key: string | Buffer, value: Buffer, deadline: string, mode: SetMode, keep = false): Command[] {
-  const ttl = deadline === "" ? [] : ["PX", deadline === "-" ? "1" : deadline];
-  const overwrite: Command = keep ? ["SET", key, value, "XX", "KEEPTTL"] : ["SET", key, value, "XX", ...ttl];
-  const create: Command = ["SET", key, value, "NX", ...ttl];
-  if (mode === "if-present") return [overwrite];
-  if (mode === "if-absent") return [create];
-  return keep ? [overwrite, create] : [["SET", key, value, ...ttl]];
 }
 
 /** @throws CacheError `read-only` */
