@@ -7,7 +7,7 @@ import { FakeClock } from "../support/fake-clock.js";
 import { expectSound } from "../support/sqlite-invariants.js";
 import { tempDir } from "../support/temp-dir.js";
 
-describeBackend("file", async () => {
+async function fileHarness() {
   const clock = new FakeClock();
   const path = tempDir("file");
   const opened: Backend[] = [];
@@ -28,4 +28,6 @@ describeBackend("file", async () => {
       for (const backend of opened) await backend.close();
     },
   };
-});
+}
+
+describeBackend("file", fileHarness, { full: true });

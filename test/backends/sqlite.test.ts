@@ -30,5 +30,11 @@ async function sqliteHarness(more: Partial<SqliteOptions> = {}) {
   };
 }
 
-describeBackend("sqlite", () => sqliteHarness());
-describeBackend("sqlite, bounded", () => sqliteHarness({ maxEntries: 10_000, maxBytes: 100_000_000, policy: "lru" }));
+describeBackend("sqlite", () => sqliteHarness(), { full: true });
+describeBackend(
+  "sqlite, bounded",
+  () => sqliteHarness({ maxEntries: 10_000, maxBytes: 100_000_000, policy: "lru", wait: "async" }),
+  {
+    full: true,
+  },
+);

@@ -15,6 +15,17 @@ export function expectSound(path: string): void {
       const stray = `SELECT id FROM ${table} WHERE id NOT IN (SELECT id FROM entries) AND id NOT IN (SELECT id FROM garbage)`;
       expect({ table, stray: all(stray) }).toEqual({ table, stray: [] });
     }
+    const streamed = "SELECT b.id, b.body FROM bodies b WHERE typeof(b.body) NOT IN ('blob', 'text')";
+    const strayChunks = `SELECT DISTINCT id FROM chunks WHERE id NOT IN (SELECT body FROM (${streamed})) AND id NOT IN (SELECT id FROM streams)`;
+    expect(all(strayChunks)).toEqual([]);
+    expect(all(`SELECT id FROM streams WHERE id IN (SELECT body FROM (${streamed}))`)).toEqual([]);
+    expect(
+      all(`SELECT s.id FROM (${streamed}) s JOIN entries e ON e.id = s.id
+        WHERE e.size <> (SELECT sum(length(piece)) FROM chunks WHERE id = s.body)`),
+    ).toEqual([]);
+    expect(
+      all("SELECT namespace FROM log_ends e WHERE length <> (SELECT count(*) FROM log WHERE namespace = e.namespace)"),
+    ).toEqual([]);
     const listed = "SELECT j.value AS tag, e.k, e.id FROM entries e, json_each(e.tags) j";
     const indexed = "SELECT tag, k, id FROM tags WHERE id IN (SELECT id FROM entries)";
     expect(all(`${listed} EXCEPT ${indexed}`)).toEqual([]);

@@ -40,8 +40,7 @@ export class ValueFiles {
   }
 
   async #writeOne(name: string, value: Uint8Array): Promise<void> {
-    const path = this.#pathOf(name);
-    const file = await this.#create(path);
+    const file = await this.create(name);
     try {
       await file.writeFile(value);
     } finally {
@@ -49,7 +48,9 @@ export class ValueFiles {
     }
   }
 
-  async #create(path: string): Promise<FileHandle> {
+  /** A new file for a value, to be closed by the caller. */
+  async create(name: string): Promise<FileHandle> {
+    const path = this.#pathOf(name);
     try {
       return await open(path, "wx", 0o600);
     } catch (error) {
@@ -69,6 +70,19 @@ export class ValueFiles {
       if (codeOf(error) === "ENOENT") return undefined;
       throw error;
     }
+  }
+
+  /** A value to be read, also after its file was removed; undefined where the file is not there or not as long as it was. To be closed by the caller. */
+  async open(name: string, size: number): Promise<FileHandle | undefined> {
+    const file = await orIfMissing(open(this.#pathOf(name), "r"), undefined);
+    if (file === undefined) return undefined;
+    let isWhole = false;
+    try {
+      isWhole = (await file.stat()).size === size;
+    } finally {
+      if (!isWhole) await file.close();
+    }
+    return isWhole ? file : undefined;
   }
 
   /** Removes files that nothing refers to any more; one that can't be removed now is left to {@link old}. */

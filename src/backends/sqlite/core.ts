@@ -1,46 +1,68 @@
-import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { type ChangeOp, type Concerned, scopeOf } from "../../changes.js";
 import type { Selector } from "../../selector.js";
-import {
-  type Backend,
-  type BackendContext,
-  type BackendInfo,
-  type Call,
-  type Capabilities,
-  COUNTER_NAMES,
-  type Counters,
-  type DeleteOptions,
-  type DeleteReport,
-  type NewEntry,
-  type ScanOptions,
-  type ScanPage,
-  type SetMode,
-  type SetOutcome,
-  type Touch,
+import type {
+  AtomicStep,
+  Awaitable,
+  BackendContext,
+  BackendInfo,
+  Call,
+  DeleteOptions,
+  DeleteReport,
+  EntryWriter,
+  KeyDeletion,
+  Lease,
+  LeaseAnswer,
+  LeaseOptions,
+  NewEntry,
+  ScanOptions,
+  ScanPage,
+  SetOptions,
+  SetOutcome,
+  Touch,
+  WriteCall,
 } from "../backend.js";
+import { andThen } from "./awaitable.js";
 import { BATCH_ROWS } from "./batches.js";
 import { type Bounds, checkBounds } from "./bounds.js";
-import { deleteWhere } from "./deletion.js";
+import { deleteKeys, deleteWhere } from "./deletion.js";
+import { describeStore } from "./facts.js";
 import { checkSignal } from "./failures.js";
+import { type Follower, followerOf } from "./following.js";
 import { hasGarbage, hide } from "./garbage.js";
 import { Janitor, type JanitorOptions } from "./janitor.js";
-import { rangeOfPrefix } from "./key-range.js";
+import { checkLeaseTime, endLease, endLeases, isStillOver, renewLease, takeLease } from "./leases.js";
 import type { Link } from "./link.js";
 import { list } from "./listing.js";
+import { dropUnheard, Log } from "./log.js";
+import { hottest } from "./ranking.js";
 import { Recency } from "./recency.js";
 import { Store } from "./store.js";
-import { addToCounter, Writer } from "./writer.js";
+import { addToCounter } from "./sums.js";
+import { checkHead, type Item, tooLarge, Writer } from "./writer.js";
 
 /** Milliseconds that closing spends on giving space back. */
 const CLOSE_MS = 50;
 /** Reads after which their times are written, and milliseconds. */
 const RECENCY_READS = 1000;
 const RECENCY_MS = 2000;
+/** Milliseconds that an event loop is kept at most by a lock of another process. */
+const BRIEF_WAIT_MS = 10;
+/**
+ * Pages in the log at which it is taken into the database. For one command few and large parts are faster (SQLite's own 1,000 make a bulk deletion wait
+ * twice as long); where an event loop must go on, they are small.
+ */
+const CHECKPOINT_PAGES = { sync: 4000, async: 500 };
 
 /** What the backends on SQLite are opened with. */
 export interface CoreOptions extends BackendContext, Bounds {
   /** Milliseconds to wait for a lock that another process holds; default 5,000. */
   busyTimeoutMs?: number;
+  /**
+   * How to wait for it. `sync` (default): in SQLite, for which everything else in the process stands still; for a command that does one thing.
+   * `async`: {@link BRIEF_WAIT_MS} in SQLite, then again and again from the event loop; the log is taken into the database in small parts.
+   */
+  wait?: "sync" | "async";
 }
 
 export interface CoreSetup extends JanitorOptions {
@@ -52,33 +74,30 @@ export interface CoreSetup extends JanitorOptions {
   applicationId: number;
 }
 
-const CAPABILITIES: Capabilities = {
-  persistent: true,
-  shared: false,
-  repeatsInScan: false,
-  keepsExpired: true,
-  knowsAge: true,
-  counts: true,
-};
-
 /** Everything that is the same whether values lie in rows or in files: keys, deadlines, tags, bounds, counters. */
 export class Core {
   readonly store: Store;
   readonly recency: Recency;
   /** Reads are to be noted. */
   readonly lru: boolean;
-  readonly #namespace: string;
-  readonly #bounds: Bounds;
+  readonly namespace: string;
+  readonly bounds: Bounds;
+  readonly log: Log;
+  readonly follower: Follower;
+  /** Those that have begun a large value. */
+  readonly writers = new Set<EntryWriter>();
   readonly #setup: CoreSetup;
   readonly #janitor: Janitor;
   #recencyTimer: NodeJS.Timeout | undefined;
   #looked = false;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(store: Store, options: CoreOptions, setup: CoreSetup) {
     this.store = store;
-    this.#namespace = options.namespace;
-    this.#bounds = options;
+    this.namespace = options.namespace;
+    this.bounds = options;
+    this.log = new Log(options.namespace);
+    this.follower = followerOf(store, this.log);
     this.#setup = setup;
     this.lru = isLru(options) && !store.readOnly;
     this.recency = new Recency(store.clock);
@@ -92,13 +111,15 @@ export class Core {
 
   static async open(options: CoreOptions, setup: CoreSetup): Promise<Core> {
     checkBounds(options);
-    const readOnly = options.readOnly ?? false;
+    const { readOnly = false, busyTimeoutMs = 5000, wait = "sync" } = options;
     const store = await Store.open(
       {
         path: setup.path,
         applicationId: setup.applicationId,
         readOnly,
-        busyTimeoutMs: options.busyTimeoutMs ?? 5000,
+        busyTimeoutMs,
+        lockWaitMs: wait === "sync" ? busyTimeoutMs : Math.min(BRIEF_WAIT_MS, busyTimeoutMs),
+        checkpointPages: CHECKPOINT_PAGES[wait],
         recency: isLru(options) && !readOnly,
       },
       options,
@@ -125,141 +146,177 @@ export class Core {
     }
   }
 
-  /**
-   * Writes entries in one transaction.
-   * @param bodies the names that stand for the values, where they are in files
-   */
-  set(entries: readonly NewEntry[], mode: SetMode, bodies?: readonly string[]): SetOutcome[] {
-    const { writer, result } = this.#write((writer) => writer.set(entries, mode, bodies));
-    if (this.lru) this.recency.forget();
-    if (writer.released.length > 0) this.#setup.discard?.(writer.released);
-    this.#lookForGarbage();
-    return result;
-  }
-
-  #write<T>(work: (writer: Writer) => T): { writer: Writer; result: T } {
-    return this.store.write((link) => {
-      const writer = new Writer(
-        link,
-        {
-          namespace: this.#namespace,
-          bounds: this.#bounds,
-          recency: this.recency,
-          named: this.#setup.discard !== undefined,
-        },
-        this.store.clock.now(),
-      );
-      const result = work(writer);
-      writer.finish();
-      return { writer, result };
+  /** Writes entries in one transaction, with its row in the log. */
+  set(items: readonly Item[], options: SetOptions): Awaitable<SetOutcome[]> {
+    const { mode = "always", since, origin, signal } = options;
+    return this.#write(signal, (writer, link, now) => {
+      const isOvertaken = since === undefined ? undefined : this.log.since(link, since);
+      const outcomes = items.map((item): SetOutcome => {
+        if (isOvertaken?.(concernedBy(item)) !== true) return writer.put(item, mode);
+        writer.refuse(item);
+        return "condition";
+      });
+      if (outcomes.some((outcome) => outcome !== "condition")) {
+        const written = () => items.filter((_, i) => outcomes[i] !== "condition").map(({ entry }) => entry.key);
+        this.log.append(link, "write", () => scopeOf(written()), origin, now);
+      }
+      return outcomes;
     });
   }
 
-  async touchMany(changes: readonly Touch[], options: Call = {}): Promise<boolean[]> {
+  /** Writes an entry if the lease allows it, and ends the lease. */
+  commit(item: Item, lease: Lease, { origin, signal }: WriteCall): Awaitable<SetOutcome> {
+    return this.#write(signal, (writer, link, now) => {
+      const isOurs = endLease(link, this.namespace, lease, now) && lease.key === item.entry.key;
+      const isCurrent = isOurs && isStillOver(link, this.namespace, lease, now);
+      if (!isCurrent || this.log.since(link, lease.since)(concernedBy(item))) {
+        writer.refuse(item);
+        return "condition";
+      }
+      const outcome = writer.put(item, "always");
+      this.log.append(link, "write", () => ({ keys: [lease.key] }), origin, now);
+      return outcome;
+    });
+  }
+
+  /**
+   * All steps in one transaction; of steps on the same key the last counts.
+   * @param items what is to be written for each step that sets
+   */
+  atomic(steps: readonly AtomicStep[], items: ReadonlyMap<AtomicStep, Item>, options: WriteCall): Awaitable<void> {
+    return this.#write(options.signal, (writer, link, now) => {
+      for (const step of steps) {
+        const item = items.get(step);
+        if (item !== undefined) writer.put(item, "always");
+        else if ("delete" in step && step.delete.isWellFormed()) writer.remove(step.delete);
+      }
+      const keys = steps.map((step) => ("set" in step ? step.set.key : step.delete));
+      if (keys.length > 0) this.log.append(link, "write", () => scopeOf(keys), options.origin, now);
+    });
+  }
+
+  /** @throws CacheError `value-too-large` for a value beyond the bounds of the store */
+  checkBounds(entries: readonly NewEntry[]): void {
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.bounds;
+    for (const { key, value } of entries) if (value.length > maxBytes) throw tooLarge(key, value.length, maxBytes);
+  }
+
+  #write<T>(signal: AbortSignal | undefined, work: (writer: Writer, link: Link, now: number) => T): Awaitable<T> {
+    const written = this.store.change((link) => {
+      const now = this.store.clock.now();
+      const { namespace, bounds, recency } = this;
+      const named = this.#setup.discard !== undefined;
+      const writer = new Writer(link, { namespace, bounds, recency, named }, now);
+      const result = work(writer, link, now);
+      writer.finish();
+      return { writer, result };
+    }, signal);
+    return andThen(written, ({ writer, result }) => {
+      if (this.lru) this.recency.forget();
+      if (writer.released.length > 0) this.#setup.discard?.(writer.released);
+      if (writer.dropped) this.#janitor.wake();
+      this.#lookForGarbage();
+      return result;
+    });
+  }
+
+  async touchMany(changes: readonly Touch[], options: WriteCall = {}): Promise<boolean[]> {
     this.store.checkWritable();
     const done: boolean[] = [];
     for (let i = 0; i < changes.length; i += BATCH_ROWS) {
       if (i > 0) await nextTurn();
       checkSignal(options.signal);
-      const { result } = this.#write((writer) => writer.touch(changes.slice(i, i + BATCH_ROWS)));
-      done.push(...result);
+      const batch = changes.slice(i, i + BATCH_ROWS);
+      const touched = await this.#write(options.signal, (writer, link, now) => {
+        const outcomes = writer.touch(batch);
+        const keys = batch.filter((_, at) => outcomes[at]).map(({ key }) => key);
+        if (keys.length > 0) this.log.append(link, "write", () => scopeOf(keys), options.origin, now);
+        return outcomes;
+      });
+      done.push(...touched);
     }
     return done;
   }
 
-  async deleteMany(keys: readonly string[], options: Call = {}): Promise<boolean[]> {
+  async deleteMany(keys: readonly string[], options: KeyDeletion = {}): Promise<boolean[]> {
     this.store.checkWritable();
     const done: boolean[] = [];
     for (let i = 0; i < keys.length; i += BATCH_ROWS) {
       if (i > 0) await nextTurn();
       checkSignal(options.signal);
-      done.push(...this.store.write((link) => this.#deleteKeys(link, keys.slice(i, i + BATCH_ROWS))));
+      const batch = keys.slice(i, i + BATCH_ROWS);
+      const versions = options.versions?.slice(i, i + BATCH_ROWS);
+      const deleted = await this.store.change((link) => {
+        const now = this.store.clock.now();
+        const existed = deleteKeys(link, this.namespace, batch, versions, now);
+        // Also keys that are not there: who loads one of them now must hear of it. What is deleted by its version takes nothing else back.
+        const named = versions === undefined ? batch : batch.filter((_, at) => existed[at]);
+        if (named.length > 0) this.log.append(link, "delete", () => scopeOf(named), options.origin, now);
+        return existed;
+      }, options.signal);
+      done.push(...deleted);
     }
     this.#janitor.wake();
     return done;
   }
 
-  #deleteKeys(link: Link, keys: readonly string[]): boolean[] {
-    const now = this.store.clock.now();
-    const find = link.rows<[id: number, expiresAt: number | null]>("SELECT id, expires_at FROM entries WHERE k = ?");
-    const ids = new Set<number>();
-    const existed = keys.map((key) => {
-      const row = key.isWellFormed() ? find.get(this.#namespace + key) : undefined;
-      if (row === undefined || ids.has(row[0])) return false;
-      ids.add(row[0]);
-      return row[1] === null || row[1] > now;
-    });
-    if (ids.size > 0) hide(link, [...ids]);
-    return existed;
-  }
-
+  /** Logged before its first step and after its last: it is done in many transactions. */
   async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
     this.store.checkWritable();
-    const report = await deleteWhere(this.store, this.#namespace, selector, options);
-    this.#janitor.wake();
-    return report;
+    const announce = () => this.announce(options.soft === true ? "soften" : "delete", selector, options);
+    try {
+      return await deleteWhere(this.store, this.namespace, selector, options, announce);
+    } finally {
+      this.#janitor.wake();
+    }
+  }
+
+  announce(op: ChangeOp, selector: Selector, { origin }: WriteCall = {}): Awaitable<void> {
+    this.store.checkWritable();
+    const scope = () => ("keys" in selector ? scopeOf(selector.keys) : selector);
+    if ("keys" in selector && selector.keys.length === 0) return;
+    return this.store.change((link) => this.log.append(link, op, scope, origin, this.store.clock.now()));
   }
 
   scan(selector: Selector, options: ScanOptions = {}): AsyncGenerator<ScanPage> {
-    return list(this.store, this.#namespace, selector, options);
+    return list(this.store, this.namespace, selector, options);
   }
 
-  count(deltas: Partial<Counters>): void {
+  hottest(limit: number, options?: Call): Promise<string[]> {
+    if (this.lru) this.#writeRecency();
+    return hottest(this.store, this.namespace, limit, this.lru, options);
+  }
+
+  lease(key: string, ms: number, { over, signal }: LeaseOptions = {}): Awaitable<LeaseAnswer> {
     this.store.checkWritable();
-    const changed = COUNTER_NAMES.filter((name) => (deltas[name] ?? 0) !== 0);
-    if (changed.length === 0) return;
-    this.store.write((link) => {
-      for (const name of changed) addToCounter(link, this.#namespace, name, deltas[name] ?? 0);
+    checkSignal(signal);
+    checkHead({ key });
+    checkLeaseTime(ms);
+    const { namespace, log, store } = this;
+    return store.change((link) => takeLease(link, namespace, log, { key, ms, over, now: store.clock.now() }), signal);
+  }
+
+  renew(lease: Lease, ms: number): Awaitable<boolean> {
+    this.store.checkWritable();
+    checkLeaseTime(ms);
+    return this.store.change((link) => {
+      const now = this.store.clock.now();
+      const isOurs = renewLease(link, this.namespace, lease, now + ms, now);
+      // The log must reach back to the beginning of the lease when it is committed.
+      if (isOurs) this.log.keep(link, now, ms);
+      return isOurs;
     });
   }
 
-  counters(): { counters: Counters; source: "cache" } {
-    const counters: Counters = { hits: 0, misses: 0, sets: 0, deletes: 0, expirations: 0, evictions: 0, errors: 0 };
-    const rows = this.store.run((link) =>
-      link.rows<[string, number]>("SELECT name, value FROM counters WHERE namespace = ?").all(this.#namespace),
-    );
-    for (const name of COUNTER_NAMES) counters[name] = rows.find(([found]) => found === name)?.[1] ?? 0;
-    return { counters, source: "cache" };
-  }
-
-  resetCounters(): void {
-    this.store.checkWritable();
-    this.store.write((link) => link.action("DELETE FROM counters WHERE namespace = ?").run(this.#namespace));
+  release(lease: Lease): Awaitable<void> {
+    if (this.#closing !== undefined || this.store.readOnly) return;
+    return this.store.change((link) => {
+      endLease(link, this.namespace, lease, this.store.clock.now());
+    });
   }
 
   async describe(): Promise<BackendInfo> {
-    const { kind, target } = this.#setup;
-    const [entries, bytes] = this.store.run((link) => this.#liveTotals(link));
-    const { maxEntries, maxBytes, policy = "fifo" } = this.#bounds;
-    const facts = this.store.run((link) => ({
-      sqlite_version: link.column<string>("SELECT sqlite_version()").get() ?? "",
-      journal_mode: String(link.db.pragma("journal_mode", { simple: true })),
-      file_bytes: sizeOf(this.store.path) + sizeOf(`${this.store.path}-wal`),
-      free_bytes:
-        Number(link.db.pragma("freelist_count", { simple: true })) *
-        Number(link.db.pragma("page_size", { simple: true })),
-    }));
-    const bounds = {
-      ...(maxEntries !== undefined && { max_entries: maxEntries }),
-      ...(maxBytes !== undefined && { max_bytes: maxBytes }),
-    };
-    const bounded = Object.keys(bounds).length > 0;
-    return { kind, target, entries, bytes, facts: { ...facts, ...bounds, ...(bounded && { policy }) }, warnings: [] };
-  }
-
-  #liveTotals(link: Link): [entries: number, bytes: number] {
-    const now = this.store.clock.now();
-    const sums = "count(*), coalesce(sum(size), 0)";
-    if (this.#namespace === "") {
-      // The totals are kept; only what has expired, which an index finds, is to be taken off.
-      const [entries, bytes] = link.rows<[number, number]>("SELECT entries, bytes FROM totals").get() ?? [0, 0];
-      const over = link.rows<[number, number]>(`SELECT ${sums} FROM entries WHERE expires_at <= ?`).get(now) ?? [0, 0];
-      return [entries - over[0], bytes - over[1]];
-    }
-    const { from, to } = rangeOfPrefix(this.#namespace);
-    const before = to === undefined ? "" : " AND k < ?";
-    const sql = `SELECT ${sums} FROM entries WHERE (expires_at IS NULL OR expires_at > ?) AND k >= ?${before}`;
-    return link.rows<[number, number]>(sql).get(...[now, from, ...(to === undefined ? [] : [to])]) ?? [0, 0];
+    return describeStore(this.store, this.namespace, this.#setup, this.bounds);
   }
 
   async ping(): Promise<number> {
@@ -273,7 +330,7 @@ export class Core {
     this.store.checkWritable();
     let removed = 0;
     for (;;) {
-      const batch = this.store.write((link) => {
+      const batch = await this.store.change((link) => {
         const now = this.store.clock.now();
         const ids = link
           .column<number>("SELECT id FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT ?")
@@ -284,33 +341,50 @@ export class Core {
       removed += batch;
       await nextTurn();
     }
+    await this.store.change((link) => {
+      const now = this.store.clock.now();
+      endLeases(link, now);
+      dropUnheard(link, now);
+    });
     while (this.#janitor.step(true)) await nextTurn();
     this.store.run((link) => link.db.pragma("wal_checkpoint(TRUNCATE)"));
     return removed;
   }
 
-  close(): void {
-    if (this.#closed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Whoever writes a value piece by piece now is stopped; what can't be removed is left as by a process that was killed.
+    if (this.writers.size > 0) await Promise.allSettled([...this.writers].map((writer) => writer.abort()));
     clearTimeout(this.#recencyTimer);
     if (this.lru) this.#writeRecency();
     if (!this.store.readOnly) this.#janitor.finish(CLOSE_MS);
-    this.#closed = true;
     this.store.close();
   }
 
   /** Removes an entry whose value is lost, and counts the error. Others may have replaced it: an id is one write. */
-  dropBroken(id: number): void {
-    this.store.write((link) => {
-      if (hide(link, [id]) > 0) addToCounter(link, this.#namespace, "errors", 1);
+  dropBroken(id: number): Awaitable<void> {
+    const dropped = this.store.change((link) => {
+      if (hide(link, [id]) > 0) addToCounter(link, this.namespace, "errors", 1);
     });
+    return andThen(dropped, () => this.#janitor.wake());
+  }
+
+  /** Something was left to be removed in the background. */
+  wakeJanitor(): void {
     this.#janitor.wake();
   }
 
-  /** Of these bodies those that belong to no entry, hidden ones included. */
+  /** Of these names of files those that belong to no entry, hidden ones included, and that nobody is writing. */
   unnamed(names: readonly string[]): string[] {
     return this.store.run((link) => {
-      const find = link.column<number>("SELECT 1 FROM bodies WHERE body = ?");
-      return names.filter((name) => find.get(name) === undefined);
+      const find = link.column<number>(
+        "SELECT EXISTS (SELECT 1 FROM bodies WHERE body = ?) OR EXISTS (SELECT 1 FROM streams WHERE name = ?)",
+      );
+      return names.filter((name) => find.get(name, name) === 0);
     });
   }
 
@@ -318,7 +392,7 @@ export class Core {
   #lookForGarbage(): void {
     if (this.#looked) return;
     this.#looked = true;
-    if (this.store.run(hasGarbage)) this.#janitor.wake();
+    if (this.store.run((link) => hasGarbage(link, this.store.clock.now()))) this.#janitor.wake();
   }
 }
 
@@ -326,24 +400,6 @@ function isLru({ maxEntries, maxBytes, policy }: Bounds): boolean {
   return policy === "lru" && (maxEntries !== undefined || maxBytes !== undefined);
 }
 
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** What a backend takes from the core as it is: everything but the values. */
-export function operationsOf(core: Core): Omit<Backend, "name" | "getMany" | "setMany"> {
-  return {
-    capabilities: CAPABILITIES,
-    touchMany: (changes, options) => core.touchMany(changes, options),
-    deleteMany: (keys, options) => core.deleteMany(keys, options),
-    deleteWhere: (selector, options) => core.deleteWhere(selector, options),
-    scan: (selector, options) => core.scan(selector, options),
-    count: (deltas) => core.count(deltas),
-    counters: () => core.counters(),
-    resetCounters: () => core.resetCounters(),
-    describe: () => core.describe(),
-    ping: () => core.ping(),
-    prune: () => core.prune(),
-    close: async () => core.close(),
-  };
+function concernedBy({ entry: { key, tags = [] } }: Item): Concerned {
+  return { key, tags };
 }

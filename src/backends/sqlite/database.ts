@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import { CacheError, codeOf } from "../../errors.js";
 import { checkLocal } from "./network-filesystem.js";
-import { BODY_INDEX, INDEX_APPLICATION_ID, RECENCY_INDEX, SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { BODY_INDEX, INDEX_APPLICATION_ID, LAYOUT_2, RECENCY_INDEX, SCHEMA, SCHEMA_VERSION } from "./schema.js";
 
 export type Database = BetterSqlite3.Database;
 export type DatabaseConstructor = typeof BetterSqlite3;
@@ -13,7 +13,9 @@ export interface DatabaseOptions {
   applicationId: number;
   readOnly: boolean;
   /** Milliseconds to wait for a lock, synchronously. */
-  busyTimeoutMs: number;
+  lockWaitMs: number;
+  /** Pages in the log (4 KiB each) at which it is taken into the database, by whoever commits then: this waits for the disk. */
+  checkpointPages: number;
   /** Keep the index that LRU needs. */
   recency: boolean;
 }
@@ -23,8 +25,6 @@ type BeforeClose = (error: unknown) => void;
 
 /** Bytes to which the write-ahead log is cut back when it was emptied. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
-/** Pages in the log (4 KiB each) at which it is taken into the database, which waits for the disk: the default of 1,000 makes a bulk deletion wait twice as long. */
-const CHECKPOINT_PAGES = 4000;
 
 /** Which file on which disk, to tell whether a path still leads to what was opened. */
 export interface FileIdentity {
@@ -58,15 +58,17 @@ export function openDatabase(
   if (readOnly) return stat === undefined ? emptyDatabase(Sqlite) : openReadOnly(Sqlite, options);
   if (stat === undefined) createFile(path);
   checkLocal(dirname(path));
-  const db = new Sqlite(path, { timeout: options.busyTimeoutMs, fileMustExist: true });
+  const db = new Sqlite(path, { timeout: options.lockWaitMs, fileMustExist: true });
   return closeOnFailure(
     db,
     () => {
-      if (!isOurs(db, options)) initialize(db, options);
+      const layout = layoutOf(db, options);
+      if (layout === 0) initialize(db, options);
+      else if (layout < SCHEMA_VERSION) upgrade(db, options);
       // Only now that it is known to be ours.
       db.pragma("synchronous = NORMAL");
       db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
-      db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      db.pragma(`wal_autocheckpoint = ${options.checkpointPages}`);
       if (options.recency) db.exec(RECENCY_INDEX);
     },
     beforeClose,
@@ -93,10 +95,10 @@ function emptyDatabase(Sqlite: DatabaseConstructor): Database {
 }
 
 function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
-  const db = new Sqlite(options.path, { readonly: true, fileMustExist: true, timeout: options.busyTimeoutMs });
+  const db = new Sqlite(options.path, { readonly: true, fileMustExist: true, timeout: options.lockWaitMs });
   let empty = false;
   closeOnFailure(db, () => {
-    empty = !isOurs(db, options);
+    empty = layoutOf(db, options) === 0;
   });
   if (!empty) return db;
   // What a process left that was killed before it made its tables.
@@ -114,21 +116,21 @@ function createFile(path: string): void {
   }
 }
 
-/** True for a store of ours, false for an empty database; anything else is refused. */
-function isOurs(db: Database, options: DatabaseOptions): boolean {
+/** The layout of a store of ours, 0 for an empty database; anything else is refused. */
+function layoutOf(db: Database, options: DatabaseOptions): number {
   // All is read in one transaction: another process may be making the tables meanwhile.
-  if (!db.inTransaction) return db.transaction(() => isOurs(db, options)).deferred();
+  if (!db.inTransaction) return db.transaction(() => layoutOf(db, options)).deferred();
   const { path, applicationId } = options;
   const id = db.pragma("application_id", { simple: true });
   if (id === applicationId) {
     const version = Number(db.pragma("user_version", { simple: true }));
-    if (version <= SCHEMA_VERSION) return true;
+    if (version <= SCHEMA_VERSION) return Math.max(1, version);
     throw new CacheError("usage", "newer-database", `${path} was written by a later version (layout ${version})`, {
       hint: "Update this program, or name another file.",
     });
   }
   const tables = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get();
-  if (id === 0 && tables === 0) return false;
+  if (id === 0 && tables === 0) return 0;
   throw new CacheError("usage", "foreign-database", `${path} is a database of another application`, {
     hint: "Name another file: this one is left as it is.",
   });
@@ -138,15 +140,28 @@ function initialize(db: Database, options: DatabaseOptions): void {
   // Both must be said before the first table is made.
   db.pragma("auto_vacuum = INCREMENTAL");
   db.pragma("journal_mode = WAL");
+  exclusively(db, () => {
+    // Another process may have been faster while this one waited for the lock.
+    if (layoutOf(db, options) > 0) return;
+    db.exec(SCHEMA);
+    if (options.applicationId === INDEX_APPLICATION_ID) db.exec(BODY_INDEX);
+    db.pragma(`application_id = ${options.applicationId}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
+function upgrade(db: Database, options: DatabaseOptions): void {
+  exclusively(db, () => {
+    if (layoutOf(db, options) === SCHEMA_VERSION) return;
+    db.exec(LAYOUT_2);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
+function exclusively(db: Database, work: () => void): void {
   db.exec("BEGIN IMMEDIATE");
   try {
-    // Another process may have been faster while this one waited for the lock.
-    if (!isOurs(db, options)) {
-      db.exec(SCHEMA);
-      if (options.applicationId === INDEX_APPLICATION_ID) db.exec(BODY_INDEX);
-      db.pragma(`application_id = ${options.applicationId}`);
-      db.pragma(`user_version = ${SCHEMA_VERSION}`);
-    }
+    work();
     db.exec("COMMIT");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");

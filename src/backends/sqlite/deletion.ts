@@ -1,16 +1,62 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Selector } from "../../selector.js";
-import type { DeleteOptions, DeleteReport } from "../backend.js";
+import type { Awaitable, DeleteOptions, DeleteReport } from "../backend.js";
 import { BATCH_ROWS } from "./batches.js";
 import { hide } from "./garbage.js";
 import type { Link } from "./link.js";
 import type { Store } from "./store.js";
 import { type Found, Walk } from "./walk.js";
 
-/** Hides what the selector holds, one transaction a page. */
+/**
+ * Hides the entries of some keys, in the transaction of the caller.
+ * @param versions of each key the id of the entry that is to go; another one stays
+ * @param now epoch milliseconds
+ * @returns for each key whether there was a live entry
+ */
+export function deleteKeys(
+  link: Link,
+  namespace: string,
+  keys: readonly string[],
+  versions: readonly string[] | undefined,
+  now: number,
+): boolean[] {
+  const find = link.rows<[id: number, expiresAt: number | null]>("SELECT id, expires_at FROM entries WHERE k = ?");
+  const ids = new Set<number>();
+  const existed = keys.map((key, i) => {
+    const row = key.isWellFormed() ? find.get(namespace + key) : undefined;
+    if (row === undefined || ids.has(row[0])) return false;
+    if (versions !== undefined && versions[i] !== String(row[0])) return false;
+    ids.add(row[0]);
+    return row[1] === null || row[1] > now;
+  });
+  if (ids.size > 0) hide(link, [...ids]);
+  return existed;
+}
+
+/**
+ * Hides what the selector holds, one transaction a page.
+ * @param announce called before the first step and after the last, also when a step fails
+ */
 export async function deleteWhere(
   store: Store,
   namespace: string,
+  selector: Selector,
+  options: DeleteOptions,
+  announce: () => Awaitable<void>,
+): Promise<DeleteReport> {
+  // Made first: it refuses what is no selector.
+  const walk = store.run((link) => new Walk(link, namespace, selector, options.cursor, store.clock.now()));
+  await announce();
+  try {
+    return await deleteAlong(walk, store, selector, options);
+  } finally {
+    await announce();
+  }
+}
+
+async function deleteAlong(
+  walk: Walk,
+  store: Store,
   selector: Selector,
   options: DeleteOptions,
 ): Promise<DeleteReport> {
@@ -18,7 +64,6 @@ export async function deleteWhere(
   const { limit = Number.POSITIVE_INFINITY, rate, signal, soft = false } = options;
   const looks = rate === undefined ? BATCH_ROWS : Math.min(BATCH_ROWS, Math.max(1, Math.ceil(rate / 10)));
   const start = clock.monotonic();
-  const walk = store.run((link) => new Walk(link, namespace, selector, options.cursor, clock.now()));
   const countExpired = "expiry" in selector && selector.expiry === "expired";
   const report: DeleteReport = { deleted: 0, softened: 0, complete: false };
   let done = 0;
@@ -28,7 +73,7 @@ export async function deleteWhere(
     const choice = choose(found, soft, countExpired, limit - done);
     if (choice.last) walk.rewind(choice.last);
     const before = done;
-    done += remove(store, choice, countExpired, report);
+    done += await remove(store, choice, countExpired, report);
     if (done > before) options.onProgress?.(done);
     if (rate !== undefined && !walk.done) {
       await clock.sleep(Math.max(0, start + (done / rate) * 1000 - clock.monotonic()), signal);
@@ -63,15 +108,15 @@ function choose(found: readonly Found[], soft: boolean, countExpired: boolean, l
 }
 
 /** Does it, adds it to the report, and tells how many it was. */
-function remove(
+async function remove(
   store: Store,
   { expired, doomed, softened }: Choice,
   countExpired: boolean,
   report: DeleteReport,
-): number {
+): Promise<number> {
   if (expired.length + doomed.length + softened.length === 0) return 0;
   const now = store.clock.now();
-  const done = store.write((link) => ({
+  const done = await store.change((link) => ({
     // Checked again, now that nobody else can write: a deadline may have been moved since it was read.
     expired: expired.length > 0 ? hide(link, expired, now) : 0,
     doomed: doomed.length > 0 ? hide(link, doomed) : 0,

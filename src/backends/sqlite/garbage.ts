@@ -1,5 +1,8 @@
+import { CHUNK_BYTES } from "../backend.js";
 import type { Link } from "./link.js";
-import { addToTotals, tagsOf } from "./writer.js";
+import { dropStreamsOf, hasDeadStreams } from "./streams.js";
+import { addToTotals } from "./sums.js";
+import { tagsOf } from "./tag-list.js";
 
 /** Entries and bytes of values that one step removes. */
 const STEP_ENTRIES = 200;
@@ -37,8 +40,9 @@ export function hide(link: Link, ids: readonly number[], expiredBy?: number): nu
   return sizes.length;
 }
 
-export function hasGarbage(link: Link): boolean {
-  return link.column<number>("SELECT EXISTS (SELECT 1 FROM garbage)").get() === 1;
+/** True if there is something to reclaim or to sweep. @param now epoch milliseconds */
+export function hasGarbage(link: Link, now: number): boolean {
+  return link.column<number>("SELECT EXISTS (SELECT 1 FROM garbage)").get() === 1 || hasDeadStreams(link, now);
 }
 
 /**
@@ -54,18 +58,21 @@ export function reclaimStep(link: Link, named: boolean): { removed: number; rele
       )
       .all(STEP_ENTRIES);
     let bytes = 0;
+    let streamed = false;
     const ids: number[] = [];
     const removeTag = link.action("DELETE FROM tags WHERE tag = ? AND k = ? AND id = ?");
     for (const [id, size, k, tags] of rows) {
       if (ids.length > 0 && bytes + size > STEP_BYTES) break;
       bytes += size;
       ids.push(id);
+      streamed ||= size > CHUNK_BYTES;
       for (const tag of tagsOf(tags)) removeTag.run(tag, k, id);
     }
     if (ids.length === 0) return { removed: 0, released: [] };
     const list = JSON.stringify(ids);
     const those = "id IN (SELECT value FROM json_each(?))";
     const released = named ? link.column<string>(`SELECT body FROM bodies WHERE ${those}`).all(list) : [];
+    if (streamed && !named) dropStreamsOf(link, ids);
     for (const table of ["bodies", "metas", "garbage"]) link.action(`DELETE FROM ${table} WHERE ${those}`).run(list);
     return { removed: ids.length, released };
   });

@@ -1,6 +1,7 @@
 import { isBusy } from "./failures.js";
 import { hasGarbage, reclaimStep, shrinkStep } from "./garbage.js";
 import type { Store } from "./store.js";
+import { sweepStep } from "./streams.js";
 
 /** Milliseconds between two steps, so that callers get their turn, and after a step that found the store locked. */
 const PAUSE_MS = 5;
@@ -40,7 +41,10 @@ export class Janitor {
   step(all = false): boolean {
     const { removed, released } = this.#store.run((link) => reclaimStep(link, this.#options.discard !== undefined));
     if (released.length > 0) this.#options.discard?.(released);
-    return removed > 0 || this.#store.run((link) => shrinkStep(link, all));
+    if (removed > 0) return true;
+    const swept = this.#store.run((link) => sweepStep(link, this.#store.clock.now()));
+    if (swept.released.length > 0) this.#options.discard?.(swept.released);
+    return swept.found || this.#store.run((link) => shrinkStep(link, all));
   }
 
   /** Steps until nothing is left to do or `ms` are over; a locked store is left alone. */
@@ -49,7 +53,7 @@ export class Janitor {
     const { clock } = this.#store;
     const until = clock.monotonic() + ms;
     this.#withoutWaiting(() => {
-      while (hasGarbage(this.#store.link) && this.step() && clock.monotonic() < until);
+      while (hasGarbage(this.#store.link, clock.now()) && this.step() && clock.monotonic() < until);
     });
   }
 
@@ -69,10 +73,9 @@ export class Janitor {
     try {
       return work();
     } catch (error) {
-      const cause = error instanceof Error ? error.cause : undefined;
-      return isBusy(cause) || isBusy(error) ? "busy" : "failed";
+      return isBusy(error) ? "busy" : "failed";
     } finally {
-      if (db.open) db.pragma(`busy_timeout = ${this.#store.busyTimeoutMs}`);
+      if (db.open) db.pragma(`busy_timeout = ${this.#store.lockWaitMs}`);
     }
   }
 }

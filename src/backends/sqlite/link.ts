@@ -6,7 +6,7 @@ export type Param = string | number | null | Uint8Array;
 export type Statement<Result> = BetterSqlite3.Statement<Param[], Result>;
 
 /** A value, its deadline and its id, or what stands for the value. */
-export type ValueRow = [body: Uint8Array | string, expiresAt: number | null, id: number];
+export type ValueRow = [body: Uint8Array | string | number, expiresAt: number | null, id: number];
 
 /** One open database with its prepared statements. Rows come as arrays, which are cheaper than objects. */
 export class Link {
@@ -17,6 +17,7 @@ export class Link {
   readonly value: Statement<ValueRow>;
   readonly #statements = new Map<string, Statement<unknown>>();
   readonly #begin: Statement<unknown>;
+  readonly #beginRead: Statement<unknown>;
   readonly #commit: Statement<unknown>;
   readonly #rollback: Statement<unknown>;
 
@@ -27,6 +28,7 @@ export class Link {
       "SELECT b.body, e.expires_at, e.id FROM entries e JOIN bodies b ON b.id = e.id WHERE e.k = ?",
     );
     this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#beginRead = db.prepare("BEGIN");
     this.#commit = db.prepare("COMMIT");
     this.#rollback = db.prepare("ROLLBACK");
   }
@@ -55,12 +57,21 @@ export class Link {
     return statement;
   }
 
+  /** Runs `work`, which only reads, on the store as it is at one moment. */
+  read<T>(work: () => T): T {
+    return this.#transaction(this.#beginRead, work);
+  }
+
   /**
    * Runs `work` in a transaction that takes the write lock at its beginning: one that took it in the middle would fail at once
    * where others write, and no waiting would help.
    */
   write<T>(work: () => T): T {
-    this.#begin.run();
+    return this.#transaction(this.#begin, work);
+  }
+
+  #transaction<T>(begin: Statement<unknown>, work: () => T): T {
+    begin.run();
     try {
       const result = work();
       this.#commit.run();

@@ -3,8 +3,8 @@ import type { Selector } from "../../selector.js";
 import type { EntryInfo, ScanOptions, ScanPage } from "../backend.js";
 import type { Link } from "./link.js";
 import type { Store } from "./store.js";
+import { tagsOf } from "./tag-list.js";
 import { type Found, Walk } from "./walk.js";
-import { tagsOf } from "./writer.js";
 
 /** Rows that a listing looks at before others get their turn: some 2 ms. */
 const PAGE_ROWS = 1000;

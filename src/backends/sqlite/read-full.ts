@@ -1,11 +1,12 @@
-import type { Stored } from "../backend.js";
+import type { Head, Stored } from "../backend.js";
 import type { Link } from "./link.js";
-import { tagsOf } from "./writer.js";
+import { tagsOf } from "./tag-list.js";
+import type { Body } from "./writer.js";
 
 /** All that is known of an entry. */
 export type FullRow = [
   id: number,
-  body: Uint8Array | string,
+  body: Body,
   expiresAt: number | null,
   staleAt: number | null,
   createdAt: number,
@@ -27,12 +28,16 @@ export function readFull(link: Link, namespace: string, key: string, now: number
   return row === undefined || (row[2] !== null && row[2] <= now) ? undefined : row;
 }
 
+export function headOf(row: FullRow): Head & { version: string } {
+  const [id, , expiresAt, staleAt, createdAt, size, tags, meta] = row;
+  const head: Head & { version: string } = { size, createdAt, version: String(id) };
+  if (expiresAt !== null) head.expiresAt = expiresAt;
+  if (staleAt !== null) head.staleAt = staleAt;
+  if (tags !== null) head.tags = tagsOf(tags);
+  if (meta !== null) head.meta = meta;
+  return head;
+}
+
 export function storedOf(row: FullRow, value: Uint8Array): Stored {
-  const [, , expiresAt, staleAt, createdAt, , tags, meta] = row;
-  const stored: Stored = { value, size: value.length, createdAt };
-  if (expiresAt !== null) stored.expiresAt = expiresAt;
-  if (staleAt !== null) stored.staleAt = staleAt;
-  if (tags !== null) stored.tags = tagsOf(tags);
-  if (meta !== null) stored.meta = meta;
-  return stored;
+  return { ...headOf(row), size: value.length, value };
 }

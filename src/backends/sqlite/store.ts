@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
-import type { BackendContext } from "../backend.js";
+import type { Awaitable, BackendContext } from "../backend.js";
 import {
   type Database,
   type DatabaseConstructor,
@@ -10,12 +10,20 @@ import {
   isSame,
   openDatabase,
 } from "./database.js";
-import { closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
+import { checkSignal, closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
 import { Link } from "./link.js";
 import { quarantine } from "./quarantine.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
 const OPEN_RETRY_MS = 10;
+/** Milliseconds between two tries to write, at most: long enough for others to be through, and never the same for two who wait. */
+const WRITE_RETRY_MS = 8;
+
+/** How a database is opened, and how its lock is waited for. */
+export interface StoreSettings extends DatabaseOptions {
+  /** Milliseconds to wait for a lock that another process holds, in all. */
+  busyTimeoutMs: number;
+}
 
 /** Another process put another file in the place of the one that was being opened. */
 class FileChanged extends Error {
@@ -29,24 +37,27 @@ export class Store {
   readonly clock: Clock;
   readonly path: string;
   readonly readOnly: boolean;
-  readonly busyTimeoutMs: number;
+  /** Milliseconds that SQLite waits for a lock, synchronously. */
+  readonly lockWaitMs: number;
+  readonly #busyTimeoutMs: number;
   readonly #Sqlite: DatabaseConstructor;
   readonly #options: DatabaseOptions;
   readonly #context: BackendContext;
   #link: Link | undefined;
 
-  private constructor(Sqlite: DatabaseConstructor, options: DatabaseOptions, context: BackendContext) {
+  private constructor(Sqlite: DatabaseConstructor, options: StoreSettings, context: BackendContext) {
     this.#Sqlite = Sqlite;
     this.#options = options;
     this.#context = context;
     this.clock = context.clock;
     this.path = options.path;
     this.readOnly = options.readOnly;
-    this.busyTimeoutMs = options.busyTimeoutMs;
+    this.lockWaitMs = options.lockWaitMs;
+    this.#busyTimeoutMs = options.busyTimeoutMs;
   }
 
   /** @throws CacheError whatever {@link openDatabase} refuses, `store-busy`, `store-permission`, `disk-full`, … */
-  static async open(options: DatabaseOptions, context: BackendContext): Promise<Store> {
+  static async open(options: StoreSettings, context: BackendContext): Promise<Store> {
     const { default: Sqlite } = await import("better-sqlite3");
     const store = new Store(Sqlite, options, context);
     const { clock } = context;
@@ -97,6 +108,76 @@ export class Store {
   /** {@link run} in one write transaction. */
   write<T>(work: (link: Link) => T): T {
     return this.run((link) => link.write(() => work(link)));
+  }
+
+  /**
+   * {@link write}; where another process holds the lock for longer than SQLite waits for it, again and again until the time for it is over, without
+   * keeping the event loop.
+   * @throws CacheError `store-busy`, and what the signal says
+   */
+  change<T>(work: (link: Link) => T, signal?: AbortSignal): Awaitable<T> {
+    const start = this.clock.monotonic();
+    try {
+      return this.write(work);
+    } catch (error) {
+      if (!isBusy(error) || this.lockWaitMs >= this.#busyTimeoutMs) throw error;
+      return this.#again(work, start + this.#busyTimeoutMs, signal);
+    }
+  }
+
+  async #again<T>(work: (link: Link) => T, deadline: number, signal: AbortSignal | undefined): Promise<T> {
+    for (;;) {
+      await this.clock.sleep(1 + Math.random() * WRITE_RETRY_MS, signal);
+      checkSignal(signal);
+      try {
+        return this.write(work);
+      } catch (error) {
+        if (!isBusy(error) || this.clock.monotonic() >= deadline) throw error;
+      }
+    }
+  }
+
+  /**
+   * A connection of its own that sees the store as it is now, whatever is changed afterwards; to be closed by the caller. It keeps the log of the
+   * database from being begun anew, so it should not be held for long.
+   */
+  snapshot(): Link {
+    const { path } = this;
+    try {
+      const db = new this.#Sqlite(path, { readonly: true, fileMustExist: true, timeout: this.lockWaitMs });
+      try {
+        db.exec("BEGIN");
+        return new Link(db, undefined);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    } catch (error) {
+      throw explain(error, path);
+    }
+  }
+
+  /** Runs `work` on a {@link snapshot}. @throws CacheError */
+  reading<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw explain(error, this.path);
+    }
+  }
+
+  /** Goes over to the file that the path leads to by now, where another process has put a new one there; true if it did. */
+  followPath(): boolean {
+    const link = this.link;
+    const there = identityOf(this.path);
+    if (link.identity === undefined || there === undefined || isSame(there, link.identity)) return false;
+    try {
+      this.#link = this.#connect();
+      this.#closeDatabase(link.db);
+      return true;
+    } catch (error) {
+      throw explain(error, this.path);
+    }
   }
 
   /**

@@ -1,7 +1,7 @@
 import { checkSelector, compileFilter, type Filter, filterOf, type Selector } from "../../selector.js";
 import type { Link } from "./link.js";
 import { placeOf, type Source, sourceOf } from "./sources.js";
-import { tagsOf } from "./writer.js";
+import { tagsOf } from "./tag-list.js";
 
 /** An entry as it was when its page was read. */
 export interface Found {

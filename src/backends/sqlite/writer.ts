@@ -1,39 +1,62 @@
 import { CacheError } from "../../errors.js";
-import type { NewEntry, SetMode, SetOutcome, Touch } from "../backend.js";
+import { CHUNK_BYTES, type NewEntry, type SetMode, type SetOutcome, type Touch } from "../backend.js";
 import { type Bounds, type VictimRow, victim } from "./bounds.js";
+import { streamLost } from "./failures.js";
 import type { Link, Statement } from "./link.js";
 import type { Recency } from "./recency.js";
+import { claimStream, dropStream, dropStreamsOf } from "./streams.js";
+import { addToCounter, addToTotals } from "./sums.js";
+import { tagsOf } from "./tag-list.js";
 
 /** SQLite's limit on a row is 10⁹ bytes, of which the row itself takes a few. */
 const MAX_VALUE_BYTES = 999_999_000;
 const MAX_META_BYTES = 65_536;
 
+/** An entry without its value. */
+export type EntryHead = Omit<NewEntry, "value">;
+
+/** What stands for a value in the row of an entry: itself, the name of its file, or the id of its stream. */
+export type Body = Uint8Array | string | number;
+
+/** An entry as it is to be written. */
+export interface Item {
+  entry: EntryHead;
+  /** Bytes of the value. */
+  size: number;
+  body: Body;
+  /** The id of what was written as a stream and becomes the entry's now; see `streams` in the layout. */
+  stream?: number;
+}
+
 /** @throws CacheError `invalid-key`, `value-too-large`, `meta-too-large` */
 export function checkEntries(entries: readonly NewEntry[]): void {
-  for (const { key, value, meta } of entries) {
-    if (!key.isWellFormed()) {
-      throw new CacheError("usage", "invalid-key", "a key can't hold half of a surrogate pair", {
-        key,
-        hint: "Write the key as valid UTF-8.",
-      });
-    }
-    if (value.length > MAX_VALUE_BYTES) {
-      throw new CacheError(
-        "usage",
-        "value-too-large",
-        `a value of ${value.length} bytes is more than ${MAX_VALUE_BYTES}`,
-        {
-          key,
-          hint: "Keep values below 1 GB.",
-        },
-      );
-    }
-    if (meta !== undefined && meta.length > MAX_META_BYTES) {
-      throw new CacheError("usage", "meta-too-large", `meta of ${meta.length} bytes is more than ${MAX_META_BYTES}`, {
-        key,
-      });
-    }
+  for (const entry of entries) {
+    checkHead(entry);
+    const { key, value } = entry;
+    if (value.length > MAX_VALUE_BYTES) throw tooLarge(key, value.length, MAX_VALUE_BYTES);
   }
+}
+
+/** @throws CacheError `invalid-key`, `meta-too-large` */
+export function checkHead({ key, meta }: EntryHead): void {
+  if (!key.isWellFormed()) {
+    throw new CacheError("usage", "invalid-key", "a key can't hold half of a surrogate pair", {
+      key,
+      hint: "Write the key as valid UTF-8.",
+    });
+  }
+  if (meta !== undefined && meta.length > MAX_META_BYTES) {
+    throw new CacheError("usage", "meta-too-large", `meta of ${meta.length} bytes is more than ${MAX_META_BYTES}`, {
+      key,
+    });
+  }
+}
+
+export function tooLarge(key: string, size: number, most: number): CacheError {
+  return new CacheError("usage", "value-too-large", `a value of ${size} bytes is more than ${most}`, {
+    key,
+    hint: most === MAX_VALUE_BYTES ? "Keep values below 1 GB." : "Keep values below the bound of the store.",
+  });
 }
 
 export interface WriterOptions {
@@ -51,6 +74,8 @@ const INSERT = `INSERT INTO entries (k, expires_at, stale_at, created_at, access
 export class Writer {
   /** Bodies of what was removed or came to nothing, where they are names. */
   readonly released: string[] = [];
+  /** Streams were left to the janitor. */
+  dropped = false;
   readonly #link: Link;
   readonly #insertEntry: Statement<unknown>;
   readonly #insertBody: Statement<unknown>;
@@ -82,35 +107,55 @@ export class Writer {
     this.#makeRoom(0, 0);
   }
 
-  /** @param bodies the names that stand for the values, where they are in files */
-  set(entries: readonly NewEntry[], mode: SetMode, bodies?: readonly string[]): SetOutcome[] {
-    return entries.map((entry, i) => this.#put(entry, mode, bodies?.[i] ?? entry.value));
-  }
-
-  #put(entry: NewEntry, mode: SetMode, body: Uint8Array | string): SetOutcome {
+  /** @throws CacheError `stream-lost` */
+  put(item: Item, mode: SetMode): SetOutcome {
+    const { entry, size, body, stream } = item;
+    if (stream !== undefined && !claimStream(this.#link, stream)) throw streamLost(entry.key);
     const k = this.#options.namespace + entry.key;
     const given = entry.expiresAt ?? null;
     // Most writes are of new keys: those are inserted without a look at what was there.
-    if (mode === "always" && !this.#bounded && !isPast(given, this.#now) && this.#insert(entry, k, given, body)) {
+    if (mode === "always" && !this.#bounded && !isPast(given, this.#now) && this.#insert(entry, k, given, size, body)) {
       return "stored";
     }
-    const verdict = this.#prepare(entry, k, mode);
+    const verdict = this.#prepare(entry, k, size, mode);
     if (typeof verdict !== "string") {
-      this.#insert(entry, k, verdict.expiresAt, body);
+      this.#insert(entry, k, verdict.expiresAt, size, body);
       return "stored";
     }
-    if (typeof body === "string") this.released.push(body);
+    this.#discard(body);
     return verdict;
   }
 
+  /** Writes nothing: what stands for the value is to be removed. */
+  refuse({ body, stream }: Item): void {
+    if (stream !== undefined) claimStream(this.#link, stream);
+    this.#discard(body);
+  }
+
+  #discard(body: Body): void {
+    if (typeof body === "string") this.released.push(body);
+    else if (typeof body === "number") this.#drop(() => dropStream(this.#link, body));
+  }
+
+  /** Removes the entry of a key, live or not. */
+  remove(key: string): void {
+    const old = this.#find(this.#options.namespace + key);
+    if (old) this.#remove(old);
+  }
+
+  #drop(work: () => void): void {
+    work();
+    this.dropped = true;
+  }
+
   /** False where the key is there already. */
-  #insert(entry: NewEntry, k: string, expiresAt: number | null, body: Uint8Array | string): boolean {
-    const { value, meta } = entry;
+  #insert(entry: EntryHead, k: string, expiresAt: number | null, size: number, body: Body): boolean {
+    const { meta } = entry;
     const tags = entry.tags === undefined || entry.tags.length === 0 ? undefined : [...new Set(entry.tags)];
     const list = tags === undefined ? null : JSON.stringify(tags);
     const staleAt = staleBefore(entry.staleAt, expiresAt);
     const at = this.#options.recency.tick(this.#now);
-    const written = this.#insertEntry.run(k, expiresAt, staleAt, this.#now, at, value.length, list);
+    const written = this.#insertEntry.run(k, expiresAt, staleAt, this.#now, at, size, list);
     if (written.changes === 0) return false;
     const id = Number(written.lastInsertRowid);
     this.#insertBody.run(id, body);
@@ -120,13 +165,12 @@ export class Writer {
       for (const tag of tags) insert.run(tag, k, id);
     }
     this.#entries += 1;
-    this.#bytes += value.length;
+    this.#bytes += size;
     return true;
   }
 
   /** Makes way for an entry: what to answer at once, or the deadline that it gets. */
-  #prepare(entry: NewEntry, k: string, mode: SetMode): SetOutcome | { expiresAt: number | null } {
-    const size = entry.value.length;
+  #prepare(entry: EntryHead, k: string, size: number, mode: SetMode): SetOutcome | { expiresAt: number | null } {
     const old = this.#find(k);
     const live = old !== undefined && !isPast(old[2], this.#now);
     if (mode !== "always" && (mode === "if-present") !== live) return "condition";
@@ -159,7 +203,7 @@ export class Writer {
     if (this.#options.named) {
       const body = link.column<string>("SELECT body FROM bodies WHERE id = ?").get(id);
       if (body !== undefined) this.released.push(body);
-    }
+    } else if (size > CHUNK_BYTES) this.#drop(() => dropStreamsOf(link, [id]));
     link.action("DELETE FROM bodies WHERE id = ?").run(id);
     link.action("DELETE FROM metas WHERE id = ?").run(id);
     if (tags !== null) {
@@ -189,24 +233,6 @@ export class Writer {
     } else if (this.#entries !== 0 || this.#bytes !== 0) addToTotals(this.#link, this.#entries, this.#bytes);
     if (this.#evictions > 0) addToCounter(this.#link, this.#options.namespace, "evictions", this.#evictions);
   }
-}
-
-export function addToTotals(link: Link, entries: number, bytes: number): void {
-  link.action("UPDATE totals SET entries = entries + ?, bytes = bytes + ?").run(entries, bytes);
-}
-
-export function addToCounter(link: Link, namespace: string, name: string, by: number): void {
-  link
-    .action(
-      `INSERT INTO counters (namespace, name, value) VALUES (?, ?, ?)
-       ON CONFLICT (namespace, name) DO UPDATE SET value = value + excluded.value`,
-    )
-    .run(namespace, name, by);
-}
-
-/** The list in the column `tags`. */
-export function tagsOf(json: string | null): readonly string[] {
-  return json === null ? [] : (JSON.parse(json) as string[]);
 }
 
 const isPast = (expiresAt: number | null, now: number) => expiresAt !== null && expiresAt <= now;

@@ -1,0 +1,41 @@
+import type { Capabilities, FullBackend } from "../backend.js";
+import type { Core } from "./core.js";
+import { count, counters, resetCounters } from "./counting.js";
+
+const CAPABILITIES: Capabilities = {
+  persistent: true,
+  shared: false,
+  repeatsInScan: false,
+  keepsExpired: true,
+  knowsAge: true,
+  counts: true,
+};
+
+/** What depends on where values lie. */
+type OfValues = "name" | "getMany" | "setMany" | "commit" | "atomic" | "openRead" | "openWrite";
+
+/** What a backend takes from the core as it is: everything but the values. */
+export function operationsOf(core: Core): Omit<FullBackend, OfValues> {
+  const { store, namespace, follower } = core;
+  return {
+    capabilities: CAPABILITIES,
+    touchMany: (changes, options) => core.touchMany(changes, options),
+    deleteMany: (keys, options) => core.deleteMany(keys, options),
+    deleteWhere: (selector, options) => core.deleteWhere(selector, options),
+    scan: (selector, options) => core.scan(selector, options),
+    announce: (op, selector, options) => core.announce(op, selector, options),
+    position: () => follower.position(),
+    changes: (after, signal) => follower.changes(after, signal),
+    lease: (key, ms, options) => core.lease(key, ms, options),
+    renew: (lease, ms) => core.renew(lease, ms),
+    release: (lease) => core.release(lease),
+    hottest: (limit, options) => core.hottest(limit, options),
+    count: (deltas) => count(store, namespace, deltas),
+    counters: () => counters(store, namespace),
+    resetCounters: () => resetCounters(store, namespace),
+    describe: () => core.describe(),
+    ping: () => core.ping(),
+    prune: () => core.prune(),
+    close: () => core.close(),
+  };
+}
