@@ -12,6 +12,8 @@ export type StoreOptions =
       maxBytes?: number;
       policy?: "fifo" | "lru";
       busyTimeoutMs?: number;
+      /** How to wait for another process's lock: `sync` (default) for one command, `async` where an event loop must go on. */
+      wait?: "sync" | "async";
     }
   | {
       kind: "redis";
@@ -54,8 +56,8 @@ export async function openBackend(store: StoreOptions, context: BackendContext):
   }
 }
 
-function boundsOf({ maxEntries, maxBytes, busyTimeoutMs, policy }: Extract<StoreOptions, { path: string }>) {
-  return given({ maxEntries, maxBytes, busyTimeoutMs, policy });
+function boundsOf({ maxEntries, maxBytes, busyTimeoutMs, wait, policy }: Extract<StoreOptions, { path: string }>) {
+  return given({ maxEntries, maxBytes, busyTimeoutMs, wait, policy });
 }
 
 function pem(path: string | undefined): string | undefined {
