@@ -1,8 +1,10 @@
-// Bundles the command line into one file, dist/main.cjs, in which each command begins when it is run, and has V8 compile it.
+// Bundles the command line into one file, dist/main.cjs, in which each command begins when it is run, and has V8 compile it;
+// and the library into dist/lib/.
 import { execFileSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { buildLibrary } from "./build-library.js";
 
 /**
  * oclif's modules require each other, their colours, spinners, plugin loader and template engine when they are loaded: 35 ms of
@@ -122,3 +124,4 @@ const ascii = (await readFile(outfile, "utf8")).replace(
 );
 await writeFile(outfile, ascii);
 execFileSync(process.execPath, ["scripts/code-cache.js", resolve(outfile)], { stdio: ["ignore", "ignore", "inherit"] });
+await buildLibrary(join(outdir, "lib"), [version]);

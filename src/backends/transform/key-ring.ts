@@ -36,6 +36,7 @@ export class KeyRing {
     this.#keys = known;
   }
 
+  /** @internal */
   get(id: string): KeyObject | undefined {
     return this.#keys.get(id);
   }

@@ -1,0 +1,46 @@
+/**
+ * The library: everything that a program may use, one by one.
+ *
+ * Paths of a store URL begin at the working directory when the cache is opened; nothing else of the process is read, neither its environment
+ * nor a config file.
+ */
+export type {
+  BackendInfo,
+  BackendKind,
+  CounterName,
+  Counters,
+  DeleteOptions,
+  DeleteReport,
+  EntryInfo,
+  ForeignEntry,
+  Head,
+  ScanOptions,
+  ScanPage,
+  SetMode,
+  SetOutcome,
+  Stored,
+  Want,
+} from "./backends/backend.js";
+export type { StoreOptions } from "./backends/open.js";
+export {
+  type Algorithm,
+  type CompressionOptions,
+  type EncryptionKey,
+  KeyRing,
+  loadKeyRing,
+} from "./backends/transform/index.js";
+export type {
+  Cache,
+  CacheStats,
+  CallOptions,
+  PacedScanOptions,
+  ReadOptions,
+  SetOptions,
+  WriteEntry,
+  WriteOptions,
+} from "./cache/cache.js";
+export type { Clock } from "./clock.js";
+export { CacheError, type ErrorKind } from "./errors.js";
+export type { CacheEvent, Listener, WarningEvent } from "./events.js";
+export { type OpenCacheOptions, openCache } from "./library.js";
+export type { Filter, Selector } from "./selector.js";
