@@ -1,115 +1,95 @@
 import {
   type Backend,
-  type BackendInfo,
   type CounterName,
-  type Counters,
   type DecodedReader,
-  type DeleteOptions,
   type DeleteReport,
+  type EntryReader,
+  type EntryWriter,
   type ForeignEntry,
-  type NewEntry,
   readsDecoded,
   readsForeign,
-  type ScanOptions,
   type ScanPage,
-  type SetMode,
   type SetOutcome,
   type Stored,
-  type Want,
 } from "../backends/backend.js";
+import { ChangeWindow } from "../change-window.js";
 import type { Clock } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
-import { checkKey } from "../key.js";
-import { checkSelector, escapeGlob, type Selector } from "../selector.js";
-import { decode, encode } from "./codec.js";
-import { Distinct } from "./distinct.js";
+import type { Selector } from "../selector.js";
+import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
+import { within } from "./call.js";
+import { Codec, codecOf, isNothing } from "./codec.js";
+import { Entries } from "./entries.js";
+import { type Counted, countPages, expiredKey, pagesOf } from "./listing.js";
+import { LoadingCache } from "./loading/loading-cache.js";
+import type { ManyLoader } from "./loading/many.js";
+import type { Loader, LoadOptions } from "./loading/options.js";
+import type {
+  CacheOptions,
+  CacheStats,
+  CallOptions,
+  InvalidateOptions,
+  PacedScanOptions,
+  ReadOptions,
+  ReadRangeOptions,
+  SetOptions,
+  WriteEntry,
+  WriteOptions,
+  WriterOptions,
+} from "./options.js";
 import { Tally } from "./tally.js";
 
-export interface CacheOptions {
-  clock: Clock;
-  /** TTL of entries that are written without one, in milliseconds; null = never expires. Default 1 h. */
-  defaultTtl?: number | null;
-  /** Refuse every write before it reaches the store. */
-  readOnly?: boolean;
-  /** How often counters are written to the store, in milliseconds. 0 = only on `close`. Default 5,000. */
-  countInterval?: number;
-}
+export { checkTag } from "./new-entry.js";
+export type {
+  CacheOptions,
+  CacheStats,
+  CallOptions,
+  LoadCounts,
+  PacedScanOptions,
+  ReadOptions,
+  SetOptions,
+  WriteEntry,
+  WriteOptions,
+} from "./options.js";
 
-export interface CallOptions {
-  signal?: AbortSignal;
-}
+const DEFAULT_TTL = 3_600_000;
+const COUNT_INTERVAL = 5000;
 
-export interface ReadOptions extends CallOptions {
-  /** Counts nothing and moves no recency, where the store can. */
-  peek?: boolean;
-  /** Default `value`. */
-  want?: Want;
-}
-
-/** An entry to write, as bytes. */
-export interface WriteEntry {
-  key: string;
-  value: Uint8Array;
-  /** Milliseconds; null = never; undefined = the default TTL for a new key, while an existing key keeps its deadline. */
-  ttl?: number | null | undefined;
-  /** Epoch milliseconds, null = never; wins over `ttl`. */
-  expiresAt?: number | null | undefined;
-  tags?: readonly string[] | undefined;
-}
-
-export interface WriteOptions extends CallOptions {
-  mode?: SetMode;
-}
-
-export interface SetOptions extends CallOptions {
-  /** Milliseconds; null = never; undefined = the default TTL. 0 and less are refused. */
-  ttl?: number | null;
-  tags?: readonly string[];
-  mode?: SetMode;
-}
-
-export interface CacheStats {
-  store: string;
-  target: string;
-  counters: Partial<Counters>;
-  /** `server` where the numbers are the store's own, about all its clients. */
-  source: "cache" | "server";
-  /** 0 to 1; undefined before the first lookup. */
-  hitRate: number | undefined;
-  info: BackendInfo;
-}
-
-export interface PacedScanOptions extends ScanOptions {
-  /** Entries a second at most. */
-  rate?: number;
-}
-
-/** Keys that a count gives as an example of what it counted. */
-const SAMPLE = 5;
-
-/** The longest tag, in bytes of UTF-8. */
-const MAX_TAG_BYTES = 256;
-
-/** One cache: a backend opened for a namespace, with default TTL, decoding and counting. */
+/** One cache: a backend opened for a namespace, with default TTL, serializer, reading through and counting. */
 export class Cache {
   readonly clock: Clock;
   readonly #backend: Backend;
-  /** The same backend, where it keeps decoded values beside the bytes. */
-  readonly #decoded: DecodedReader | undefined;
   readonly #defaultTtl: number | null;
-  readonly #readOnly: boolean;
+  readonly #entries: Entries;
   readonly #tally: Tally;
+  readonly #loading: LoadingCache;
+  /** A promise until the package of the serializer is loaded. */
+  #codec: Codec | Promise<Codec>;
+  /** The same backend, where it keeps decoded values beside the bytes, and decoding can't fail. */
+  readonly #decoded: { reader: DecodedReader; decode: (bytes: Uint8Array) => unknown } | undefined;
+  /** The function with its results kept: `cached(fn, options)`, or as a decorator of a method, `@cache.cached(options)`. */
+  readonly cached: MakeCached = makeCached(this);
+  /**
+   * The function, after whose success entries are invalidated: `invalidates(selector)(fn)`, or with a selector of its arguments and its result; also as a
+   * decorator of a method, `@cache.invalidates(selector)`. A call that fails invalidates nothing.
+   */
+  readonly invalidates: MakeInvalidating = makeInvalidating(this);
 
+  /** @throws CacheError `invalid-serializer` */
   constructor(backend: Backend, options: CacheOptions) {
+    const { clock, readOnly = false, countInterval = COUNT_INTERVAL, emit, random = Math.random } = options;
+    this.clock = clock;
     this.#backend = backend;
-    this.#decoded = readsDecoded(backend) ? backend : undefined;
-    this.clock = options.clock;
-    this.#defaultTtl = options.defaultTtl === undefined ? 3_600_000 : options.defaultTtl;
-    this.#readOnly = options.readOnly ?? false;
-    this.#tally = new Tally(
-      this.#readOnly || !backend.capabilities.counts ? undefined : backend,
-      options.countInterval ?? 5000,
-    );
+    this.#defaultTtl = options.defaultTtl === undefined ? DEFAULT_TTL : options.defaultTtl;
+    this.#tally = new Tally(readOnly || !backend.capabilities.counts ? undefined : backend, countInterval);
+    const window = new ChangeWindow();
+    const parts = { backend, clock, window, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
+    this.#entries = new Entries(parts);
+    this.#loading = new LoadingCache({ ...parts, emit, random, at: (tier) => this.#entries.at(tier) });
+    const codec = codecOf(options.serializer ?? "json");
+    this.#codec = codec;
+    const canKeep = codec instanceof Codec && codec.lenient && readsDecoded(backend);
+    this.#decoded = canKeep ? { reader: backend, decode: codec.decode } : undefined;
   }
 
   /** The backend itself, for what only some stores can do. */
@@ -117,35 +97,57 @@ export class Cache {
     return this.#backend;
   }
 
-  /** Bytes of an entry; undefined is a miss. The array is the caller's own. */
-  async getBytes(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
-    const found = this.#backend.getMany([key], options);
-    // Memory answers with the array itself: no wait for it halves the time of a hit there.
-    const entry = (Array.isArray(found) ? found : await found)[0];
-    if (options?.peek !== true) this.#tally.read(entry !== undefined);
-    return entry?.value;
+  /**
+   * Makes sure that the cache can be used: loads what the serializer needs, and asks the store for a round trip. Need not be called.
+   * @throws CacheError what the store says
+   */
+  async start(options: CallOptions = {}): Promise<void> {
+    await this.#codecLoaded();
+    await within(this.clock, options, (signal) => this.#entries.at(options.tier).ping(signal ? { signal } : {}));
   }
 
-  /** The decoded value: JSON where the bytes are JSON, else text. Undefined is a miss. */
-  async get(key: string, options?: ReadOptions): Promise<unknown> {
+  /** Bytes of an entry; undefined is a miss, and a negative result of reading through. The array is the caller's own. */
+  async getBytes(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+    const found = this.#entries.read([key], options);
+    // Memory answers with the array itself: no wait for it halves the time of a hit there.
+    const entry = (Array.isArray(found) ? found : await found)[0];
+    const value = entry === undefined || isNothing(entry.value) ? undefined : entry.value;
+    if (options?.peek !== true) this.#tally.read(value !== undefined);
+    return value;
+  }
+
+  /**
+   * The decoded value; undefined is a miss. With JSON, bytes that are no JSON are text, or themselves. Of an entry that has gone stale the value is still given, until
+   * it expires.
+   */
+  async get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
     if (options === undefined && this.#decoded !== undefined) {
-      const value = this.#decoded.getDecoded(key, decode);
+      const value = this.#decoded.reader.getDecoded(key, this.#decoded.decode);
       this.#tally.read(value !== undefined);
-      return value;
+      return value as T | undefined;
     }
-    const bytes = await this.getBytes(key, options);
-    return bytes === undefined ? undefined : decode(bytes);
+    const found = this.#entries.read([key], options);
+    const entry = (Array.isArray(found) ? found : await found)[0];
+    const value = entry === undefined ? undefined : await this.#valueOf(key, entry, options?.tier);
+    if (options?.peek !== true) this.#tally.read(value !== undefined);
+    return value as T | undefined;
   }
 
   /** Decoded values in the order of the keys. */
-  async getMany(keys: readonly string[], options?: ReadOptions): Promise<unknown[]> {
-    const entries = await this.readMany(keys, options);
-    return entries.map((entry) => (entry === undefined ? undefined : decode(entry.value)));
+  async getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<(T | undefined)[]> {
+    const found = await this.#entries.read(keys, options);
+    const values: unknown[] = [];
+    for (const [i, entry] of found.entries()) {
+      const value = entry === undefined ? undefined : await this.#valueOf(keys[i] ?? "", entry, options?.tier);
+      if (options?.peek !== true) this.#tally.read(value !== undefined);
+      values.push(value);
+    }
+    return values as (T | undefined)[];
   }
 
   /** Entries with as much of their head as `want` says, in the order of the keys. */
   async readMany(keys: readonly string[], options?: ReadOptions): Promise<(Stored | undefined)[]> {
-    const found = await this.#backend.getMany(keys, options);
+    const found = await this.#entries.read(keys, options);
     if (options?.peek !== true) for (const entry of found) this.#tally.read(entry !== undefined);
     return found;
   }
@@ -157,154 +159,133 @@ export class Cache {
 
   /** Why a read of the key was a miss, as far as the store knows. */
   async whyMissing(key: string, options?: CallOptions): Promise<"expired" | "not there"> {
-    if (!this.#backend.capabilities.keepsExpired) return "not there";
-    const selector = { prefix: key, match: escapeGlob(key), expiry: "expired" } as const;
-    for await (const page of this.scan(selector, { ...options, limit: 1 }))
+    if (!this.#entries.at(options?.tier).capabilities.keepsExpired) return "not there";
+    for await (const page of this.scan(expiredKey(key), { ...options, limit: 1 }))
       if (page.entries.length > 0) return "expired";
     return "not there";
   }
 
-  /** True if there is a live entry; counts nothing. */
+  /** True if there is a live entry with a value; counts nothing. */
   async has(key: string, options?: CallOptions): Promise<boolean> {
-    const [entry] = await this.#backend.getMany([key], { ...options, peek: true });
-    return entry !== undefined;
+    const [entry] = await this.#entries.read([key], { ...options, peek: true });
+    return entry !== undefined && !isNothing(entry.value);
   }
 
   /**
-   * Stores a value as JSON, with a fresh deadline.
-   * @throws CacheError `invalid-key`, `invalid-ttl`, `not-serializable`
+   * The value of the key, from the cache or else from the loader, whose value is kept. Callers at the same time share one load, over all processes where the
+   * store outlives them. What a deletion, an invalidation or a write overtakes goes to those who asked before it and is not kept. A store that
+   * fails costs nobody the loader's value. Every caller gets a value of its own, in the form in which the serializer gives it back.
+   *
+   * Callers of one key should give the same options: who joins a load gets what the first one's allow.
+   * @returns undefined where the loader gave that, now or within `negativeTtl`
+   * @throws CacheError `aborted`, `call-timeout`, `load-timeout`, `invalid-key`, `invalid-ttl`, `invalid-tag`, `invalid-load-options`; whatever the loader throws
+   */
+  getOrSet<T>(key: string, loader: Loader<T>, options: LoadOptions<T> = {}): Promise<T | undefined> {
+    const codec = this.#codec;
+    if (codec instanceof Codec) return this.#loading.get(codec, key, loader, options) as Promise<T | undefined>;
+    return codec.then((loaded) => this.#loading.get(loaded, key, loader, options)) as Promise<T | undefined>;
+  }
+
+  /**
+   * Values of many keys, in their order: one read of the store, and one call of the loader for all that are missing. Otherwise like {@link getOrSet}.
+   * @throws CacheError also `invalid-load-result`
+   */
+  async getOrSetMany<T>(
+    keys: readonly string[],
+    loadMany: ManyLoader<T>,
+    options: LoadOptions<T> = {},
+  ): Promise<(T | undefined)[]> {
+    const codec = await this.#codecLoaded();
+    return (await this.#loading.getMany(codec, keys, loadMany, options)) as (T | undefined)[];
+  }
+
+  /**
+   * Stores a value, with a fresh deadline.
+   * @throws CacheError `invalid-key`, `invalid-ttl`, `invalid-tag`, `not-serializable`, `read-only`
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {
-    return this.setBytes(key, encode(value, key), options);
+    const codec = await this.#codecLoaded();
+    return this.setBytes(key, codec.encode(value, key), options);
   }
 
   /** Stores bytes as they are, with a fresh deadline. */
   async setBytes(key: string, value: Uint8Array, options: SetOptions = {}): Promise<SetOutcome> {
-    const { ttl = this.#defaultTtl, tags, mode, signal } = options;
-    const call = { ...(mode && { mode }), ...(signal && { signal }) };
-    const [outcome] = await this.writeMany([{ key, value, ttl, tags }], call);
+    const { ttl = this.#defaultTtl, tags, ...call } = options;
+    const [outcome] = await this.#entries.write([{ key, value, ttl, tags }], call);
     return outcome ?? "rejected";
   }
 
-  /** Stores many values as JSON under one set of options. */
+  /** Stores many values under one set of options. */
   async setMany(
     values: Iterable<readonly [key: string, value: unknown]>,
     options: SetOptions = {},
   ): Promise<SetOutcome[]> {
-    const { ttl = this.#defaultTtl, tags, mode, signal } = options;
-    const entries = Array.from(values, ([key, value]) => ({ key, value: encode(value, key), ttl, tags }));
-    return this.writeMany(entries, { ...(mode && { mode }), ...(signal && { signal }) });
+    const codec = await this.#codecLoaded();
+    const { ttl = this.#defaultTtl, tags, ...call } = options;
+    const entries = Array.from(values, ([key, value]) => ({ key, value: codec.encode(value, key), ttl, tags }));
+    return this.#entries.write(entries, call);
   }
 
   /** Stores bytes in one batch, in order; the outcome of each. Everything is checked before the store is touched. */
   async writeMany(entries: readonly WriteEntry[], options?: WriteOptions): Promise<SetOutcome[]> {
-    this.#writable();
-    const now = this.clock.now();
-    const outcomes = await this.#backend.setMany(
-      entries.map((entry) => this.#newEntry(entry, now)),
-      options,
-    );
-    let stored = 0;
-    for (const outcome of outcomes) if (outcome === "stored") stored += 1;
-    this.#tally.add("sets", stored);
-    return outcomes;
+    return this.#entries.write(entries, options);
   }
 
-  #newEntry(entry: WriteEntry, now: number): NewEntry {
-    checkKey(entry.key);
-    const fresh: NewEntry = { key: entry.key, value: entry.value };
-    if (entry.tags && entry.tags.length > 0) {
-      fresh.tags = [...new Set(entry.tags)];
-      for (const tag of fresh.tags) checkTag(tag);
-    }
-    if (entry.expiresAt !== undefined) {
-      if (entry.expiresAt !== null) fresh.expiresAt = entry.expiresAt;
-      return fresh;
-    }
-    const ttl = entry.ttl === undefined ? this.#defaultTtl : entry.ttl;
-    if (entry.ttl === undefined) fresh.keepDeadline = true;
-    if (ttl !== null) fresh.expiresAt = now + checkTtl(ttl, entry.key);
-    return fresh;
-  }
-
-  /** True if there was an entry. */
+  /** True if there was an entry. A load of the key that is under way is not kept, and no stale value is given any more. */
   async delete(key: string, options?: CallOptions): Promise<boolean> {
-    const [existed] = await this.deleteMany([key], options);
+    const [existed] = await this.#entries.delete([key], options);
     return existed ?? false;
   }
 
   async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    this.#writable();
-    const existed = await this.#backend.deleteMany(keys, options);
-    this.#tally.add("deletes", existed.filter(Boolean).length);
-    return existed;
+    return this.#entries.delete(keys, options);
   }
 
   /** A new TTL without rewriting the value: milliseconds, null = never. False where there is no entry. */
   async touch(key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
-    const [done] = await this.touchMany([key], ttl, options);
+    const [done] = await this.#entries.touch([key], ttl, options);
     return done ?? false;
   }
 
   async touchMany(keys: readonly string[], ttl: number | null, options?: CallOptions): Promise<boolean[]> {
-    this.#writable();
-    const now = this.clock.now();
-    const changes = keys.map((key) => ({ key, expiresAt: ttl === null ? null : now + checkTtl(ttl, key) }));
-    return this.#backend.touchMany(changes, options);
+    return this.#entries.touch(keys, ttl, options);
   }
 
-  /** Deletes what the selector holds, and counts it. */
-  async invalidate(selector: Selector, options?: DeleteOptions): Promise<DeleteReport> {
-    this.#writable();
-    checkSelector(selector);
-    const report = await this.#backend.deleteWhere(selector, options);
-    this.#tally.add("deletes", report.deleted);
-    return report;
+  /**
+   * Deletes what the selector holds, and counts it. With `soft`, entries that have a stale window are marked stale instead: reading through gives them while it
+   * loads anew.
+   * @throws CacheError `empty-selector`, `invalid-glob`
+   */
+  async invalidate(selector: Selector, options?: InvalidateOptions): Promise<DeleteReport> {
+    return this.#entries.deleteWhere(selector, options);
   }
 
   /** Deletes every entry of the namespace. */
-  async clear(options?: DeleteOptions): Promise<DeleteReport> {
+  async clear(options?: InvalidateOptions): Promise<DeleteReport> {
     return this.invalidate({ all: true }, options);
+  }
+
+  /** A value piece by piece; undefined is a miss. The reader must be closed. @throws CacheError `no-streams` */
+  async openRead(key: string, options?: ReadRangeOptions): Promise<EntryReader | undefined> {
+    return this.#entries.openRead(key, options);
+  }
+
+  /** Writes a value piece by piece; nobody sees it before `commit`. The writer must be committed or aborted. @throws CacheError `no-streams` */
+  async openWrite(key: string, options?: WriterOptions): Promise<EntryWriter> {
+    return this.#entries.openWrite(key, options);
   }
 
   /** Entries page by page; nothing is counted and no recency moved. */
   scan(selector: Selector, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
-    checkSelector(selector);
-    const { rate, ...rest } = options;
-    const pages = this.#backend.scan(selector, rest);
-    return rate === undefined ? pages : this.#paced(pages, rate, rest.signal);
-  }
-
-  async *#paced(pages: AsyncIterable<ScanPage>, rate: number, signal?: AbortSignal): AsyncGenerator<ScanPage> {
-    const start = this.clock.monotonic();
-    let seen = 0;
-    for await (const page of pages) {
-      yield page;
-      seen += page.entries.length;
-      const ahead = start + (seen / rate) * 1000 - this.clock.monotonic();
-      if (ahead > 0) await this.clock.sleep(ahead, signal);
-      if (signal?.aborted) return;
-    }
+    return pagesOf(this.#entries.at(options.tier), this.clock, selector, options);
   }
 
   /**
    * How many entries a selector holds. A store that repeats keys in a scan has them told apart up to a million; beyond that the count is `exact: false`.
    */
-  async countWhere(
-    selector: Selector,
-    options: PacedScanOptions = {},
-  ): Promise<{ count: number; exact: boolean; sample: string[] }> {
-    const distinct = new Distinct(this.#backend.capabilities.repeatsInScan);
-    const sample: string[] = [];
-    let count = 0;
-    for await (const page of this.scan(selector, options)) {
-      for (const { key } of page.entries) {
-        if (distinct.isRepeat(key)) continue;
-        if (sample.length < SAMPLE) sample.push(key);
-        count += 1;
-      }
-    }
-    return { count, exact: distinct.exact, sample };
+  async countWhere(selector: Selector, options: PacedScanOptions = {}): Promise<Counted> {
+    const { repeatsInScan } = this.#entries.at(options.tier).capabilities;
+    return countPages(this.scan(selector, options), repeatsInScan);
   }
 
   /** The keys that a selector holds, one by one. A store may name one twice (`capabilities.repeatsInScan`). */
@@ -312,25 +293,30 @@ export class Cache {
     for await (const page of this.scan(selector, options)) for (const entry of page.entries) yield entry.key;
   }
 
-  async stats(): Promise<CacheStats> {
+  async stats(options: CallOptions = {}): Promise<CacheStats> {
+    const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
-    const { counters, source } = await this.#backend.counters();
-    const info = await this.#backend.describe();
-    const lookups = (counters.hits ?? 0) + (counters.misses ?? 0);
-    const hitRate = lookups === 0 ? undefined : (counters.hits ?? 0) / lookups;
-    return { store: this.#backend.name, target: info.target, counters, source, hitRate, info };
+    return within(this.clock, options, async () => {
+      const { counters, source } = await backend.counters();
+      const info = await backend.describe();
+      const lookups = (counters.hits ?? 0) + (counters.misses ?? 0);
+      const hitRate = lookups === 0 ? undefined : (counters.hits ?? 0) / lookups;
+      const loading = { ...this.#loading.counts };
+      return { store: backend.name, target: info.target, counters, source, hitRate, info, loading };
+    });
   }
 
   async resetStats(): Promise<void> {
-    this.#writable();
+    this.#entries.checkWritable();
     this.#tally.drop();
     await this.#backend.resetCounters();
   }
 
   /** One round trip: milliseconds, or why not. Never throws. */
-  async health(): Promise<{ ok: true; latency: number } | { ok: false; error: CacheError }> {
+  async health(options: CallOptions = {}): Promise<{ ok: true; latency: number } | { ok: false; error: CacheError }> {
     try {
-      return { ok: true, latency: await this.#backend.ping() };
+      const ping = (signal: AbortSignal | undefined) => this.#entries.at(options.tier).ping(signal ? { signal } : {});
+      return { ok: true, latency: await within(this.clock, options, ping) };
     } catch (error) {
       return {
         ok: false,
@@ -341,7 +327,7 @@ export class Cache {
 
   /** Removes what has expired and gives space back. */
   async prune(): Promise<number> {
-    this.#writable();
+    this.#entries.checkWritable();
     const removed = await this.#backend.prune();
     this.#tally.add("expirations", removed);
     return removed;
@@ -352,32 +338,27 @@ export class Cache {
     this.#tally.add(name, by);
   }
 
-  /** Writes the counters and closes the store. Counting never fails it. */
+  /** Ends the loads that are under way, writes the counters and closes the store. Counting never fails it. */
   async close(): Promise<void> {
+    await this.#loading.close();
     await this.#tally.close();
     await this.#backend.close();
   }
 
-  #writable(): void {
-    if (!this.#readOnly) return;
-    throw new CacheError("refused", "read-only", "this cache is opened read-only", {
-      hint: "Leave out --read-only, or use a profile that may write.",
-    });
+  /** Undefined for a negative result, and for bytes that don't decode: they are counted as an error and removed. */
+  async #valueOf(key: string, entry: Stored, tier: string | undefined): Promise<unknown> {
+    const codec = await this.#codecLoaded();
+    try {
+      return codec.decode(entry.value);
+    } catch (error) {
+      await this.#loading.discard(key, entry.value, error, tier);
+      return undefined;
+    }
   }
-}
 
-function checkTtl(ttl: number, key: string): number {
-  if (ttl > 0 && Number.isFinite(ttl)) return ttl;
-  throw new CacheError("usage", "invalid-ttl", `a TTL of ${ttl} ms would store nothing`, {
-    key,
-    hint: "Give a TTL above zero, or null for an entry that never expires.",
-  });
-}
-
-/** @throws CacheError `invalid-tag` */
-export function checkTag(tag: string): void {
-  if (tag !== "" && !tag.includes("\0") && tag.isWellFormed() && Buffer.byteLength(tag) <= MAX_TAG_BYTES) return;
-  throw new CacheError("usage", "invalid-tag", `${JSON.stringify(tag.slice(0, 80))} can't be a tag`, {
-    hint: `A tag is 1 to ${MAX_TAG_BYTES} bytes of UTF-8 without NUL.`,
-  });
+  async #codecLoaded(): Promise<Codec> {
+    if (this.#codec instanceof Codec) return this.#codec;
+    this.#codec = await this.#codec;
+    return this.#codec;
+  }
 }

@@ -1,33 +1,97 @@
 import { CacheError, messageOf } from "../errors.js";
 import { textOf } from "../utf8.js";
+import type { Serializer, SerializerChoice } from "./serializer.js";
 
-/** A value of the store as a program wants it: parsed JSON, else text, else the bytes. */
-export function decode(bytes: Uint8Array): unknown {
-  const text = textOf(bytes);
-  if (text === undefined) return bytes;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+/** The bytes of a negative result: neither UTF-8 nor MessagePack, so no value of those formats is taken for one. */
+const NOTHING: Uint8Array = Buffer.from([0xff, 0xc1, 0x6e, 0x6f, 0x74, 0x68, 0x69, 0x6e, 0x67]);
+
+/** Stored where a loader found that there is no value: a read of it is a miss, reading through takes it for an answer. */
+export function nothing(): Uint8Array {
+  return Uint8Array.from(NOTHING);
 }
 
-/**
- * A value as the bytes that are stored: JSON.
- * @throws CacheError `not-serializable` for what JSON has no form for: undefined, functions, cycles, bigints
- */
-export function encode(value: unknown, key: string): Uint8Array {
-  const fail = (why: string, cause?: unknown) =>
-    new CacheError("serialization", "not-serializable", `the value of "${key}" has no JSON form: ${why}`, {
-      key,
-      cause,
-    });
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    throw fail(messageOf(error), error);
+export function isNothing(bytes: Uint8Array): boolean {
+  return bytes.length === NOTHING.length && Buffer.compare(bytes, NOTHING) === 0;
+}
+
+/** Values to bytes and back, by one serializer; errors are of one kind, and a negative result is told apart. */
+export class Codec {
+  readonly #serializer: Serializer;
+  /** Decoding can't fail: what JSON does not know is text or bytes. */
+  readonly lenient: boolean;
+
+  constructor(serializer: Serializer) {
+    this.#serializer = serializer;
+    this.lenient = serializer === JSON_SERIALIZER;
   }
-  if (text === undefined) throw fail(`it is ${typeof value}`);
-  return Buffer.from(text);
+
+  /** @throws CacheError `not-serializable` */
+  encode(value: unknown, key: string): Uint8Array {
+    const fail = (why: string, cause?: unknown) =>
+      new CacheError(
+        "serialization",
+        "not-serializable",
+        `the value of "${key}" has no ${this.#serializer.name} form: ${why}`,
+        { key, cause },
+      );
+    if (value === undefined) throw fail("it is undefined");
+    try {
+      return this.#serializer.encode(value);
+    } catch (error) {
+      throw fail(messageOf(error), error);
+    }
+  }
+
+  /**
+   * The value; undefined for a negative result. One function for the life of the codec, bound to it.
+   * @throws CacheError `not-decodable`
+   */
+  readonly decode = (bytes: Uint8Array): unknown => {
+    if (isNothing(bytes)) return undefined;
+    try {
+      return this.#serializer.decode(bytes);
+    } catch (error) {
+      throw new CacheError(
+        "serialization",
+        "not-decodable",
+        `${bytes.length} bytes are no ${this.#serializer.name}: ${messageOf(error)}`,
+        { cause: error, hint: "It was written by another serializer, or damaged." },
+      );
+    }
+  };
+}
+
+const JSON_SERIALIZER: Serializer = {
+  name: "JSON",
+  encode(value) {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError(`it is a ${typeof value}`);
+    return Buffer.from(text);
+  },
+  decode(bytes) {
+    const text = textOf(bytes);
+    if (text === undefined) return bytes;
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  },
+};
+
+const JSON_CODEC = new Codec(JSON_SERIALIZER);
+
+/**
+ * The codec of a choice; a promise where a package has to be loaded for it.
+ * @throws CacheError `invalid-serializer`
+ */
+export function codecOf(choice: SerializerChoice): Codec | Promise<Codec> {
+  if (choice === "json") return JSON_CODEC;
+  if (choice === "msgpack") return import("./msgpack.js").then(({ msgpackSerializer }) => new Codec(msgpackSerializer));
+  if (typeof choice === "object" && typeof choice?.encode === "function" && typeof choice.decode === "function") {
+    return new Codec(choice);
+  }
+  throw new CacheError("usage", "invalid-serializer", `${JSON.stringify(choice)} is no serializer`, {
+    hint: 'Give "json", "msgpack", or an object with name, encode and decode.',
+  });
 }

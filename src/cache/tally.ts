@@ -18,9 +18,9 @@ export class Tally {
     this.#interval = interval;
   }
 
-  read(hit: boolean): void {
-    if (hit) this.#hits += 1;
-    else this.#misses += 1;
+  read(hit: boolean, times = 1): void {
+    if (hit) this.#hits += times;
+    else this.#misses += times;
     if (this.#timer === undefined) this.#schedule();
   }
 

@@ -1,0 +1,162 @@
+import {
+  type Awaitable,
+  type Backend,
+  type DeleteReport,
+  type EntryReader,
+  type EntryWriter,
+  hasTiers,
+  type NewEntry,
+  type SetOutcome,
+  type Stored,
+} from "../backends/backend.js";
+import type { ChangeWindow } from "../change-window.js";
+import type { Clock } from "../clock.js";
+import { CacheError } from "../errors.js";
+import { checkSelector, type Selector } from "../selector.js";
+import { within } from "./call.js";
+import { checkTtl, newEntryOf } from "./new-entry.js";
+import type {
+  CallOptions,
+  InvalidateOptions,
+  ReadOptions,
+  ReadRangeOptions,
+  WriteEntry,
+  WriteOptions,
+  WriterOptions,
+} from "./options.js";
+import { streamsOf, watchedWriter } from "./streams.js";
+import type { Tally } from "./tally.js";
+
+export interface EntriesParts {
+  backend: Backend;
+  clock: Clock;
+  window: ChangeWindow;
+  tally: Tally;
+  defaultTtl: number | null;
+  readOnly: boolean;
+}
+
+/** The entries of a cache as bytes: calls with their deadlines and tiers, checked and counted, and every change told to the loads that are under way. */
+export class Entries {
+  readonly #parts: EntriesParts;
+
+  constructor(parts: EntriesParts) {
+    this.#parts = parts;
+  }
+
+  /** The backend of a call. @throws CacheError `unknown-tier` */
+  at(tier: string | undefined): Backend {
+    const { backend } = this.#parts;
+    if (tier === undefined) return backend;
+    if (hasTiers(backend)) return backend.tier(tier);
+    throw new CacheError(
+      "usage",
+      "unknown-tier",
+      `there is no tier "${tier}": this cache has one store, ${backend.name}`,
+    );
+  }
+
+  /** In the order of the keys, counted; memory answers at once. */
+  read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
+    // The hottest path: no options, and memory answers with the array itself.
+    if (options === undefined) return this.#parts.backend.getMany(keys);
+    const { signal, timeout, tier, ...rest } = options;
+    if (signal === undefined && timeout === undefined) return this.at(tier).getMany(keys, rest);
+    return this.#within(options, (call) => this.at(tier).getMany(keys, { ...rest, ...call }));
+  }
+
+  /** Everything is checked before the store is touched. */
+  async write(entries: readonly WriteEntry[], options: WriteOptions = {}): Promise<SetOutcome[]> {
+    this.checkWritable();
+    const { clock, defaultTtl, tally } = this.#parts;
+    const now = clock.now();
+    const fresh = entries.map((entry) => newEntryOf(entry, defaultTtl, now));
+    const { mode, tier } = options;
+    const keys = fresh.map(({ key }) => key);
+    const outcomes = await this.#changing({ keys }, () =>
+      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...(mode && { mode }) })),
+    );
+    let stored = 0;
+    for (const outcome of outcomes) if (outcome === "stored") stored += 1;
+    tally.add("sets", stored);
+    return outcomes;
+  }
+
+  async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {
+    this.checkWritable();
+    const existed = await this.#changing({ keys }, () =>
+      this.#within(options, (call) => this.at(options.tier).deleteMany(keys, call)),
+    );
+    this.#parts.tally.add("deletes", existed.filter(Boolean).length);
+    return existed;
+  }
+
+  async touch(keys: readonly string[], ttl: number | null, options: CallOptions = {}): Promise<boolean[]> {
+    this.checkWritable();
+    const now = this.#parts.clock.now();
+    const changes = keys.map((key) => ({ key, expiresAt: ttl === null ? null : now + checkTtl(ttl, key) }));
+    return this.#within(options, (call) => this.at(options.tier).touchMany(changes, call));
+  }
+
+  async deleteWhere(selector: Selector, options: InvalidateOptions = {}): Promise<DeleteReport> {
+    this.checkWritable();
+    checkSelector(selector);
+    const { signal: _, timeout: __, tier, ...rest } = options;
+    const report = await this.#changing(selector, () =>
+      this.#within(options, (call) => this.at(tier).deleteWhere(selector, { ...rest, ...call })),
+    );
+    this.#parts.tally.add("deletes", report.deleted);
+    return report;
+  }
+
+  /** The timeout is that of opening; reading on is bounded by the signal. */
+  async openRead(key: string, options: ReadRangeOptions = {}): Promise<EntryReader | undefined> {
+    const { signal, timeout: _, tier, ...rest } = options;
+    const reader = await this.#within(options, () =>
+      streamsOf(this.at(tier)).openRead(key, { ...rest, ...(signal && { signal }) }),
+    );
+    if (options.peek !== true) this.#parts.tally.read(reader !== undefined);
+    return reader;
+  }
+
+  async openWrite(key: string, options: WriterOptions = {}): Promise<EntryWriter> {
+    this.checkWritable();
+    const { clock, defaultTtl, tally } = this.#parts;
+    const { ttl, tags, mode, signal, tier } = options;
+    const given: WriteEntry = { key, value: NO_BYTES, ttl: ttl === undefined ? defaultTtl : ttl, tags };
+    const { value: _, ...head }: NewEntry = newEntryOf(given, defaultTtl, clock.now());
+    const writer = await this.#within(options, () =>
+      streamsOf(this.at(tier)).openWrite(head, { ...(mode && { mode }), ...(signal && { signal }) }),
+    );
+    const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing({ keys }, act);
+    return watchedWriter(writer, head, around, () => tally.add("sets", 1));
+  }
+
+  /** @throws CacheError `read-only` */
+  checkWritable(): void {
+    if (!this.#parts.readOnly) return;
+    throw new CacheError("refused", "read-only", "this cache is opened read-only", {
+      hint: "Leave out --read-only, or use a profile that may write.",
+    });
+  }
+
+  #within<T>(options: CallOptions, run: (call: { signal?: AbortSignal }) => Awaitable<T>): Promise<T> {
+    return within(this.#parts.clock, options, (signal) => run(signal === undefined ? {} : { signal }));
+  }
+
+  /**
+   * A change, told before it and after it: loads that began before it may not keep what they bring, and who asks once it was made may not be given what a
+   * load that began meanwhile read of the old state.
+   */
+  async #changing<T>(selector: Selector, act: () => Promise<T>): Promise<T> {
+    const { window } = this.#parts;
+    window.record({ selector });
+    try {
+      return await act();
+    } finally {
+      window.record({ selector });
+    }
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

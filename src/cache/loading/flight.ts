@@ -1,0 +1,128 @@
+import type { ChangeWindow, Opening } from "../../change-window.js";
+import { abortedBy, type CacheError } from "../../errors.js";
+import { untilAborted } from "../call.js";
+import type { Codec } from "../codec.js";
+
+/** What a flight brought. */
+export class Landing {
+  /** The cache had it. */
+  readonly hit: boolean;
+  readonly #value: unknown;
+  readonly #again: (() => unknown) | undefined;
+  #given = false;
+
+  /** @param again makes another copy of the value, where one caller could change what another sees */
+  private constructor(hit: boolean, value: unknown, again?: () => unknown) {
+    this.hit = hit;
+    this.#value = value;
+    this.#again = typeof value === "object" && value !== null ? again : undefined;
+  }
+
+  /** A value as it is, one for all callers: it has no bytes. */
+  static of(value: unknown): Landing {
+    return new Landing(false, value);
+  }
+
+  /** A value of a copy of its own for every caller, as a read of the entry would give it. @throws CacheError `not-decodable` */
+  static from(bytes: Uint8Array, codec: Codec, hit: boolean): Landing {
+    const copy = () => codec.decode(new Uint8Array(bytes));
+    return new Landing(hit, copy(), copy);
+  }
+
+  readonly give = (): unknown => {
+    if (this.#again === undefined) return this.#value;
+    if (this.#given) return this.#again();
+    this.#given = true;
+    return this.#value;
+  };
+}
+
+/** What a caller gets of it: no landing is what a refresh brings that left the work to another process. */
+const giveLanding = (landing: Landing | undefined) => landing?.give();
+
+/** One lookup of a key, and the load that follows a miss, for all who ask for it meanwhile. */
+export class Flight {
+  readonly key: string;
+  readonly landed: Promise<Landing | undefined>;
+  readonly #opening: Opening;
+  readonly #controller = new AbortController();
+  #callers = 0;
+  /** Callers that can leave, and haven't. */
+  #leaving = 0;
+  /** Somebody waits who can't leave. */
+  #pinned = false;
+  #over = false;
+
+  /**
+   * @param run must not ask for this flight before its first `await`
+   * @param onEnd called once, whichever way it ends, before any caller hears of it
+   */
+  constructor(
+    key: string,
+    window: ChangeWindow,
+    run: (flight: Flight) => Promise<Landing | undefined>,
+    onEnd: (flight: Flight, landing: Landing | undefined) => void,
+  ) {
+    this.key = key;
+    this.#opening = window.open();
+    const end = (landing: Landing | undefined) => {
+      this.#over = true;
+      this.#opening.close();
+      onEnd(this, landing);
+    };
+    this.landed = run(this).then(
+      (landing) => {
+        end(landing);
+        return landing;
+      },
+      (error) => {
+        end(undefined);
+        throw error;
+      },
+    );
+    // Whoever waits hears of a failure; where nobody does any more, nobody is to be told.
+    this.landed.catch(() => undefined);
+  }
+
+  /** How many asked for it. */
+  get callers(): number {
+    return this.#callers;
+  }
+
+  /** Given when all callers have left. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** What it brings would be no answer for who asks now: something changed since it began, it has ended, or all have left. */
+  get overtaken(): boolean {
+    return this.#over || this.#controller.signal.aborted || this.#opening.concerns(this);
+  }
+
+  /** A change since the start covers the key or one of the tags. */
+  concerned(tags: readonly string[]): boolean {
+    return this.#opening.concerns({ key: this.key, tags });
+  }
+
+  /** @param reason what who waits is told */
+  cancel(reason: CacheError): void {
+    this.#controller.abort(reason);
+  }
+
+  /** The value, for one more caller. @throws CacheError `aborted` when the signal is given before there is one */
+  join(signal: AbortSignal | undefined): Promise<unknown> {
+    this.#callers += 1;
+    const value = this.landed.then(giveLanding);
+    if (signal === undefined) {
+      this.#pinned = true;
+      return value;
+    }
+    this.#leaving += 1;
+    const leave = () => {
+      this.#leaving -= 1;
+      if (this.#leaving === 0 && !this.#pinned) this.#controller.abort(abortedBy(signal));
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    return untilAborted(value, signal).finally(() => signal.removeEventListener("abort", leave));
+  }
+}

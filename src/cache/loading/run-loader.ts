@@ -1,0 +1,85 @@
+import type { Clock } from "../../clock.js";
+import { abortedBy, CacheError } from "../../errors.js";
+import { checkTtl } from "../new-entry.js";
+import { LOAD_TIMEOUT, type LoadContext, type Loader } from "./options.js";
+
+/** What a loader gave, with what it said about it. */
+export interface Loaded<T> {
+  value: T | undefined;
+  /** Milliseconds, null = for ever; undefined = nothing was said. */
+  ttl: number | null | undefined;
+  tags: readonly string[] | undefined;
+  keep: boolean;
+}
+
+export interface LoaderCall<T> {
+  key: string;
+  stale: T | undefined;
+  /** Milliseconds; default 30,000. */
+  timeout: number | undefined;
+  clock: Clock;
+  /** Given when nobody waits any more. */
+  signal: AbortSignal;
+}
+
+/**
+ * Runs a loader to its end, but no longer than its time: then its signal is given and it is left to itself.
+ * @throws CacheError `load-timeout`, `aborted`; whatever the loader throws
+ */
+export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Loaded<T>> {
+  const { key, stale, timeout = LOAD_TIMEOUT, clock, signal } = call;
+  const said: Omit<Loaded<T>, "value"> = { ttl: undefined, tags: undefined, keep: true };
+  const cut = new AbortController();
+  const over = new AbortController();
+  const context: LoadContext<T> = {
+    key,
+    signal: cut.signal,
+    stale,
+    setTtl: (ttl) => {
+      said.ttl = ttl === null ? null : checkTtl(ttl, key);
+    },
+    setTags: (tags) => {
+      said.tags = [...tags];
+    },
+    dontStore: () => {
+      said.keep = false;
+    },
+  };
+  return new Promise<Loaded<T>>((resolve, reject) => {
+    const stop = (error: CacheError) => {
+      reject(error);
+      cut.abort(error);
+    };
+    const leave = () => stop(abortedBy(signal));
+    if (signal.aborted) return leave();
+    signal.addEventListener("abort", leave, { once: true });
+    const end = () => {
+      over.abort();
+      signal.removeEventListener("abort", leave);
+    };
+    if (timeout !== Number.POSITIVE_INFINITY) {
+      void clock.sleep(timeout, over.signal).then(() => {
+        if (!over.signal.aborted) stop(tooLong(key, timeout));
+        end();
+      });
+    }
+    // `async`, so that a loader that throws at once is like one that rejects.
+    (async () => loader(context))().then(
+      (value) => {
+        end();
+        resolve({ value, ...said });
+      },
+      (error) => {
+        end();
+        reject(error);
+      },
+    );
+  });
+}
+
+function tooLong(key: string, timeout: number): CacheError {
+  return new CacheError("timeout", "load-timeout", `loading "${key}" took longer than ${timeout} ms`, {
+    key,
+    hint: "Let the loader heed its signal, or give it a longer loadTimeout.",
+  });
+}
