@@ -1,4 +1,5 @@
 import { keyFromBytes, keyToBytes } from "../../key.js";
+import { anchorOf, slotOf } from "./slots.js";
 
 /** Marks what this program keeps for itself. User keys never hold NUL, so none can look like it. */
 const MARKER = "\0cachectl:";
@@ -49,11 +50,7 @@ export class Names {
     return keyFromBytes(this.#namespaceBytes.length === 0 ? full : full.subarray(this.#namespaceBytes.length));
   }
 
-  /**
-   * Name of the sidecar of an entry. It lies in the same cluster slot as its key: a key that has a hash tag of its own
-   * keeps it (kind `s`), any other is wrapped in braces as a whole (kind `w`). The one exception is a key that holds `}` yet has no
-   * hash tag (`a}b`, `a{}b`), which no wrapping can follow.
-   */
+  /** Name of the sidecar of an entry, in the slot of the entry. */
   sidecar(key: string): RawKey {
     return this.#beside(key, "s:", "w:");
   }
@@ -69,16 +66,17 @@ export class Names {
     return Buffer.concat([typeof name === "string" ? Buffer.from(name) : name, Buffer.from(":")]);
   }
 
-  /** A name in the slot of an entry. @param tagged kind of name where the key has a hash tag of its own @param wrapped kind where it is made one */
+  /**
+   * A name in the slot of an entry. A key that has a hash tag of its own keeps it, any other is wrapped in braces as a whole; one that holds `}` yet has no hash tag
+   * (`a}b`, `a{}b`), which no wrapping can follow, is led by a number that lies in the same slot.
+   * @param tagged kind of name where the key has a hash tag, with NUL where it is led by a number @param wrapped kind where it is wrapped
+   */
   #beside(key: string, tagged: string, wrapped: string): RawKey {
-    const full = this.#namespace + key;
-    if (full.isWellFormed()) {
-      return hasHashTag(full) ? `${this.internal}${tagged}${full}` : `${this.internal}${wrapped}{${full}}`;
-    }
-    const bytes = Buffer.concat([this.#namespaceBytes, keyToBytes(key)]);
-    return hasHashTag(bytes.toString("latin1"))
-      ? Buffer.concat([Buffer.from(this.internal + tagged), bytes])
-      : Buffer.concat([Buffer.from(`${this.internal}${wrapped}{`), bytes, Buffer.from("}")]);
+    const full = this.full(key);
+    const text = typeof full === "string" ? full : full.toString("latin1");
+    if (hasHashTag(text)) return joined(`${this.internal}${tagged}`, full, "");
+    if (!text.includes("}")) return joined(`${this.internal}${wrapped}{`, full, "}");
+    return joined(`${this.internal}${tagged}\0{${anchorOf(slotOf(full))}}:`, full, "");
   }
 
   /** One of the hashes that hold the namespace's counters. */
@@ -96,6 +94,10 @@ export function logOf(namespace: string): string {
   return `${namespace}${MARKER}log`;
 }
 
+function joined(head: string, key: RawKey, tail: string): RawKey {
+  return typeof key === "string" ? head + key + tail : Buffer.concat([Buffer.from(head), key, Buffer.from(tail)]);
+}
+
 /** True for a key of this program's own, in whatever namespace. */
 export function isInternal(full: Buffer): boolean {
   const nul = full.indexOf(NUL);
@@ -103,7 +105,7 @@ export function isInternal(full: Buffer): boolean {
 }
 
 /** A hash tag in the sense of Redis Cluster: something between the first `{` and the first `}` after it. */
-function hasHashTag(key: string): boolean {
+export function hasHashTag(key: string): boolean {
   const open = key.indexOf("{");
   return open >= 0 && key.indexOf("}", open + 1) > open + 1;
 }

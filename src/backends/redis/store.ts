@@ -5,7 +5,6 @@ import type { Connection } from "./connection.js";
 import { abortedBy } from "./errors.js";
 import type { Names, RawKey } from "./names.js";
 import type { Scripts } from "./scripts.js";
-import { slotOf } from "./slots.js";
 
 /** What the parts of the backend work with. */
 export interface Store {
@@ -15,17 +14,21 @@ export interface Store {
   clock: Clock;
 }
 
-/** The items that one script may touch together: all of them, or on a cluster those of each slot. Within a group they keep their order. */
+/**
+ * The items that one script may touch together: all of them, or on a cluster those of each key, for of keys that share a slot some may have moved on already.
+ * Within a group they keep their order.
+ */
 export function group<T>(store: Store, items: readonly T[], keyOf: (item: T) => RawKey): T[][] {
   if (!store.connection.clustered) return items.length === 0 ? [] : [[...items]];
-  const bySlot = new Map<number, T[]>();
+  const byKey = new Map<string, T[]>();
   for (const item of items) {
-    const slot = slotOf(keyOf(item));
-    const others = bySlot.get(slot);
+    const key = keyOf(item);
+    const name = typeof key === "string" ? key : key.toString("latin1");
+    const others = byKey.get(name);
     if (others) others.push(item);
-    else bySlot.set(slot, [item]);
+    else byKey.set(name, [item]);
   }
-  return [...bySlot.values()];
+  return [...byKey.values()];
 }
 
 /** What the scripts take for the prefix of internal keys: none where they may touch the slot of their entries alone. */
