@@ -435,6 +435,10 @@ export function hasTiers(backend: Backend): backend is Backend & TierAccess {
 /** A backend with all that belongs to one. */
 export type FullBackend = Backend & ChangeLog & Leasing & Streaming & Batching & Ranking;
 
+/** What goes first when a store in memory is full; `w-tinylfu` weighs how often and how recently an entry was used. */
+export const MEMORY_POLICIES = ["lru", "lfu", "fifo", "ttl", "w-tinylfu"] as const;
+export type MemoryPolicy = (typeof MEMORY_POLICIES)[number];
+
 /** What every backend is opened with. */
 export interface BackendContext {
   /** Raw prefix of every key, with its trailing `:`; empty = the whole store. */
