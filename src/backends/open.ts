@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { CacheError, codeOf } from "../errors.js";
-import type { Backend, BackendContext } from "./backend.js";
+import type { Backend, BackendContext, MemoryPolicy } from "./backend.js";
 
 /** Which store, with what its backend needs; paths absolute, sizes in bytes, times in milliseconds. */
 export type StoreOptions =
-  | { kind: "memory"; maxEntries?: number; maxBytes?: number; policy?: "lru"; sweepMs?: number }
+  | { kind: "memory"; maxEntries?: number; maxBytes?: number; policy?: MemoryPolicy; sweepMs?: number }
   | {
       kind: "sqlite" | "file";
       path: string;

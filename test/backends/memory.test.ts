@@ -60,7 +60,7 @@ describe("memory", () => {
 
   describe("bounds", () => {
     test("entries: the ones not read for longest go first, and their tags with them", async () => {
-      const { backend } = opened({ maxEntries: 3 });
+      const { backend } = opened({ maxEntries: 3, policy: "lru" });
       await put(
         backend,
         entry("a", "v", { tags: ["t"] }),
@@ -77,7 +77,7 @@ describe("memory", () => {
     });
 
     test("neither peek nor a scan nor a listing of the head moves recency", async () => {
-      const { backend } = opened({ maxEntries: 3 });
+      const { backend } = opened({ maxEntries: 3, policy: "lru" });
       await put(backend, "a", "b", "c");
       backend.getMany(["a"], { peek: true });
       backend.getMany(["a"], { peek: true, want: "all" });

@@ -1,7 +1,22 @@
-import { LRUCache } from "lru-cache";
+import type { MemoryPolicy } from "../backend.js";
+import type { Decoded } from "./decoded.js";
 import { chargeOf, type MemoryEntry } from "./entry.js";
+import { openPolicy } from "./policy/open-policy.js";
+import type { Policy } from "./policy/policy.js";
+import { Slots } from "./policy/slots.js";
+
+/** A quarter of the bytes at most is for decoded values: they may not drive out entries for the sake of speed. */
+const DECODED_SHARE = 4;
 
 const NONE: ReadonlySet<string> = new Set();
+
+export interface TableOptions {
+  maxEntries: number;
+  maxBytes: number;
+  policy: MemoryPolicy;
+  /** Told of each entry that had to go to keep the bounds. */
+  onEvict: (entry: MemoryEntry) => void;
+}
 
 export interface TableSizes {
   entries: number;
@@ -12,27 +27,25 @@ export interface TableSizes {
 }
 
 /**
- * The entries with their three views, which agree after every call: by recency (lru-cache, which also keeps the bounds),
- * by age of the key (for scans), and by tag. What lru-cache drops leaves the other two in the same moment.
+ * The entries with their three views, which agree after every call: by age of the key (for lookups and scans), by tag, and by the policy, in whose order they go when one
+ * of the bounds is reached. The bounds hold after every call.
  */
 export class EntryTable {
-  readonly #lru: LRUCache<string, MemoryEntry>;
-  /** Keys in the order of their sequence: a Map keeps the place of a key that is set again. */
-  readonly #inOrder = new Map<string, MemoryEntry>();
+  readonly #options: TableOptions;
+  /** In the order of their sequence: a Map keeps the place of a key that is set again. */
+  readonly #entries = new Map<string, MemoryEntry>();
   readonly #byTag = new Map<string, Set<string>>();
+  #slots = new Slots();
+  #policy: Policy;
+  #charged = 0;
   #valueBytes = 0;
+  /** Bytes of what was decoded, part of what is charged. */
+  #decodedBytes = 0;
   #sequence = 0;
 
-  /** @param onEvict told of each entry that had to go to keep the bounds */
-  constructor(maxEntries: number, maxBytes: number, onEvict: (entry: MemoryEntry) => void) {
-    this.#lru = new LRUCache({
-      max: maxEntries,
-      maxSize: maxBytes,
-      dispose: (entry, _key, reason) => {
-        this.#forget(entry, reason === "set");
-        if (reason === "evict") onEvict(entry);
-      },
-    });
+  constructor(options: TableOptions) {
+    this.#options = options;
+    this.#policy = openPolicy(options.policy, { ...options, slots: this.#slots });
   }
 
   /** The sequence of the newest key. */
@@ -40,9 +53,12 @@ export class EntryTable {
     return this.#sequence;
   }
 
-  /** Keys in the order in which they would stay: the last ones go first. */
-  byRank(): Iterable<string> {
-    return this.#lru.keys();
+  /** Keys, those in most use first as far as the policy knows. */
+  *byRank(): Generator<string> {
+    for (const slot of this.#policy.byRank()) {
+      const entry = this.#slots.entry(slot);
+      if (entry) yield entry.key;
+    }
   }
 
   nextSequence(): number {
@@ -50,39 +66,89 @@ export class EntryTable {
     return this.#sequence;
   }
 
-  /** The entry, expired or not; moves its recency. */
-  use(key: string): MemoryEntry | undefined {
-    return this.#lru.get(key);
+  /** The entry, expired or not; moves nothing. */
+  peek(key: string): MemoryEntry | undefined {
+    return this.#entries.get(key);
   }
 
-  /** The entry, expired or not; moves no recency. */
-  peek(key: string): MemoryEntry | undefined {
-    return this.#inOrder.get(key);
+  /** It was read. */
+  used(entry: MemoryEntry): void {
+    this.#policy.use(entry.slot);
+  }
+
+  /** Its deadline was changed. */
+  redated(entry: MemoryEntry): void {
+    this.#policy.adjust(entry.slot, 0);
   }
 
   /** Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself. */
   put(entry: MemoryEntry): void {
-    this.#lru.set(entry.key, entry, { size: chargeOf(entry, entry.size) });
-    this.#inOrder.set(entry.key, entry);
-    this.#valueBytes += entry.size;
-    for (const tag of entry.tags) {
-      const keys = this.#byTag.get(tag);
-      if (keys) keys.add(entry.key);
-      else this.#byTag.set(tag, new Set([entry.key]));
+    const old = this.#entries.get(entry.key);
+    const weight = weightOf(entry);
+    this.#entries.set(entry.key, entry);
+    this.#charged += weight;
+    this.#note(entry);
+    if (old === undefined) {
+      entry.slot = this.#slots.take(entry, weight);
+      this.#policy.add(entry.slot);
+    } else {
+      const before = this.#slots.weight(old.slot);
+      entry.slot = old.slot;
+      this.#charged -= before;
+      this.#forget(old, entry);
+      this.#slots.replace(entry.slot, entry, weight);
+      this.#policy.rewrite(entry.slot, weight - before);
     }
+    this.#keepBounds(entry.slot);
+  }
+
+  /** Keeps what was decoded of an entry if there is room for it: no entry has to go for it. */
+  keepDecoded(entry: MemoryEntry, decoded: Decoded): void {
+    const { maxBytes } = this.#options;
+    if (this.#decodedBytes + decoded.size > maxBytes / DECODED_SHARE) return;
+    if (this.#charged + decoded.size > maxBytes) return;
+    entry.decoded = decoded;
+    this.#charged += decoded.size;
+    this.#decodedBytes += decoded.size;
+    this.#slots.replace(entry.slot, entry, weightOf(entry));
+    this.#policy.adjust(entry.slot, decoded.size);
   }
 
   remove(key: string): boolean {
-    return this.#lru.delete(key);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    this.#entries.delete(key);
+    this.#policy.remove(entry.slot);
+    this.#charged -= this.#slots.weight(entry.slot);
+    this.#slots.release(entry.slot);
+    this.#forget(entry, undefined);
+    return true;
   }
 
   clear(): void {
-    this.#lru.clear();
+    this.#entries.clear();
+    this.#byTag.clear();
+    this.#slots = new Slots();
+    this.#policy = openPolicy(this.#options.policy, { ...this.#options, slots: this.#slots });
+    this.#charged = 0;
+    this.#valueBytes = 0;
+    this.#decodedBytes = 0;
+  }
+
+  #keepBounds(spared: number): void {
+    const { maxEntries, maxBytes, onEvict } = this.#options;
+    while (this.#entries.size > maxEntries || this.#charged > maxBytes) {
+      const slot = this.#policy.victim(spared);
+      const entry = slot === undefined ? undefined : this.#slots.entry(slot);
+      if (entry === undefined) return;
+      this.remove(entry.key);
+      onEvict(entry);
+    }
   }
 
   /** Entries in the order of their sequence; writes and removals while it is under way are fine. */
   inOrder(): IterableIterator<MemoryEntry> {
-    return this.#inOrder.values();
+    return this.#entries.values();
   }
 
   /** Entries that carry one of the tags, oldest key first. */
@@ -105,58 +171,83 @@ export class EntryTable {
   #sorted(keys: ReadonlySet<string>): MemoryEntry[] {
     const entries: MemoryEntry[] = [];
     for (const key of keys) {
-      const entry = this.#inOrder.get(key);
+      const entry = this.#entries.get(key);
       if (entry) entries.push(entry);
     }
     return entries.sort((a, b) => a.sequence - b.sequence);
   }
 
   get sizes(): TableSizes {
-    return { entries: this.#lru.size, charged: this.#lru.calculatedSize, valueBytes: this.#valueBytes };
+    return { entries: this.#entries.size, charged: this.#charged, valueBytes: this.#valueBytes };
   }
 
-  #forget(entry: MemoryEntry, replaced: boolean): void {
+  #note(entry: MemoryEntry): void {
+    this.#valueBytes += entry.size;
+    for (const tag of entry.tags) {
+      const keys = this.#byTag.get(tag);
+      if (keys) keys.add(entry.key);
+      else this.#byTag.set(tag, new Set([entry.key]));
+    }
+  }
+
+  /** @param successor what took its place under the same key */
+  #forget(entry: MemoryEntry, successor: MemoryEntry | undefined): void {
+    this.#decodedBytes -= decodedBytesOf(entry);
     this.#valueBytes -= entry.size;
     for (const tag of entry.tags) {
+      if (successor?.tags.includes(tag)) continue;
       const keys = this.#byTag.get(tag);
       keys?.delete(entry.key);
       if (keys?.size === 0) this.#byTag.delete(tag);
     }
-    if (!replaced) this.#inOrder.delete(entry.key);
   }
 
   /**
    * Works everything out anew from the entries and compares.
    * @returns a sentence for each contradiction; none when all is well
    */
-  contradictions(maxEntries: number, maxBytes: number): string[] {
-    const found: string[] = [];
+  contradictions(): string[] {
+    const { maxEntries, maxBytes } = this.#options;
+    const found = this.#policy.contradictions();
     const expect = (what: string, is: unknown, should: unknown) => {
       if (is !== should) found.push(`${what} is ${is}, should be ${should}`);
     };
     let charged = 0;
     let valueBytes = 0;
+    let decodedBytes = 0;
     let last = 0;
     const tagged = new Map<string, number>();
-    for (const [key, entry] of this.#inOrder) {
+    for (const [key, entry] of this.#entries) {
       expect(`the key of ${key}`, entry.key, key);
-      expect(`the entry of ${key} in lru-cache`, this.#lru.peek(key) === entry, true);
+      expect(`the slot of ${key}`, this.#slots.entry(entry.slot) === entry, true);
+      expect(`the weight of ${key}`, this.#slots.weight(entry.slot), weightOf(entry));
       if (entry.sequence <= last) found.push(`${key} is out of order`);
       last = entry.sequence;
-      charged += chargeOf(entry, entry.size);
+      charged += weightOf(entry);
+      decodedBytes += decodedBytesOf(entry);
       valueBytes += entry.size;
       for (const tag of entry.tags) {
         expect(`${key} under its tag ${tag}`, this.#byTag.get(tag)?.has(key) ?? false, true);
         tagged.set(tag, (tagged.get(tag) ?? 0) + 1);
       }
     }
-    expect("the number of entries in lru-cache", this.#lru.size, this.#inOrder.size);
-    expect("the charged size", this.#lru.calculatedSize, charged);
+    expect("the number of slots", this.#slots.count, this.#entries.size);
+    expect("the charged size", this.#charged, charged);
     expect("the size of the values", this.#valueBytes, valueBytes);
+    expect("the size of what was decoded", this.#decodedBytes, decodedBytes);
     expect("the number of tags", this.#byTag.size, tagged.size);
     for (const [tag, count] of tagged) expect(`the size of tag ${tag}`, this.#byTag.get(tag)?.size, count);
-    if (this.#lru.size > maxEntries) found.push(`${this.#lru.size} entries, more than ${maxEntries}`);
+    if (this.#entries.size > maxEntries) found.push(`${this.#entries.size} entries, more than ${maxEntries}`);
     if (charged > maxBytes) found.push(`${charged} bytes, more than ${maxBytes}`);
     return found;
   }
+}
+
+function decodedBytesOf({ decoded }: MemoryEntry): number {
+  return typeof decoded === "object" ? decoded.size : 0;
+}
+
+/** What the entry takes of `maxBytes` as it is. */
+function weightOf(entry: MemoryEntry): number {
+  return chargeOf(entry, entry.size) + decodedBytesOf(entry);
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.js";
 import type { EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes } from "./copy.js";
+import type { Decoded } from "./decoded.js";
 import { Pieces } from "./pieces.js";
 
 /** When an entry ends: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
@@ -54,6 +55,8 @@ export class MemoryEntry {
   readonly key: string;
   /** Rises with every new key, is kept by an overwrite: the order of scans, and what a cursor points at. */
   readonly sequence: number;
+  /** Where the books of the policy have it. */
+  slot = 0;
   /** Rises with every write of the store. */
   readonly version: number;
   /** Empty where the value is kept in pieces. */
@@ -64,6 +67,8 @@ export class MemoryEntry {
   readonly createdAt: number;
   deadline: Deadline;
   staleAt: number | undefined;
+  /** What the decoder made of it; `once` after the first time, when nothing is kept yet; `never` where it can't be kept. */
+  decoded: Decoded | "once" | "never" | undefined = undefined;
 
   constructor(entry: NewHead, body: Body, written: Written) {
     this.key = entry.key;
@@ -120,8 +125,7 @@ interface Chargeable {
 export function chargeOf(entry: Chargeable, size: number): number {
   let bytes = size + entry.key.length + (entry.meta?.length ?? 0);
   if (entry.tags) for (const tag of entry.tags) bytes += tag.length;
-  // lru-cache wants sizes above zero.
-  return Math.max(1, bytes);
+  return bytes;
 }
 
 /** The version as it is given away. */

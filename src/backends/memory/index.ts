@@ -10,6 +10,7 @@ import {
   type ChangePage,
   COUNTER_NAMES,
   type Counters,
+  type DecodedReader,
   type DeleteOptions,
   type DeleteReport,
   type EntryInfo,
@@ -21,6 +22,8 @@ import {
   type LeaseAnswer,
   type LeaseOptions,
   LISTEN_MS,
+  MEMORY_POLICIES,
+  type MemoryPolicy,
   type NewEntry,
   type Position,
   type RangeOptions,
@@ -34,6 +37,7 @@ import {
   type WriteCall,
 } from "../backend.js";
 import { ChangeRing } from "./change-ring.js";
+import { keepDecoded } from "./decoded.js";
 import {
   type Body,
   bytesOf,
@@ -55,8 +59,8 @@ export interface MemoryOptions extends BackendContext {
   maxEntries?: number;
   /** Bytes at most, of values, meta, keys and tags together; default 64 MB. */
   maxBytes?: number;
-  /** What goes first when the bounds are reached: what was not read for the longest time. */
-  policy?: "lru";
+  /** What goes first when the bounds are reached; default `w-tinylfu`. */
+  policy?: MemoryPolicy;
   /** Milliseconds between two sweeps for expired entries; default 60,000, 0 = none. */
   sweepMs?: number;
 }
@@ -66,13 +70,13 @@ const STEP = 1000;
 
 /**
  * Opens an empty store in this process. Reads and writes answer synchronously; it ends with `close` or the process.
- * @throws CacheError `invalid-bounds`
+ * @throws CacheError `invalid-bounds`, `invalid-policy`
  */
 export function openMemory(options: MemoryOptions): MemoryBackend {
   return new MemoryBackend(options);
 }
 
-export class MemoryBackend implements FullBackend {
+export class MemoryBackend implements FullBackend, DecodedReader {
   readonly name = "memory";
   readonly capabilities: Capabilities = {
     persistent: false,
@@ -86,6 +90,7 @@ export class MemoryBackend implements FullBackend {
   readonly #deadlines: DeadlineClock;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
+  readonly #policy: MemoryPolicy;
   readonly #table: EntryTable;
   readonly #log: ChangeRing;
   readonly #leases: LeaseBook;
@@ -99,8 +104,14 @@ export class MemoryBackend implements FullBackend {
     this.#deadlines = new DeadlineClock(options.clock);
     this.#maxEntries = bound("maxEntries", options.maxEntries ?? 1000, 2 ** 24);
     this.#maxBytes = bound("maxBytes", options.maxBytes ?? 64_000_000, Number.MAX_SAFE_INTEGER);
-    this.#table = new EntryTable(this.#maxEntries, this.#maxBytes, (entry) => {
-      this.#counters[this.#deadlines.isOver(entry.deadline) ? "expirations" : "evictions"] += 1;
+    this.#policy = policyOf(options.policy ?? "w-tinylfu");
+    this.#table = new EntryTable({
+      maxEntries: this.#maxEntries,
+      maxBytes: this.#maxBytes,
+      policy: this.#policy,
+      onEvict: (entry) => {
+        this.#counters[this.#deadlines.isOver(entry.deadline) ? "expirations" : "evictions"] += 1;
+      },
     });
     this.#log = new ChangeRing(options.clock);
     this.#leases = new LeaseBook(options.clock, this.#log);
@@ -126,6 +137,26 @@ export class MemoryBackend implements FullBackend {
   #readValue(key: string): Stored | undefined {
     const entry = this.#live(key, false);
     return entry && { value: bytesOf(entry), size: entry.size };
+  }
+
+  getDecoded(key: string, decode: (bytes: Uint8Array) => unknown): unknown {
+    this.#checkOpen();
+    const entry = this.#live(key, false);
+    if (entry === undefined) return undefined;
+    const { decoded } = entry;
+    if (typeof decoded === "object") return decoded.copy();
+    const value = decode(bytesOf(entry));
+    // What is read only once is not worth the memory.
+    if (decoded === undefined) entry.decoded = "once";
+    else if (decoded === "once") this.#keepDecoded(entry, value);
+    return value;
+  }
+
+  /** Keeps a copy of what was decoded, since the caller has the value itself. */
+  #keepDecoded(entry: MemoryEntry, value: unknown): void {
+    const kept = entry.pieces === undefined ? keepDecoded(value) : undefined;
+    if (kept === undefined) entry.decoded = "never";
+    else this.#table.keepDecoded(entry, kept);
   }
 
   setMany(entries: readonly NewEntry[], options: SetOptions = {}): SetOutcome[] {
@@ -167,6 +198,7 @@ export class MemoryBackend implements FullBackend {
     entry.deadline = this.#deadlines.deadlineAt(expiresAt);
     if (entry.staleAt !== undefined && entry.staleAt >= entry.deadline.wall) entry.staleAt = undefined;
     if (this.#deadlines.isOver(entry.deadline)) this.#table.remove(key);
+    else this.#table.redated(entry);
     return true;
   }
 
@@ -370,7 +402,7 @@ export class MemoryBackend implements FullBackend {
       bytes += entry.size;
     }
     const { charged } = this.#table.sizes;
-    const facts = { policy: "lru", maxEntries: this.#maxEntries, maxBytes: this.#maxBytes, usedBytes: charged };
+    const facts = { policy: this.#policy, maxEntries: this.#maxEntries, maxBytes: this.#maxBytes, usedBytes: charged };
     return { kind: "memory", target: "memory:", entries, bytes, facts, warnings: [] };
   }
 
@@ -396,7 +428,7 @@ export class MemoryBackend implements FullBackend {
 
   /** Contradictions inside the store, for tests: none when all is well. */
   contradictions(): string[] {
-    return this.#table.contradictions(this.#maxEntries, this.#maxBytes);
+    return this.#table.contradictions();
   }
 
   async #removeExpired(): Promise<number> {
@@ -412,8 +444,12 @@ export class MemoryBackend implements FullBackend {
 
   /** The entry, unless it is over: then it is removed, in the same moment in which that was seen. */
   #live(key: string, peek: boolean): MemoryEntry | undefined {
-    const entry = peek ? this.#table.peek(key) : this.#table.use(key);
-    if (entry === undefined || !this.#deadlines.isOver(entry.deadline)) return entry;
+    const entry = this.#table.peek(key);
+    if (entry === undefined) return undefined;
+    if (!this.#deadlines.isOver(entry.deadline)) {
+      if (!peek) this.#table.used(entry);
+      return entry;
+    }
     this.#table.remove(key);
     this.#counters.expirations += 1;
     return undefined;
@@ -453,6 +489,13 @@ function tooLarge(key: string): CacheError {
 
 function zeroCounters(): Counters {
   return { hits: 0, misses: 0, sets: 0, deletes: 0, expirations: 0, evictions: 0, errors: 0 };
+}
+
+function policyOf(name: MemoryPolicy): MemoryPolicy {
+  if (MEMORY_POLICIES.includes(name)) return name;
+  throw new CacheError("usage", "invalid-policy", `there is no policy "${name}" for memory`, {
+    hint: `Use one of ${MEMORY_POLICIES.join(", ")}.`,
+  });
 }
 
 function bound(name: string, value: number, most: number): number {

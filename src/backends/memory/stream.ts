@@ -1,4 +1,4 @@
-import { CacheError } from "../../errors.js";
+import { abortedBy, CacheError } from "../../errors.js";
 import type { EntryReader, EntryWriter, Lease, RangeOptions, SetOutcome } from "../backend.js";
 import { type Body, headOf, type MemoryEntry, NO_BYTES } from "./entry.js";
 import { PieceCollector, Pieces } from "./pieces.js";
@@ -11,7 +11,7 @@ export function readerOf(entry: MemoryEntry, { start = 0, end = entry.size, sign
     for (const piece of pieces.slices(start, end)) {
       if (closed) return;
       // What simply ended here would look like the end of the value.
-      if (signal?.aborted) throw aborted(signal);
+      if (signal?.aborted) throw abortedBy(signal);
       yield piece;
     }
   }
@@ -22,11 +22,6 @@ export function readerOf(entry: MemoryEntry, { start = 0, end = entry.size, sign
       closed = true;
     },
   };
-}
-
-function aborted(signal: AbortSignal): Error {
-  if (signal.reason instanceof CacheError) return signal.reason;
-  return new CacheError("timeout", "aborted", "the call was cancelled", { cause: signal.reason, retryable: false });
 }
 
 /**
