@@ -1,12 +1,17 @@
 import {
+  type BackendContext,
   type DecodedReader,
   type ForeignReader,
   type FullBackend,
   type ResilienceInfo,
   readsDecoded,
 } from "../backend.js";
+import { FallbackBackend, type Watched } from "./fallback-backend.js";
+import { type Journal, type JournalBounds, MemoryJournal } from "./journal.js";
+import { JournalFile } from "./journal-file.js";
 import type { ResilienceContext, ResilienceOptions } from "./options.js";
 import { ResilientBackend } from "./resilient-backend.js";
+import { Standby } from "./standby.js";
 
 export type { BreakerOptions, ResilienceContext, ResilienceOptions } from "./options.js";
 
@@ -32,4 +37,61 @@ export function resilient(
   // Only memory keeps decoded values: what is asked of it fails in no way that a wrapper could help with.
   const getDecoded: DecodedReader["getDecoded"] = (key, decode) => inner.getDecoded(key, decode);
   return Object.assign(wrapped, { getDecoded });
+}
+
+export interface FallbackOptions {
+  /**
+   * The file in which changes are noted down that the store has missed: of this store and namespace alone, shared by all processes that use them. Without it they are kept in memory
+   * and lost with the process: a fallback that outlives the process needs a file.
+   */
+  journalPath?: string;
+  /** Keys, and other selectors, that are noted down at most; default 100,000. With more, the whole namespace is deleted before the store is trusted. */
+  maxJournalKeys?: number;
+  /** Bytes at most; default 1,000,000. */
+  maxJournalBytes?: number;
+  /** Milliseconds between two attempts to take the store back; default 1,000. A breaker that is open refuses them without asking the store. */
+  recheckMs?: number;
+}
+
+export interface FallbackContext extends ResilienceContext, Pick<BackendContext, "readOnly"> {
+  /** As the backends were opened with. Without one, a whole store may be other people's: then a journal that is full is an error of the write. */
+  namespace: string;
+}
+
+/** `degraded`: callers are served from the fallback just now. */
+export type WithFallback = FullBackend & ForeignReader & { state(): ResilienceState; readonly degraded: boolean };
+
+/**
+ * A store that another one stands in for while it is away. At the first failure that is left after the retries, reading and filling go on in the fallback; every change
+ * is noted down, its caller told by `onPending` (and `pending` in a report). When the store answers again, it is told of all that it missed, the fallback forgets all that it took, and only
+ * then is the store used again. So neither comes back with a value that was replaced or deleted meanwhile. Leases, cursors and positions of the one are worth
+ * nothing in the other.
+ */
+export function withFallback(
+  store: Watched,
+  fallback: FullBackend,
+  options: FallbackOptions,
+  context: FallbackContext,
+): WithFallback {
+  const { journalPath, maxJournalKeys = 100_000, maxJournalBytes = 1_000_000, recheckMs = 1000 } = options;
+  const bounds: JournalBounds = {
+    maxKeys: maxJournalKeys,
+    maxBytes: maxJournalBytes,
+    whole: context.namespace !== "",
+  };
+  const file = journalPath === undefined ? undefined : new JournalFile(journalPath, bounds, context.emit);
+  const journal: Journal = file ?? new MemoryJournal(bounds);
+  // Who may not change the store leaves the replay to who may.
+  const distrust = context.readOnly !== true && file?.exists() === true;
+  const standby = new Standby(store, fallback, journal, { recheckMs, distrust }, context);
+  return new FallbackBackend(store, fallback, standby, (pending) => {
+    if (file === undefined) {
+      context.emit({
+        type: "warning",
+        code: "pending-lost",
+        message: `the store is still away and will never hear of ${pending} changes that were made meanwhile`,
+        hint: "Delete what must not stay when it is back, and name a file for the journal.",
+      });
+    }
+  });
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.js";
 import type { StoreEvent } from "../../events.js";
 import type { Awaitable, ResilienceInfo } from "../backend.js";
+import { isPromise } from "./awaitable.js";
 import { Breaker, type Permit } from "./breaker.js";
 import { backoffMs, RetryBudget } from "./budget.js";
 import { Deadlines } from "./deadlines.js";
@@ -141,10 +142,6 @@ export class Supervisor implements Overseer {
     if (isAnswer(error)) this.noteSuccess(permit);
     else this.breaker.undecided(permit);
   }
-}
-
-function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
-  return typeof answer === "object" && answer !== null && "then" in answer;
 }
 
 const nothing = () => undefined;
