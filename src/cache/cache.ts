@@ -181,22 +181,21 @@ export class Cache {
    * @throws CacheError `aborted`, `call-timeout`, `load-timeout`, `invalid-key`, `invalid-ttl`, `invalid-tag`, `invalid-load-options`; whatever the loader throws
    */
   getOrSet<T>(key: string, loader: Loader<T>, options: LoadOptions<T> = {}): Promise<T | undefined> {
-    const codec = this.#codec;
-    if (codec instanceof Codec) return this.#loading.get(codec, key, loader, options) as Promise<T | undefined>;
-    return codec.then((loaded) => this.#loading.get(loaded, key, loader, options)) as Promise<T | undefined>;
+    const run = (codec: Codec) => this.#loading.get(codec, key, loader, options) as Promise<T | undefined>;
+    return this.#codec instanceof Codec ? run(this.#codec) : this.#codec.then(run);
   }
 
   /**
    * Values of many keys, in their order: one read of the store, and one call of the loader for all that are missing. Otherwise like {@link getOrSet}.
    * @throws CacheError also `invalid-load-result`
    */
-  async getOrSetMany<T>(
+  getOrSetMany<T>(
     keys: readonly string[],
     loadMany: ManyLoader<T>,
     options: LoadOptions<T> = {},
   ): Promise<(T | undefined)[]> {
-    const codec = await this.#codecLoaded();
-    return (await this.#loading.getMany(codec, keys, loadMany, options)) as (T | undefined)[];
+    const run = (codec: Codec) => this.#loading.getMany(codec, keys, loadMany, options) as Promise<(T | undefined)[]>;
+    return this.#codec instanceof Codec ? run(this.#codec) : this.#codec.then(run);
   }
 
   /**
