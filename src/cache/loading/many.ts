@@ -52,7 +52,7 @@ export async function readManyThrough<T>(
 }
 
 interface Asked<T> {
-  context: LoadContext<T>;
+  context: LoadContext;
   resolve: (value: T | undefined) => void;
   reject: (error: unknown) => void;
 }
@@ -68,7 +68,7 @@ class Batch<T> {
     this.#undecided = new Set(keys);
   }
 
-  ask(context: LoadContext<T>): Promise<T | undefined> {
+  ask(context: LoadContext): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       this.#asked.push({ context, resolve, reject });
       this.decided(context.key);

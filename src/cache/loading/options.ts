@@ -4,12 +4,12 @@ import { checkTtl, uniqueTags } from "../new-entry.js";
 import type { CallOptions } from "../options.js";
 
 /** What a loader is told, and what it may say about its result. */
-export interface LoadContext<T = unknown> {
+export interface LoadContext {
   readonly key: string;
   /** Given when the load takes too long, or when nobody waits for it any more. */
   readonly signal: AbortSignal;
-  /** The stale value that is to be replaced, if there is one. */
-  readonly stale: T | undefined;
+  /** The stale value that is to be replaced, if there is one. (Were it typed, no loader with a parameter could have its own type inferred.) */
+  readonly stale: unknown;
   /** Milliseconds for which the result is fresh, null = for ever; wins over the options. */
   setTtl(ttl: number | null): void;
   /** Tags of the result; win over the options. */
@@ -19,7 +19,7 @@ export interface LoadContext<T = unknown> {
 }
 
 /** Gives the value of a key from where it comes from; `undefined`: there is none. */
-export type Loader<T> = (context: LoadContext<T>) => Awaitable<T | undefined>;
+export type Loader<T> = (context: LoadContext) => Awaitable<T | undefined>;
 
 /** How long what was loaded may be used. All times in milliseconds. */
 export interface LoadOptions<T = unknown> extends CallOptions {

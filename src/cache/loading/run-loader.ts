@@ -31,7 +31,7 @@ export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Lo
   const said: Omit<Loaded<T>, "value"> = { ttl: undefined, tags: undefined, keep: true };
   const cut = new AbortController();
   const over = new AbortController();
-  const context: LoadContext<T> = {
+  const context: LoadContext = {
     key,
     signal: cut.signal,
     stale,
