@@ -12,6 +12,8 @@ export type {
   DeleteOptions,
   DeleteReport,
   EntryInfo,
+  EntryReader,
+  EntryWriter,
   ForeignEntry,
   Head,
   ScanOptions,
@@ -33,12 +35,20 @@ export type {
   Cache,
   CacheStats,
   CallOptions,
+  LoadCounts,
   PacedScanOptions,
   ReadOptions,
   SetOptions,
   WriteEntry,
   WriteOptions,
 } from "./cache/cache.js";
+export type { Cached, CachedOptions, Invalidated } from "./cache/cached.js";
+export { generateKey, hashKey, patternKey, recordKey } from "./cache/keys.js";
+export type { Counted } from "./cache/listing.js";
+export type { LoadManyContext, ManyLoader } from "./cache/loading/many.js";
+export type { LoadContext, Loader, LoadOptions } from "./cache/loading/options.js";
+export type { InvalidateOptions, ReadRangeOptions, WriterOptions } from "./cache/options.js";
+export type { Serializer, SerializerChoice } from "./cache/serializer.js";
 export type { Clock } from "./clock.js";
 export { CacheError, type ErrorKind } from "./errors.js";
 export type { CacheEvent, Listener, WarningEvent } from "./events.js";

@@ -10,6 +10,7 @@ import {
   transformed,
 } from "./backends/transform/index.js";
 import { Cache, type CacheOptions } from "./cache/cache.js";
+import type { SerializerChoice } from "./cache/serializer.js";
 import { type Clock, systemClock } from "./clock.js";
 import { parseStoreUrl, type StoreTarget } from "./config/store-url.js";
 import { CacheError } from "./errors.js";
@@ -27,6 +28,8 @@ export interface OpenCacheOptions {
   namespace?: string;
   /** TTL in milliseconds of entries that are written without one, null = never expires. Default: what the URL says, else 1 h. */
   ttl?: number | null;
+  /** How values become bytes; default `json`. */
+  serializer?: SerializerChoice;
   /** Milliseconds that one command to the store may take; default 5,000. */
   timeout?: number;
   /** Refuse every write. */
@@ -55,7 +58,13 @@ export async function openCache(options: OpenCacheOptions): Promise<Cache> {
   const namespace = prefixOf(options.namespace ?? "");
   const context: BackendContext = { namespace, clock, emit: onEvent, readOnly, ...(signal && { signal }) };
   const transform = transformOf(options, namespace);
-  const cacheOptions: CacheOptions = { clock, readOnly, ...(ttl !== undefined && { defaultTtl: ttl }) };
+  const cacheOptions: CacheOptions = {
+    clock,
+    readOnly,
+    emit: onEvent,
+    ...(ttl !== undefined && { defaultTtl: ttl }),
+    ...(options.serializer !== undefined && { serializer: options.serializer }),
+  };
   const backend = await openBackend(store, context);
   try {
     return new Cache(withTransform(backend, transform, context), cacheOptions);
