@@ -65,4 +65,6 @@ function isMissed(value: object): value is Missed {
   return "selector" in value && typeof value.selector === "object" && value.selector !== null;
 }
 
-const hex = (value: number) => value.toString(16).padStart(8, "0");
+function hex(value: number): string {
+  return value.toString(16).padStart(8, "0");
+}
