@@ -16,6 +16,7 @@ const GROUND = [
   "events.ts",
   "changes.ts",
   "change-window.ts",
+  "decoded.ts",
   "namespace-scope.ts",
   "utf8.ts",
   "version.ts",

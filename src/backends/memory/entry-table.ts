@@ -1,5 +1,5 @@
+import type { Decoded } from "../../decoded.js";
 import type { MemoryPolicy } from "../backend.js";
-import type { Decoded } from "./decoded.js";
 import { chargeOf, type MemoryEntry } from "./entry.js";
 import { openPolicy } from "./policy/open-policy.js";
 import type { Policy } from "./policy/policy.js";

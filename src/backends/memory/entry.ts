@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.js";
+import type { Decoded } from "../../decoded.js";
 import type { EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes } from "./copy.js";
-import type { Decoded } from "./decoded.js";
 import { Pieces } from "./pieces.js";
 
 /** When an entry ends: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */

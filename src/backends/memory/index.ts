@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ChangeOp, scopeOf } from "../../changes.js";
+import { keepDecoded } from "../../decoded.js";
 import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
 import {
@@ -37,7 +38,6 @@ import {
   type WriteCall,
 } from "../backend.js";
 import { ChangeRing } from "./change-ring.js";
-import { keepDecoded } from "./decoded.js";
 import {
   type Body,
   bytesOf,
