@@ -2,13 +2,15 @@ import type { EntryInfo } from "../backend.js";
 import { envelopeBytes, HEADER_BYTES, readEnvelope } from "../envelope.js";
 import type { Command } from "./connection.js";
 import { mapError } from "./errors.js";
+import { markOf } from "./marks.js";
 import type { RawKey } from "./names.js";
 import { pack } from "./pack.js";
+import { readList } from "./pieces.js";
 import { asArray, asBuffer, asInteger, asOptionalBuffer, asText, asType } from "./reply.js";
 import { DIGESTS, FACTS } from "./scripts.js";
 import { digestOf, readSidecar, type Sidecar } from "./sidecar.js";
 import type { Candidate } from "./source.js";
-import { chunks, hasTags, type Store } from "./store.js";
+import { chunks, group, hasTags, type Store } from "./store.js";
 
 /** Keys asked about at once: some 1 ms of the server's time. */
 const KEYS_PER_STEP = 250;
@@ -62,6 +64,10 @@ async function factsOfChunk(store: Store, candidates: readonly Candidate[], tagg
     // The key can become another type between the commands; it is then listed without a size.
     if (length instanceof Error || start instanceof Error) continue;
     known.info.size = asInteger(length);
+    if (markOf(asBuffer(start)) === "placeholder") {
+      out.pop();
+      continue;
+    }
     if (envelopeBytes(asBuffer(start)) > 0) {
       known.header = asBuffer(start);
       wrapped.push(known);
@@ -77,13 +83,15 @@ async function factsOfChunk(store: Store, candidates: readonly Candidate[], tagg
 /** Replies about each key: type, PTTL, STRLEN, the beginning of the value, the sidecar. */
 const WIDTH = 5;
 
-/** A script asks in a quarter of the time of single commands, which are for users who may run none. */
+/** A script asks in a quarter of the time of single commands, which are for users who may run none, and where the keys lie apart. */
 async function askAbout(store: Store, candidates: readonly Candidate[], tagged: boolean): Promise<unknown[]> {
   const sidecarOf = (key: string) => (tagged ? store.names.sidecar(key) : "");
-  const packed = pack(candidates.flatMap(({ key, full }) => [full, sidecarOf(key)]));
-  const route = candidates[0]?.full ?? "";
-  const answer = await store.scripts.run(FACTS, route, packed, store.names.internal, String(HEADER_BYTES));
-  if (answer !== undefined) return asArray(answer);
+  if (!store.connection.clustered) {
+    const packed = pack(candidates.flatMap(({ key, full }) => [full, sidecarOf(key)]));
+    const route = candidates[0]?.full ?? "";
+    const answer = await store.scripts.run(FACTS, route, packed, store.names.internal, String(HEADER_BYTES));
+    if (answer !== undefined) return asArray(answer);
+  }
   return store.connection.pipelineRaw(
     candidates.flatMap(({ key, full }): Command[] => [
       ["TYPE", full],
@@ -98,17 +106,20 @@ async function askAbout(store: Store, candidates: readonly Candidate[], tagged: 
 /** Reads what is wrapped to the end of its header: soft deadline, meta, and the size of the value itself. */
 async function addHeaders(store: Store, wrapped: readonly Known[]): Promise<void> {
   const replies = await store.connection.pipeline(
-    wrapped.map(
-      ({ candidate, header }): Command => ["GETRANGE", candidate.full, 0, envelopeBytes(header ?? Buffer.alloc(0)) - 1],
-    ),
+    wrapped.map(({ candidate, header = Buffer.alloc(0) }): Command => {
+      // A list of pieces is short, and says how large the value is.
+      const last = markOf(header) === "pieces" ? -1 : envelopeBytes(header) - 1;
+      return ["GETRANGE", candidate.full, 0, last];
+    }),
   );
   for (const [i, known] of wrapped.entries()) {
     const bytes = asBuffer(replies[i]);
     const envelope = readEnvelope(bytes);
     delete known.header;
     if (!envelope) continue;
-    known.header = bytes;
-    known.info.size = (known.info.size ?? 0) - envelope.headerBytes;
+    known.header = bytes.subarray(0, envelope.headerBytes);
+    const list = envelope.pieces && readList(bytes.subarray(envelope.headerBytes));
+    known.info.size = list ? list.size : (known.info.size ?? 0) - envelope.headerBytes;
     if (envelope.staleAt !== undefined) known.info.staleAt = envelope.staleAt;
     if (envelope.meta) known.info.meta = envelope.meta;
   }
@@ -133,9 +144,15 @@ async function addTags(store: Store, sidecars: ReadonlyMap<Known, Sidecar>): Pro
 export async function digestsOf(store: Store, keys: readonly RawKey[]): Promise<string[]> {
   const out: string[] = [];
   for (const chunk of chunks(keys, 100)) {
-    const reply = await store.scripts.run(DIGESTS, chunk[0] ?? "", pack(chunk));
-    if (reply !== undefined) {
-      out.push(...asArray(reply).map(asText));
+    const groups = group(store, chunk, (key) => key);
+    const calls = groups.map((some) => ({ route: some[0] ?? "", args: [pack(some)] }));
+    const replies = await store.scripts.runAll(DIGESTS, calls);
+    if (replies) {
+      const digests = new Map<RawKey, string>();
+      for (const [n, reply] of replies.entries()) {
+        for (const [i, digest] of asArray(reply).entries()) digests.set(groups[n]?.[i] ?? "", asText(digest));
+      }
+      out.push(...chunk.map((key) => digests.get(key) ?? ""));
       continue;
     }
     // One at a time: values can be large.

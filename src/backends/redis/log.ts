@@ -12,7 +12,7 @@ import { LOG_ENTRIES } from "./script-parts.js";
 import { type Store, untilAborted } from "./store.js";
 
 /** Milliseconds after which the set of listeners goes, if nobody renews it. A namespace in it whose log is gone is passed over. */
-const LISTENERS_MS = 3_600_000;
+export const LISTENERS_MS = 3_600_000;
 
 /** Milliseconds that one look waits for something new; with the way there and back well below the 300 that the contract allows. */
 const LOOK_MS = 200;

@@ -1,7 +1,10 @@
 import { MAGIC } from "../envelope.js";
 import type { Command } from "./connection.js";
+import { MARK } from "./lease-scripts.js";
 import { marksKeyOf, type Names, type RawKey } from "./names.js";
+import { pack } from "./pack.js";
 import { asBuffer } from "./reply.js";
+import { scriptsNeeded } from "./scripts.js";
 import type { Store } from "./store.js";
 
 /** Bytes from the start of a string that tell what {@link markOf} says. */
@@ -10,6 +13,9 @@ const START_BYTES = 10;
 const VERSION = 1;
 const PLACEHOLDER = 64;
 const PIECES = 128;
+
+/** Milliseconds by which the keys outlive what they speak of. */
+const MARGIN_MS = 5000;
 
 export type Mark = "placeholder" | "pieces";
 
@@ -64,4 +70,12 @@ export async function sortOut<T extends { full: RawKey }>(
 export async function marksOf(store: Store, keys: readonly RawKey[]): Promise<(Mark | undefined)[]> {
   const starts = await store.connection.pipelineRaw(keys.map((key): Command => ["GETRANGE", key, 0, START_BYTES - 1]));
   return starts.map((start) => (start instanceof Error ? undefined : markOf(asBuffer(start))));
+}
+
+/** Says for `ms`, or for good, that there may be marks; to be called before there is one. On one server the script of a lease does it itself. */
+export async function markStore(store: Store, ms: number | undefined): Promise<void> {
+  const span = ms === undefined ? "-1" : `${Math.ceil(ms) + MARGIN_MS}`;
+  const keys = [...new Set([store.names.marks, marksKeyOf("")])];
+  const calls = keys.map((key) => ({ route: key, args: [pack([key]), "", span] }));
+  if ((await store.scripts.runAll(MARK, calls)) === undefined) throw scriptsNeeded("writing a large value in pieces");
 }

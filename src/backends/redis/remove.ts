@@ -1,7 +1,7 @@
 import { checkSelector, compileFilter, filterOf, type Selector } from "../../selector.js";
 import type { DeleteOptions, DeleteReport, KeyDeletion } from "../backend.js";
 import { STALE_AT_OFFSET } from "../envelope.js";
-import { lettersBySlot } from "./by-slot.js";
+import { lettersBySlot, type Touching } from "./by-slot.js";
 import type { Command } from "./connection.js";
 import { digestsOf, type Known } from "./facts.js";
 import type { Log } from "./log.js";
@@ -14,6 +14,7 @@ import { PURGE, REMOVE, SOFTEN, scriptsNeeded } from "./scripts.js";
 import { memberKey, readMember, readSidecar } from "./sidecar.js";
 import { badCursor, type Candidate, purgedIndex, SCAN_COUNT, type SourcePage, sourceOf, tagIndex } from "./source.js";
 import { baseOf, checkSignal, chunks, type Store, untilAborted, wrongType } from "./store.js";
+import { aroundIndexes, type Tagged } from "./tag-index.js";
 
 /** Entries of one UNLINK: together with a SCAN step some 1 ms of the server's time. */
 const KEYS_PER_UNLINK = SCAN_COUNT;
@@ -246,13 +247,17 @@ function removeByScript(
   note: Note = SILENT,
 ): Promise<string | undefined> {
   const { names } = store;
-  const argsOf = (some: readonly Candidate[]) => [
-    pack(some.flatMap(({ key, full, version = "" }) => [full, memberKey(key), names.sidecar(key), version])),
-    baseOf(store),
-    note.field,
-    note.text,
-  ];
-  return lettersBySlot(store, REMOVE, candidates, ({ full }) => full, argsOf);
+  const touching: Touching<Candidate> = {
+    fullOf,
+    sidecarOf: ({ key }) => names.sidecar(key),
+    argsOf: (some, sidecarOf) => [
+      pack(some.flatMap((one) => [one.full, memberKey(one.key), sidecarOf(one), one.version ?? ""])),
+      baseOf(store),
+      note.field,
+      note.text,
+    ],
+  };
+  return aroundIndexes(store, candidates, untagged, "1", () => lettersBySlot(store, REMOVE, candidates, touching));
 }
 
 /** The same by single commands: what is written between two of them may go as well. */
@@ -333,10 +338,23 @@ async function firstMembers(store: Store, index: string, limit: number) {
 
 /** Deletes those that are still the write that was tagged, and takes all of them out of `index`. */
 async function purge(store: Store, candidates: readonly Candidate[], index = ""): Promise<number> {
-  const { connection, names, scripts } = store;
-  const packed = pack(candidates.flatMap(({ key, full, id }) => [full, memberKey(key), names.sidecar(key), id ?? ""]));
-  const answer = await scripts.run(PURGE, candidates[0]?.full ?? "", packed, names.internal, index);
-  if (answer !== undefined) return count(asText(answer), "1");
+  const { connection, names } = store;
+  const touching: Touching<Candidate> = {
+    fullOf,
+    sidecarOf: ({ key }) => names.sidecar(key),
+    argsOf: (some) => [
+      pack(some.flatMap(({ key, full, id }) => [full, memberKey(key), names.sidecar(key), id ?? ""])),
+      baseOf(store),
+      connection.clustered ? "" : index,
+    ],
+  };
+  const purged = await aroundIndexes(store, candidates, untagged, "1", () =>
+    lettersBySlot(store, PURGE, candidates, touching),
+  );
+  if (purged !== undefined) {
+    if (connection.clustered && index !== "") await forgetPlaces(store, index, candidates);
+    return count(purged, "1");
+  }
   const texts = asArray(await connection.call(["MGET", ...candidates.map(({ key }) => names.sidecar(key))]));
   const digests = await digestsOf(
     store,
@@ -347,27 +365,40 @@ async function purge(store: Store, candidates: readonly Candidate[], index = "")
   const intact = candidates.filter(({ id }, i) => sidecars[i]?.i === id && sidecars[i]?.d === digests[i]);
   const deleted = await unlink(store, intact);
   await forget(store, same);
-  if (index !== "") {
-    const gone = candidates.map(({ key, id }) => Buffer.concat([Buffer.from(`${id}:`), Buffer.from(memberKey(key))]));
-    await connection.call(["ZREM", index, ...gone]);
-  }
+  if (index !== "") await forgetPlaces(store, index, candidates);
   return deleted;
 }
+
+async function forgetPlaces(store: Store, index: string, candidates: readonly Candidate[]): Promise<void> {
+  const gone = candidates.map(({ key, id }) => Buffer.concat([Buffer.from(`${id}:`), Buffer.from(memberKey(key))]));
+  await store.connection.call(["ZREM", index, ...gone]);
+}
+
+const fullOf = ({ full }: Candidate) => full;
+
+/** What is deleted will have no tags. */
+const untagged = ({ key }: Candidate): Tagged => ({ key, sidecar: undefined, ttl: 0 });
 
 /** Moves the soft deadline to now. @returns of how many; one that was written meanwhile is a fresh entry and stays as it is */
 async function soften(store: Store, windows: readonly Known[]): Promise<number> {
   if (windows.length === 0) return 0;
   const now = store.clock.now();
-  const packed = pack(
-    windows.flatMap(({ candidate, header = Buffer.alloc(0), info }) => {
-      const moved = Buffer.from(header);
-      moved.writeDoubleBE(Math.min(now, info.staleAt ?? now), STALE_AT_OFFSET);
-      return [candidate.full, store.names.sidecar(candidate.key), header, moved];
-    }),
-  );
-  const answer = await store.scripts.run(SOFTEN, windows[0]?.candidate.full ?? "", packed, store.names.internal);
+  const touching: Touching<Known> = {
+    fullOf: ({ candidate }) => candidate.full,
+    sidecarOf: ({ candidate }) => store.names.sidecar(candidate.key),
+    argsOf: (some, sidecarOf) => {
+      const items = some.flatMap((known) => {
+        const { candidate, header = Buffer.alloc(0), info } = known;
+        const moved = Buffer.from(header);
+        moved.writeDoubleBE(Math.min(now, info.staleAt ?? now), STALE_AT_OFFSET);
+        return [candidate.full, sidecarOf(known), header, moved];
+      });
+      return [pack(items), baseOf(store)];
+    },
+  };
+  const answer = await lettersBySlot(store, SOFTEN, windows, touching);
   if (answer === undefined) throw scriptsNeeded("marking entries as stale");
-  return count(asText(answer), "1");
+  return count(answer, "1");
 }
 
 function count(letters: string, letter: string): number {

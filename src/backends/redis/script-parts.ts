@@ -98,23 +98,42 @@ local function changed(since,only)
 end
 `;
 
-/** What has to do with tags: the indexes (`t:` and, while being purged, `p:`), the sidecars, the registry of tags. */
-export const TAGGING = `
-local R=P..'tags'
+/** The indexes of tags (`t:` and, while being purged, `p:`) and the registry of tags: sorted sets by expiry, the server's own time, that end with their longest member. */
+export const INDEXING = `
 local t=call('TIME')
 local now=t[1]*1000+math.floor(t[2]/1000)
+local function expire(z)
+  local top=call('ZREVRANGE',z,0,0,'WITHSCORES')[2]
+  if top=='inf' then call('PERSIST',z) elseif top then call('PEXPIREAT',z,num(tonumber(top))) end
+end
+local function place(z,member,ttl,longest)
+  if longest then
+    local known=call('ZSCORE',z,member)
+    if known and (known=='inf' or (ttl>=0 and tonumber(known)>=now+ttl)) then return false end
+  end
+  call('ZADD',z,ttl<0 and '+inf' or num(now+ttl),member)
+  return true
+end
+local function tidy(z)
+  local dead=call('ZRANGEBYSCORE',z,'-inf',num(now),'LIMIT',0,16)
+  if #dead>0 then call('ZREM',z,unpack(dead)) end
+  expire(z)
+end
+`;
+
+/** What has to do with tags beside the indexes: the sidecars, whose names are "" where the namespace has none. */
+export const TAGGING = `
+${INDEXING}
+local R=P..'tags'
 local function decode(raw)
   if not raw then return nil end
   local ok,s=pcall(cjson.decode,raw)
   if ok and type(s)=='table' and type(s.t)=='table' and s.i then return s end
   return nil
 end
-local function expire(z)
-  local top=call('ZREVRANGE',z,0,0,'WITHSCORES')[2]
-  if top=='inf' then call('PERSIST',z) elseif top then call('PEXPIREAT',z,num(tonumber(top))) end
-end
+local function beside(side) return side~='' and decode(call('GET',side)) or nil end
 local function unindex(side,member)
-  local s=decode(call('GET',side))
+  local s=beside(side)
   if not s then return end
   if P~='' then
     for _,tag in ipairs(s.t) do
@@ -127,18 +146,11 @@ local function unindex(side,member)
 end
 local function index(id,member,tags,ttl)
   if P=='' then return end
-  local score=ttl<0 and '+inf' or num(now+ttl)
   for _,tag in ipairs(tags) do
     local z=P..'t:{'..redis.sha1hex(tag)..'}'
-    call('ZADD',z,score,id..':'..member)
-    local dead=call('ZRANGEBYSCORE',z,'-inf',num(now),'LIMIT',0,16)
-    if #dead>0 then call('ZREM',z,unpack(dead)) end
-    expire(z)
-    local known=call('ZSCORE',R,tag)
-    if not known or (known~='inf' and (ttl<0 or tonumber(known)<now+ttl)) then
-      call('ZADD',R,score,tag)
-      expire(R)
-    end
+    place(z,id..':'..member,ttl)
+    tidy(z)
+    if place(R,tag,ttl,true) then expire(R) end
   end
 end
 `;

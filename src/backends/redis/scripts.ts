@@ -87,7 +87,7 @@ for i=1,#a,4 do
     else
       if px=='' then call('PERSIST',k) else call('PEXPIRE',k,px) end
       if mark=='p' then keep(k,tonumber(px) or -1) end
-      local s=decode(call('GET',side))
+      local s=beside(side)
       if s then
         local ttl=call('PTTL',k)
         if ttl<0 then call('PERSIST',side) else call('PEXPIRE',side,num(math.max(1,ttl))) end
@@ -127,7 +127,7 @@ ${TAGGING}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
 for i=1,#a,4 do
   local k,member,side,id=a[i],a[i+1],a[i+2],a[i+3]
-  local s=decode(call('GET',side))
+  local s=beside(side)
   local r='0'
   if s and s.i==id then
     local v=redis.pcall('GET',k)
@@ -192,7 +192,7 @@ for i=1,#a,4 do
   local k,side,old,new=a[i],a[i+1],a[i+2],a[i+3]
   local v=redis.pcall('GET',k)
   if type(v)=='string' and string.sub(v,1,#old)==old then
-    local s=decode(call('GET',side))
+    local s=beside(side)
     call('SETRANGE',k,0,new)
     if s and s.d==redis.sha1hex(v) then
       s.d=redis.sha1hex(new..string.sub(v,#old+1))
@@ -260,14 +260,18 @@ export class Scripts {
     return undefined;
   }
 
-  /** A key is declared only where it has to lead the way: an ACL may let a user read keys, but takes what a script declares for written. */
-  #command(name: string, script: string, { route, args }: ScriptCall): Command {
-    return this.#connection.clustered ? [name, script, 1, route, ...args] : [name, script, 0, ...args];
+  /** Keys are declared only where they have to lead the way: an ACL may let a user read keys, but takes what a script declares for written. */
+  #command(name: string, script: string, { route, beside = [], args }: ScriptCall): Command {
+    if (!this.#connection.clustered) return [name, script, 0, ...args];
+    return [name, script, 1 + beside.length, route, ...beside, ...args];
   }
 }
 
 export interface ScriptCall {
+  /** The key whose slot the script runs in. */
   route: RawKey;
+  /** Other keys of the slot that it touches: while the slot moves, it does not begin unless all of them are in one place. */
+  beside?: readonly RawKey[];
   args: readonly (string | Buffer)[];
 }
 

@@ -1,3 +1,4 @@
+import type { Concerned } from "../../changes.js";
 import { CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
 import type { NewEntry, Position, SetMode, SetOptions, SetOutcome, Touch, WriteCall } from "../backend.js";
@@ -5,19 +6,21 @@ import { wrap } from "../envelope.js";
 import { lettersBySlot } from "./by-slot.js";
 import { type Log, sinceFor } from "./log.js";
 import { type Note, SILENT } from "./log-entry.js";
+import type { RawKey } from "./names.js";
 import { Packer, pack } from "./pack.js";
 import { deleteMany } from "./remove.js";
 import { asText } from "./reply.js";
 import { TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
-import { digestOf, memberKey, newSidecar } from "./sidecar.js";
+import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";
 import { baseOf, checkSignal, chunks, relativeDeadline, type Store, untilAborted, wrongType } from "./store.js";
+import { aroundIndexes, type Tagged } from "./tag-index.js";
 import { isTagged, type Ready, touchSingly, writeSingly } from "./write-singly.js";
 
 /** Entries and bytes of one script: some 2 ms of the server's time, so that others are not held up. */
 const ENTRIES_PER_SCRIPT = 500;
 const BYTES_PER_SCRIPT = 512 * 1024;
 /** Redis refuses longer strings (`proto-max-bulk-len`), and the packed batch is one. */
-const MAX_VALUE_BYTES = 512 * 1024 * 1024 - 4096;
+export const MAX_VALUE_BYTES = 512 * 1024 * 1024 - 4096;
 
 /** What the scripts' letters mean. */
 const OUTCOMES: Readonly<Record<string, SetOutcome>> = { s: "stored", c: "condition", t: "other-type" };
@@ -73,12 +76,12 @@ export class Writer {
   /** Where the log can't be asked in the same step: before it and after it, and what was overtaken in between is taken back. */
   async #setSince(entries: readonly NewEntry[], options: SetOptions, since: Position): Promise<SetOutcome[]> {
     const covers = await this.#log.covers(since);
-    const fresh = entries.filter((entry) => !covers(entry));
+    const fresh = entries.filter((entry) => !covers(concerned(entry)));
     const own = new Set<string>();
     const note = this.#log.note("write", { keys: keysOf(fresh) }, options.origin);
     const stored = await this.#log.around(note, () => this.#set(fresh, options), own);
     const overtaken = await this.#log.covers(since, own);
-    const late = fresh.filter((entry, i) => stored[i] === "stored" && overtaken(entry));
+    const late = fresh.filter((entry, i) => stored[i] === "stored" && overtaken(concerned(entry)));
     if (late.length > 0) {
       const versions = late.map((entry) => digestOf(wrap(entry)));
       await deleteMany(this.#store, this.#log, keysOf(late), { versions });
@@ -148,15 +151,7 @@ export class Writer {
       const answer = await this.#writePlain(chunk, batch, note);
       if (answer !== undefined) return answer;
     }
-    const answer = store.scripts.allowed
-      ? await lettersBySlot(
-          store,
-          WRITE_TAGGED,
-          chunk,
-          ({ full }) => full,
-          (some) => this.#taggedArgs(some, batch, note),
-        )
-      : undefined;
+    const answer = store.scripts.allowed ? await this.#writeTagged(chunk, batch, note) : undefined;
     if (answer !== undefined) return answer;
     // A copy that is not made costs nothing.
     if (batch.since !== "") return "c".repeat(chunk.length);
@@ -190,42 +185,76 @@ export class Writer {
     return answer === null || answer === undefined ? undefined : lettersOf(asText(answer), chunk.length);
   }
 
-  #taggedArgs(chunk: readonly Ready[], batch: Batch, note = SILENT): (string | Buffer)[] {
-    const { names } = this.#store;
-    const packer = new Packer(bytesOf(chunk) * 2);
-    for (const { entry, full, stored, deadline } of chunk) {
-      packer.add(full);
-      packer.add(stored);
-      packer.add(deadline);
-      packer.add(memberKey(entry.key));
-      packer.add(names.sidecar(entry.key));
-      packer.add(isTagged(entry) ? newSidecar(entry.tags ?? [], stored, batch.now) : "");
-    }
-    const packed = packer.finish();
-    return [packed, baseOf(this.#store), MODES[batch.mode], staysIn(chunk), batch.since, note.field, note.text];
+  /** Undefined where no scripts may be run. */
+  #writeTagged(chunk: readonly Ready[], batch: Batch, note = SILENT): Promise<string | undefined> {
+    const store = this.#store;
+    const texts = new Map(
+      chunk.map((ready) => {
+        const { entry, stored } = ready;
+        return [ready, isTagged(entry) ? newSidecar(entry.tags ?? [], stored, batch.now) : ""];
+      }),
+    );
+    const argsOf = (some: readonly Ready[], sidecarOf: (ready: Ready) => RawKey) => {
+      const packer = new Packer(bytesOf(some) * 2);
+      for (const ready of some) {
+        packer.add(ready.full);
+        packer.add(ready.stored);
+        packer.add(ready.deadline);
+        packer.add(memberKey(ready.entry.key));
+        packer.add(sidecarOf(ready));
+        packer.add(texts.get(ready) ?? "");
+      }
+      const packed = packer.finish();
+      return [packed, baseOf(store), MODES[batch.mode], staysIn(some), batch.since, note.field, note.text];
+    };
+    const fullOf = ({ full }: Ready) => full;
+    const sidecarOf = ({ entry }: Ready) => store.names.sidecar(entry.key);
+    const taggedOf = (ready: Ready): Tagged => {
+      const { entry, deadline } = ready;
+      const sidecar = readSidecar(Buffer.from(texts.get(ready) ?? ""));
+      return { key: entry.key, sidecar, ttl: entry.keepDeadline ? -1 : ttlOf(deadline) };
+    };
+    return aroundIndexes(store, chunk, taggedOf, "s", () =>
+      lettersBySlot(store, WRITE_TAGGED, chunk, { fullOf, sidecarOf, argsOf }),
+    );
   }
 
   async #touch(chunk: readonly Touch[], noteOf: Batch["note"]): Promise<string> {
     const store = this.#store;
     const now = store.clock.now();
     const note = noteOf?.(keysOf(chunk));
-    const argsOf = (some: readonly Touch[]) => {
+    const argsOf = (some: readonly Touch[], sidecarOf: (change: Touch) => RawKey) => {
       const packer = new Packer(some.length * 128);
-      for (const { key, expiresAt } of some) {
-        packer.add(store.names.full(key));
-        packer.add(relativeDeadline(expiresAt, now));
-        packer.add(memberKey(key));
-        packer.add(store.names.sidecar(key));
+      for (const change of some) {
+        packer.add(store.names.full(change.key));
+        packer.add(relativeDeadline(change.expiresAt, now));
+        packer.add(memberKey(change.key));
+        packer.add(sidecarOf(change));
       }
       const { field, text } = note ?? SILENT;
       return [packer.finish(), baseOf(store), field, text];
     };
-    const answer = await lettersBySlot(store, TOUCH, chunk, ({ key }) => store.names.full(key), argsOf);
+    const fullOf = ({ key }: Touch) => store.names.full(key);
+    const sidecarOf = ({ key }: Touch) => store.names.sidecar(key);
+    const taggedOf = ({ key, expiresAt }: Touch): Tagged => ({
+      key,
+      sidecar: "same",
+      ttl: ttlOf(relativeDeadline(expiresAt, now)),
+    });
+    const answer = await aroundIndexes(store, chunk, taggedOf, "1", () =>
+      lettersBySlot(store, TOUCH, chunk, { fullOf, sidecarOf, argsOf }),
+    );
     if (answer !== undefined) return answer;
     const singly = () => touchSingly(store, chunk, now);
     return note ? this.#log.around(note, singly) : singly();
   }
 }
+
+/** Milliseconds to live, -1 = never. */
+const ttlOf = (deadline: string) => (deadline === "" ? -1 : deadline === "-" ? 0 : Number(deadline));
+
+/** An entry without tags has none: they are known. */
+const concerned = ({ key, tags = [] }: NewEntry): Concerned => ({ key, tags });
 
 const keysOf = (list: readonly { key: string }[]) => list.map(({ key }) => key);
 
