@@ -1,4 +1,5 @@
 import type { ChangeWindow, Opening } from "../../change-window.js";
+import { keepDecoded } from "../../decoded.js";
 import { abortedBy, type CacheError } from "../../errors.js";
 import { untilAborted } from "../call.js";
 import type { Codec } from "../codec.js";
@@ -8,14 +9,15 @@ export class Landing {
   /** The cache had it. */
   readonly hit: boolean;
   readonly #value: unknown;
-  readonly #again: (() => unknown) | undefined;
+  /** Makes another copy of the value, where one caller could change what another sees; undefined where it is not known yet how. */
+  #copy: (() => unknown) | undefined;
+  readonly #decode: (() => unknown) | undefined;
   #given = false;
 
-  /** @param again makes another copy of the value, where one caller could change what another sees */
-  private constructor(hit: boolean, value: unknown, again?: () => unknown) {
+  private constructor(hit: boolean, value: unknown, decode?: () => unknown) {
     this.hit = hit;
     this.#value = value;
-    this.#again = typeof value === "object" && value !== null ? again : undefined;
+    this.#decode = typeof value === "object" && value !== null ? decode : undefined;
   }
 
   /** A value as it is, one for all callers: it has no bytes. */
@@ -25,13 +27,20 @@ export class Landing {
 
   /** A value of a copy of its own for every caller, as a read of the entry would give it. @throws CacheError `not-decodable` */
   static from(bytes: Uint8Array, codec: Codec, hit: boolean): Landing {
-    const copy = () => codec.decode(new Uint8Array(bytes));
-    return new Landing(hit, copy(), copy);
+    // What is decoded may share the memory of its bytes.
+    const decode = () => codec.decode(new Uint8Array(bytes));
+    return new Landing(hit, decode(), decode);
   }
 
   readonly give = (): unknown => {
-    if (this.#again === undefined) return this.#value;
-    if (this.#given) return this.#again();
+    if (this.#decode === undefined) return this.#value;
+    if (this.#copy !== undefined) return this.#copy();
+    if (this.#given) {
+      // A second caller: from now on copies pay, where they can be made without decoding.
+      const kept = keepDecoded(this.#decode());
+      this.#copy = kept === undefined ? this.#decode : () => kept.copy();
+      return this.#copy();
+    }
     this.#given = true;
     return this.#value;
   };
