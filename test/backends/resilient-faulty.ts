@@ -27,13 +27,20 @@ export function faulty(inner: Backend): Faulty {
         found.calls[name] = (found.calls[name] ?? 0) + 1;
         const fault = found.fault(name, args);
         if (fault instanceof Error) throw fault;
-        if (fault !== undefined) return fault();
+        if (fault !== undefined) return ITERABLES.includes(name as Method) ? pagesOf(fault()) : fault();
         if (typeof own !== "function") throw new Error(`this store has no ${name}`);
         return own.apply(target, args);
       };
     },
   });
   return found;
+}
+
+const ITERABLES: readonly Method[] = ["scan", "changes"];
+
+/** What stands for a page that comes never or fails is put where a page would be. */
+function pagesOf(answer: unknown): unknown {
+  return answer instanceof Promise ? { [Symbol.asyncIterator]: () => ({ next: () => answer }) } : answer;
 }
 
 /** What a test may answer by itself, whether the store has it or not. */
