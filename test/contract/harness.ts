@@ -20,6 +20,8 @@ export interface Harness {
   shortTtl: number;
   /** By how many milliseconds a deadline may come back different: 0 where it is stored as it is. */
   deadlineTolerance: number;
+  /** Versions are made of what is stored: two writes of the same bytes have the same. */
+  versionsByContent?: boolean;
   /** Throws if the inside of the backends contradicts itself; called after every test. */
   validate?(): void | Promise<void>;
   /** Closes what was opened and removes the store. */

@@ -1,21 +1,28 @@
 import type { ChangeOp } from "../../changes.js";
+import { checkKey } from "../../key.js";
 import type { Selector } from "../../selector.js";
 import type {
-  Backend,
+  AtomicStep,
   BackendContext,
   BackendInfo,
   Call,
   Capabilities,
-  ChangeLog,
   ChangePage,
   Counters,
   DeleteOptions,
   DeleteReport,
+  EntryReader,
+  EntryWriter,
   ForeignEntry,
   ForeignReader,
+  FullBackend,
   KeyDeletion,
+  Lease,
+  LeaseAnswer,
+  LeaseOptions,
   NewEntry,
   Position,
+  RangeOptions,
   ReadOptions,
   ScanOptions,
   ScanPage,
@@ -25,19 +32,25 @@ import type {
   Touch,
   WriteCall,
 } from "../backend.js";
+import { atomic } from "./atomic.js";
 import { connect } from "./connect.js";
 import type { Connection, ConnectionSettings } from "./connection.js";
 import { CounterStore } from "./counters.js";
 import { readForeign } from "./foreign.js";
+import { hottest } from "./hottest.js";
 import { describeStore } from "./info.js";
+import { Leases } from "./lease.js";
 import { Log } from "./log.js";
 import { Names } from "./names.js";
+import { prunePieces } from "./piece-sweep.js";
 import { pruneTags } from "./prune.js";
 import { Reader } from "./read.js";
 import { deleteMany, deleteWhere } from "./remove.js";
 import { scan } from "./scan.js";
 import { Scripts } from "./scripts.js";
 import { type Store, untilAborted } from "./store.js";
+import { openRead } from "./stream-read.js";
+import { PieceWriter } from "./stream-write.js";
 import { refuseWhenReadOnly, Writer } from "./write.js";
 
 export interface RedisOptions extends BackendContext, ConnectionSettings {}
@@ -46,18 +59,19 @@ export interface RedisOptions extends BackendContext, ConnectionSettings {}
  * Opens one Redis server (or one that speaks its protocol, from version 6). It is connected when the promise resolves.
  * @throws CacheError of kind `usage` (address), `authentication`, `connection` or `timeout`
  */
-export async function openRedis(options: RedisOptions): Promise<Backend & ChangeLog & ForeignReader> {
+export async function openRedis(options: RedisOptions): Promise<FullBackend & ForeignReader> {
   const connection = await connect(options, options.clock);
   return new RedisBackend(connection, options);
 }
 
-class RedisBackend implements Backend, ChangeLog, ForeignReader {
+class RedisBackend implements FullBackend, ForeignReader {
   readonly name = "redis";
   readonly capabilities: Capabilities;
   readonly #store: Store;
   readonly #reader: Reader;
   readonly #writer: Writer;
   readonly #log: Log;
+  readonly #leases: Leases;
   readonly #counters: CounterStore;
   readonly #readOnly: boolean;
 
@@ -69,6 +83,7 @@ class RedisBackend implements Backend, ChangeLog, ForeignReader {
       connect({ ...context, connections: 1, commandTimeoutMs }, clock),
     );
     this.#writer = new Writer(this.#store, this.#log);
+    this.#leases = new Leases(this.#store, this.#log);
     this.#counters = new CounterStore(this.#store, Math.random());
     this.#readOnly = readOnly;
     this.capabilities = {
@@ -143,12 +158,53 @@ class RedisBackend implements Backend, ChangeLog, ForeignReader {
     return this.#log.changes(after, signal);
   }
 
+  async lease(key: string, ms: number, options: LeaseOptions = {}): Promise<LeaseAnswer> {
+    refuseWhenReadOnly(this.#readOnly);
+    return untilAborted(this.#leases.lease(key, ms, options), options.signal);
+  }
+
+  async renew(lease: Lease, ms: number): Promise<boolean> {
+    refuseWhenReadOnly(this.#readOnly);
+    return this.#leases.renew(lease, ms);
+  }
+
+  async release(lease: Lease): Promise<void> {
+    refuseWhenReadOnly(this.#readOnly);
+    await this.#leases.release(lease);
+  }
+
+  async commit(entry: NewEntry, lease: Lease, options: WriteCall = {}): Promise<boolean> {
+    refuseWhenReadOnly(this.#readOnly);
+    return untilAborted(this.#leases.commit(entry, lease, options), options.signal);
+  }
+
+  openRead(key: string, options: RangeOptions = {}): Promise<EntryReader | undefined> {
+    return openRead(this.#store, this.#reader, key, options);
+  }
+
+  async openWrite(head: Omit<NewEntry, "value">, options: SetOptions = {}): Promise<EntryWriter> {
+    refuseWhenReadOnly(this.#readOnly);
+    this.#store.connection.checkOpen();
+    checkKey(head.key);
+    return new PieceWriter(this.#store, this.#writer, this.#leases, head, options);
+  }
+
+  async atomic(steps: readonly AtomicStep[], options: WriteCall = {}): Promise<void> {
+    refuseWhenReadOnly(this.#readOnly);
+    await untilAborted(atomic(this.#store, this.#log, steps, options), options.signal);
+  }
+
+  hottest(limit: number, options: Call = {}): Promise<string[]> {
+    return hottest(this.#store, limit, options);
+  }
+
   ping(options: Call = {}): Promise<number> {
     return untilAborted(this.#store.connection.ping(), options.signal);
   }
 
   async prune(): Promise<number> {
     refuseWhenReadOnly(this.#readOnly);
+    await prunePieces(this.#store);
     return pruneTags(this.#store);
   }
 

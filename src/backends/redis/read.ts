@@ -1,23 +1,38 @@
-import type { ReadOptions, Stored } from "../backend.js";
+import type { ReadOptions, Stored, Want } from "../backend.js";
 import { readEnvelope } from "../envelope.js";
 import type { Command } from "./connection.js";
+import type { RawKey } from "./names.js";
+import { pack } from "./pack.js";
+import { type PieceList, readList, wholeOf } from "./pieces.js";
 import { asArray, asInteger, asOptionalBuffer } from "./reply.js";
+import { READ } from "./scripts.js";
 import { digestOf, readSidecar } from "./sidecar.js";
 import { checkSignal, chunks, type Store, untilAborted } from "./store.js";
 
-/** Keys of one MGET. */
-const KEYS_PER_MGET = 500;
+/** Keys of one MGET, or of one script. */
+const KEYS_PER_READ = 500;
+
+/** What the server has of a key. */
+interface Fetched {
+  value: Buffer | undefined;
+  /** As PTTL says it, where it was asked for. */
+  ttl?: number;
+  sidecar?: Buffer | undefined;
+}
+
+/** The soft deadline stands in the value. */
+type Depth = Exclude<Want, "freshness">;
 
 interface Waiting {
   keys: readonly string[];
-  resolve(values: (Buffer | undefined)[]): void;
+  resolve(values: Fetched[]): void;
   reject(error: unknown): void;
 }
 
-/** Reads of one connection: calls of the same tick go out as one MGET, which runs at 1.4 × the rate of single GETs. */
+/** Reads of one connection: calls of the same tick go out as one MGET, which runs at 1.4 × the rate of single GETs, or as one script. */
 export class Reader {
   readonly #store: Store;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Record<Depth, Waiting[]> = { value: [], expiry: [], all: [] };
 
   constructor(store: Store) {
     this.#store = store;
@@ -27,30 +42,41 @@ export class Reader {
     checkSignal(options.signal);
     this.#store.connection.checkOpen();
     if (keys.length === 0) return [];
-    const want = options.want ?? "value";
-    if (want !== "value") return untilAborted(this.#withHeads(keys, want === "all"), options.signal);
-    const values = await untilAborted(this.#values(keys), options.signal);
-    return values.map((value) => value && open(value));
+    const { want = "value", signal } = options;
+    const depth = want === "freshness" ? "value" : want;
+    const out = await untilAborted(this.find(keys, depth), signal);
+    for (const [i, stored] of out.entries()) {
+      if (!(stored instanceof Pieces)) continue;
+      // One at a time: these are large.
+      const value = await untilAborted(wholeOf(this.#store, stored.list), signal);
+      out[i] = value && { ...stored.head, value, size: value.length };
+    }
+    return out.map((stored) => (stored instanceof Pieces ? undefined : stored));
   }
 
-  #values(keys: readonly string[]): Promise<(Buffer | undefined)[]> {
+  /** What is there; values in pieces are left where they are. */
+  async find(keys: readonly string[], want: Depth): Promise<(Stored | Pieces | undefined)[]> {
+    const fetched = await this.#fetch(keys, want);
+    const now = this.#store.clock.now();
+    return fetched.map((one) => storedOf(one, want, now));
+  }
+
+  #fetch(keys: readonly string[], want: Depth): Promise<Fetched[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ keys, resolve, reject });
+      const waiting = this.#waiting[want];
+      waiting.push({ keys, resolve, reject });
       // After the microtasks of this tick, so that every caller who was woken by one reply is in the next request.
-      if (this.#waiting.length === 1) process.nextTick(() => void this.#flush());
+      if (waiting.length === 1) process.nextTick(() => void this.#flush(want));
     });
   }
 
-  async #flush(): Promise<void> {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+  async #flush(want: Depth): Promise<void> {
+    const waiting = this.#waiting[want];
+    this.#waiting[want] = [];
     try {
-      const names = this.#store.names;
-      const full = waiting.flatMap(({ keys }) => keys.map((key) => names.full(key)));
-      const pages = await Promise.all(
-        [...chunks(full, KEYS_PER_MGET)].map((chunk) => this.#store.connection.call(["MGET", ...chunk])),
-      );
-      const values = pages.flatMap((page) => asArray(page).map(asOptionalBuffer));
+      const keys = waiting.flatMap((call) => call.keys);
+      const pages = await Promise.all([...chunks(keys, KEYS_PER_READ)].map((chunk) => this.#read(chunk, want)));
+      const values = pages.flat();
       let next = 0;
       for (const call of waiting) {
         call.resolve(values.slice(next, next + call.keys.length));
@@ -61,42 +87,74 @@ export class Reader {
     }
   }
 
-  async #withHeads(keys: readonly string[], all: boolean): Promise<(Stored | undefined)[]> {
-    const out: (Stored | undefined)[] = [];
-    for (const chunk of chunks(keys, KEYS_PER_MGET)) out.push(...(await this.#chunkWithHeads(chunk, all)));
-    return out;
+  async #read(keys: readonly string[], want: Depth): Promise<Fetched[]> {
+    const { connection, names } = this.#store;
+    const full = keys.map((key) => names.full(key));
+    if (want === "value") {
+      const values = asArray(await connection.call(["MGET", ...full]));
+      return values.map((value) => ({ value: asOptionalBuffer(value) }));
+    }
+    const sidecars = want === "all" ? keys.map((key) => names.sidecar(key)) : [];
+    const [values, ttls, beside] =
+      (await this.#readByScript(full, sidecars)) ?? (await this.#readSingly(full, sidecars));
+    return values.map((value, i) => ({
+      value: asOptionalBuffer(value),
+      ttl: asInteger(ttls[i]),
+      sidecar: asOptionalBuffer(beside[i] ?? null),
+    }));
   }
 
-  async #chunkWithHeads(keys: readonly string[], all: boolean): Promise<(Stored | undefined)[]> {
-    const { connection, names, clock } = this.#store;
-    const full = keys.map((key) => names.full(key));
+  /** Undefined where this user may run no scripts, or where each key had to have one of its own. */
+  async #readByScript(full: readonly RawKey[], sidecars: readonly RawKey[]): Promise<Replies | undefined> {
+    const { connection, names, scripts } = this.#store;
+    if (connection.clustered) return undefined;
+    const beside = sidecars.length > 0 ? pack(sidecars) : "";
+    const reply = await scripts.run(READ, full[0] ?? "", pack(full), names.internal, beside);
+    if (reply === undefined) return undefined;
+    const [values, ttls, texts = []] = asArray(reply);
+    return [asArray(values), asArray(ttls), asArray(texts)];
+  }
+
+  async #readSingly(full: readonly RawKey[], sidecars: readonly RawKey[]): Promise<Replies> {
     const commands: Command[] = [["MGET", ...full], ...full.map((key): Command => ["PTTL", key])];
-    if (all) commands.push(["MGET", ...keys.map((key) => names.sidecar(key))]);
-    const replies = await connection.pipeline(commands);
-    const now = clock.now();
-    const values = asArray(replies[0]).map(asOptionalBuffer);
-    const sidecars = all ? asArray(replies[keys.length + 1]).map(asOptionalBuffer) : [];
-    return values.map((value, i) => {
-      const ttl = asInteger(replies[i + 1]);
-      if (value === undefined || ttl === -2) return undefined;
-      const stored = open(value);
-      if (ttl >= 0) stored.expiresAt = now + ttl;
-      const sidecar = readSidecar(sidecars[i]);
-      if (sidecar && sidecar.d === digestOf(value)) {
-        stored.tags = sidecar.t;
-        stored.createdAt = sidecar.c;
-      }
-      return stored;
-    });
+    if (sidecars.length > 0) commands.push(["MGET", ...sidecars]);
+    const replies = await this.#store.connection.pipeline(commands);
+    const beside = sidecars.length > 0 ? asArray(replies.at(-1)) : [];
+    return [asArray(replies[0]), replies.slice(1, full.length + 1), beside];
   }
 }
 
-function open(bytes: Buffer): Stored {
-  const envelope = readEnvelope(bytes);
-  if (!envelope) return { value: bytes, size: bytes.length };
-  const value = bytes.subarray(envelope.headerBytes);
-  const stored: Stored = { value, size: value.length };
-  if (envelope.staleAt !== undefined) stored.staleAt = envelope.staleAt;
-  if (envelope.meta) stored.meta = envelope.meta;
-  return stored;
+type Replies = [values: unknown[], ttls: unknown[], sidecars: unknown[]];
+
+/** An entry whose value lies in pieces. */
+export class Pieces {
+  constructor(
+    readonly list: PieceList,
+    readonly head: Omit<Stored, "value" | "size">,
+  ) {}
+}
+
+/** @param now epoch milliseconds */
+function storedOf({ value, ttl, sidecar }: Fetched, want: Depth, now: number): Stored | Pieces | undefined {
+  if (value === undefined || ttl === -2) return undefined;
+  const envelope = readEnvelope(value);
+  if (envelope?.placeholder) return undefined;
+  const head: Omit<Stored, "value" | "size"> = {};
+  if (envelope?.staleAt !== undefined) head.staleAt = envelope.staleAt;
+  if (envelope?.meta) head.meta = envelope.meta;
+  if (ttl !== undefined && ttl >= 0) head.expiresAt = now + ttl;
+  if (want === "all") {
+    head.version = digestOf(value);
+    const beside = readSidecar(sidecar);
+    if (beside && beside.d === head.version) {
+      head.tags = beside.t;
+      head.createdAt = beside.c;
+    }
+  }
+  const inner = envelope ? value.subarray(envelope.headerBytes) : value;
+  if (envelope?.pieces) {
+    const list = readList(inner);
+    return list && new Pieces(list, head);
+  }
+  return { ...head, value: inner, size: inner.length };
 }

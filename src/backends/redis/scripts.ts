@@ -25,7 +25,7 @@ ${LOGGING}
 ${PUT}
 local a,d=cmsgpack.unpack(ARGV[1]),cmsgpack.unpack(ARGV[5])
 local same,n=#d==1 and d[1],0
-note(ARGV[7],ARGV[8])
+if mode=='a' then note(ARGV[7],ARGV[8]) end
 if ARGV[6]=='1' and redis.pcall('MSETNX',unpack(a))==1 then
   if same~='' then
     for i=1,#a,2 do
@@ -34,6 +34,7 @@ if ARGV[6]=='1' and redis.pcall('MSETNX',unpack(a))==1 then
       if px~='' then call('PEXPIRE',a[i],px) end
     end
   end
+  if mode~='a' then note(ARGV[7],ARGV[8]) end
   return ''
 end
 local out={}
@@ -42,6 +43,7 @@ for i=1,#a,2 do
   local r=put(a[i],a[i+1],same or d[n])
   if r~='s' then out[#out+1]=r..n end
 end
+if mode~='a' and #out<n then note(ARGV[7],ARGV[8]) end
 return table.concat(out,' ')
 `);
 
@@ -56,12 +58,15 @@ ${TAGGING}
 ${STORE}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
 local covers=since~='' and changed(since)
-note(ARGV[6],ARGV[7])
+local sure,stored=mode=='a' and not covers,false
+if sure then note(ARGV[6],ARGV[7]) end
 for i=1,#a,6 do
   local s=covers and decode(a[i+5]~='' and a[i+5])
   if covers and covers(a[i],s and s.t or {}) then out[#out+1]='c'
   else out[#out+1]=store(a[i],a[i+1],a[i+2],a[i+3],a[i+4],a[i+5]) end
+  stored=stored or out[#out]=='s'
 end
+if stored and not sure then note(ARGV[6],ARGV[7]) end
 return table.concat(out)
 `);
 
