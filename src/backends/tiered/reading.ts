@@ -1,0 +1,192 @@
+import type { Opening } from "../../change-window.js";
+import type { Awaitable, NewEntry, Position, ReadOptions, Stored } from "../backend.js";
+import type { Stack } from "./stack.js";
+import { MAX_COPY_BYTES, type UpperTier } from "./upper-tier.js";
+import { asCopy } from "./version.js";
+
+type Found = (Stored | undefined)[];
+
+/** A read that goes on below the fastest tier. */
+interface Descent {
+  keys: readonly string[];
+  options: ReadOptions;
+  results: Found;
+  opening: Opening;
+  /** Up to where the log of each upper tier was heard when it began. */
+  positions: readonly (Position | undefined)[];
+  /** Tiers that failed to answer. */
+  failed: Set<UpperTier>;
+  /** Copies under way. */
+  copies: Promise<void>[];
+}
+
+/** Reads each key from the fastest tier that has it and may be asked, and copies what was found below into those above. */
+export class Reading {
+  readonly #stack: Stack;
+  readonly #top: UpperTier | undefined;
+
+  constructor(stack: Stack) {
+    this.#stack = stack;
+    this.#top = stack.uppers[0];
+  }
+
+  /**
+   * Answers at once where the fastest tier does and has all keys. What is asked for with `all` or `expiry` comes from the lowest tier.
+   */
+  getMany(keys: readonly string[], options: ReadOptions = {}): Awaitable<Found> {
+    const top = this.#top;
+    const results: Found = new Array(keys.length).fill(undefined);
+    // Who asks for version or deadline means those of the entry, not of a copy.
+    if (options.want === "all" || options.want === "expiry") {
+      return this.#descend(keys, options, results, this.#stack.uppers.length);
+    }
+    if (!top?.isPrivate || top.owed > 0 || !top.isUsable()) return this.#descend(keys, options, results, 0);
+    const answer = ask(top, keys, options);
+    if (answer instanceof Promise) {
+      return answer.then((found) => this.#goOn(top, keys, options, found));
+    }
+    return this.#goOn(top, keys, options, answer);
+  }
+
+  #goOn(top: UpperTier, keys: readonly string[], options: ReadOptions, found: Found | undefined): Awaitable<Found> {
+    if (found === undefined) return this.#descend(keys, options, new Array(keys.length).fill(undefined), 1);
+    let hits = 0;
+    for (const entry of found) if (entry !== undefined) hits += 1;
+    count(top, hits, keys.length - hits, options);
+    return hits === keys.length ? found : this.#descend(keys, options, found, 1);
+  }
+
+  async #descend(keys: readonly string[], options: ReadOptions, results: Found, from: number): Promise<Found> {
+    const { uppers, window, lowest, lowestTally } = this.#stack;
+    const descent: Descent = {
+      keys,
+      options,
+      results,
+      opening: window.open(),
+      positions: this.#stack.positions(),
+      failed: new Set(),
+      copies: [],
+    };
+    try {
+      for (let level = from; level < uppers.length; level++) await this.#readUpper(descent, level);
+      const missing = missingOf(results);
+      if (missing.length === 0 && keys.length > 0) return results;
+      const found = await lowest.getMany(namesOf(keys, missing), this.#optionsFor(descent, uppers.length));
+      for (const [i, index] of missing.entries()) results[index] = found[i];
+      const hits = found.reduce((sum, entry) => (entry === undefined ? sum : sum + 1), 0);
+      if (!options.peek) {
+        lowestTally.add("hits", hits);
+        lowestTally.add("misses", missing.length - hits);
+      }
+      this.#copy(descent, uppers.length, missing);
+      return results;
+    } finally {
+      this.#end(descent);
+    }
+  }
+
+  async #readUpper(descent: Descent, level: number): Promise<void> {
+    const { keys, results, options, opening } = descent;
+    const tier = this.#stack.uppers[level];
+    if (!tier?.isUsable()) return;
+    const asked = missingOf(results).filter((index) => !tier.owes(keys[index] ?? ""));
+    if (asked.length === 0) return;
+    const found = await ask(tier, namesOf(keys, asked), this.#optionsFor(descent, level));
+    if (!found) {
+      descent.failed.add(tier);
+      return;
+    }
+    // The answer took its time: it may be about what has been dropped since.
+    const usable = tier.isUsable();
+    const hits = asked.filter((index, i) => {
+      const stored = found[i];
+      const key = keys[index] ?? "";
+      if (!usable || stored === undefined || tier.owes(key)) return false;
+      if (opening.concerns({ key, ...(stored.tags && { tags: stored.tags }) })) return false;
+      results[index] = asCopy(stored);
+      return true;
+    });
+    count(tier, hits.length, asked.length - hits.length, options);
+    this.#copy(descent, level, hits);
+  }
+
+  /** A copy needs all that is known of an entry. */
+  #optionsFor({ options, failed }: Descent, level: number): ReadOptions {
+    if (options.peek || options.want === "all") return options;
+    const copied = this.#stack.uppers.slice(0, level).some((tier) => !failed.has(tier) && tier.isUsable());
+    return copied ? { ...options, want: "all" } : options;
+  }
+
+  /** Copies what was found at a level into the tiers above, unless a change since the read began concerns it. */
+  #copy(
+    { keys, options, results, opening, positions, failed, copies }: Descent,
+    level: number,
+    found: readonly number[],
+  ): void {
+    if (options.peek || level === 0) return;
+    const entries = new Map<string, NewEntry>();
+    for (const index of found) {
+      const stored = results[index];
+      const key = keys[index] ?? "";
+      if (stored !== undefined && stored.value.length <= MAX_COPY_BYTES) entries.set(key, entryOf(key, stored));
+    }
+    if (entries.size === 0) return;
+    for (let above = level - 1; above >= 0; above--) {
+      const tier = this.#stack.uppers[above];
+      if (!tier?.isUsable() || failed.has(tier)) continue;
+      const work = tier.store([...entries.values()], opening, positions[above], false);
+      if (work instanceof Promise) copies.push(work);
+    }
+  }
+
+  #end({ opening, copies }: Descent): void {
+    if (copies.length === 0) opening.close();
+    else this.#stack.track(Promise.all(copies).then(() => opening.close()));
+  }
+}
+
+function ask(tier: UpperTier, keys: readonly string[], options: ReadOptions): Awaitable<Found | undefined> {
+  const onError = (error: unknown) => {
+    if (options.signal?.aborted) throw error;
+    tier.failed(error);
+    return undefined;
+  };
+  try {
+    const found = tier.backend.getMany(keys, options);
+    if (!(found instanceof Promise)) return found;
+    return found.then((answer) => {
+      tier.answered();
+      return answer;
+    }, onError);
+  } catch (error) {
+    return onError(error);
+  }
+}
+
+function count(tier: UpperTier, hits: number, misses: number, { peek }: ReadOptions): void {
+  if (peek) return;
+  tier.tally.add("hits", hits);
+  tier.tally.add("misses", misses);
+}
+
+/** Its bytes are the copy's own: who asked for the entry may change what it was given while the copy is under way. */
+function entryOf(key: string, { value, expiresAt, staleAt, tags, meta }: Stored): NewEntry {
+  return {
+    key,
+    value: new Uint8Array(value),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(staleAt !== undefined && { staleAt }),
+    ...(tags !== undefined && { tags }),
+    ...(meta !== undefined && { meta: new Uint8Array(meta) }),
+  };
+}
+
+function missingOf(results: Found): number[] {
+  const missing: number[] = [];
+  for (const [index, entry] of results.entries()) if (entry === undefined) missing.push(index);
+  return missing;
+}
+
+function namesOf(keys: readonly string[], indexes: readonly number[]): string[] {
+  return indexes.map((index) => keys[index] ?? "");
+}
