@@ -49,10 +49,13 @@ const RECENCY_MS = 2000;
 /** Milliseconds that an event loop is kept at most by a lock of another process. */
 const BRIEF_WAIT_MS = 10;
 /**
- * Pages in the log at which it is taken into the database. For one command few and large parts are faster (SQLite's own 1,000 make a bulk deletion wait
- * twice as long); where an event loop must go on, they are small.
+ * How the log of the database is kept. For one command few and large parts are faster (SQLite's own 1,000 pages make a bulk deletion wait twice as long);
+ * where an event loop must go on, they are small.
  */
-const CHECKPOINT_PAGES = { sync: 4000, async: 500 };
+const LOG_OF = {
+  sync: { checkpointPages: 4000, logBytes: 16 * 1024 * 1024 },
+  async: { checkpointPages: 500, logBytes: 4 * 1024 * 1024 },
+};
 
 /** What the backends on SQLite are opened with. */
 export interface CoreOptions extends BackendContext, Bounds {
@@ -119,7 +122,8 @@ export class Core {
         readOnly,
         busyTimeoutMs,
         lockWaitMs: wait === "sync" ? busyTimeoutMs : Math.min(BRIEF_WAIT_MS, busyTimeoutMs),
-        checkpointPages: CHECKPOINT_PAGES[wait],
+        patient: wait === "async",
+        ...LOG_OF[wait],
         recency: isLru(options) && !readOnly,
       },
       options,

@@ -16,15 +16,14 @@ export interface DatabaseOptions {
   lockWaitMs: number;
   /** Pages in the log (4 KiB each) at which it is taken into the database, by whoever commits then: this waits for the disk. */
   checkpointPages: number;
+  /** Bytes to which the log is cut back when it was emptied. */
+  logBytes: number;
   /** Keep the index that LRU needs. */
   recency: boolean;
 }
 
 /** Told of a failure before the database is closed: closing takes the log into a damaged file, or removes it. */
 type BeforeClose = (error: unknown) => void;
-
-/** Bytes to which the write-ahead log is cut back when it was emptied. */
-const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
 
 /** Which file on which disk, to tell whether a path still leads to what was opened. */
 export interface FileIdentity {
@@ -67,7 +66,7 @@ export function openDatabase(
       else if (layout < SCHEMA_VERSION) upgrade(db, options);
       // Only now that it is known to be ours.
       db.pragma("synchronous = NORMAL");
-      db.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+      db.pragma(`journal_size_limit = ${options.logBytes}`);
       db.pragma(`wal_autocheckpoint = ${options.checkpointPages}`);
       if (options.recency) db.exec(RECENCY_INDEX);
     },

@@ -12,6 +12,7 @@ import {
 } from "./database.js";
 import { checkSignal, closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
 import { Link } from "./link.js";
+import { LogSize } from "./log-size.js";
 import { quarantine } from "./quarantine.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
@@ -23,6 +24,8 @@ const WRITE_RETRY_MS = 8;
 export interface StoreSettings extends DatabaseOptions {
   /** Milliseconds to wait for a lock that another process holds, in all. */
   busyTimeoutMs: number;
+  /** Wait for the most of it without keeping the event loop, and keep the log small. */
+  patient: boolean;
 }
 
 /** Another process put another file in the place of the one that was being opened. */
@@ -43,6 +46,7 @@ export class Store {
   readonly #Sqlite: DatabaseConstructor;
   readonly #options: DatabaseOptions;
   readonly #context: BackendContext;
+  readonly #logSize: LogSize | undefined;
   #link: Link | undefined;
 
   private constructor(Sqlite: DatabaseConstructor, options: StoreSettings, context: BackendContext) {
@@ -54,6 +58,7 @@ export class Store {
     this.readOnly = options.readOnly;
     this.lockWaitMs = options.lockWaitMs;
     this.#busyTimeoutMs = options.busyTimeoutMs;
+    this.#logSize = options.patient ? new LogSize(options.path, context.clock) : undefined;
   }
 
   /** @throws CacheError whatever {@link openDatabase} refuses, `store-busy`, `store-permission`, `disk-full`, … */
@@ -116,21 +121,34 @@ export class Store {
    * @throws CacheError `store-busy`, and what the signal says
    */
   change<T>(work: (link: Link) => T, signal?: AbortSignal): Awaitable<T> {
+    if (this.#logSize === undefined) return this.write(work);
     const start = this.clock.monotonic();
     try {
-      return this.write(work);
+      return this.#writeAndTend(work, this.#logSize);
     } catch (error) {
-      if (!isBusy(error) || this.lockWaitMs >= this.#busyTimeoutMs) throw error;
-      return this.#again(work, start + this.#busyTimeoutMs, signal);
+      if (!isBusy(error)) throw error;
+      return this.#again(work, this.#logSize, start + this.#busyTimeoutMs, signal);
     }
   }
 
-  async #again<T>(work: (link: Link) => T, deadline: number, signal: AbortSignal | undefined): Promise<T> {
+  /** The answer waits with the writer where the log has grown too large. */
+  #writeAndTend<T>(work: (link: Link) => T, logSize: LogSize): Awaitable<T> {
+    const result = this.write(work);
+    const restMs = logSize.tend(this.link);
+    return restMs === 0 ? result : this.clock.sleep(restMs).then(() => result);
+  }
+
+  async #again<T>(
+    work: (link: Link) => T,
+    logSize: LogSize,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     for (;;) {
       await this.clock.sleep(1 + Math.random() * WRITE_RETRY_MS, signal);
       checkSignal(signal);
       try {
-        return this.write(work);
+        return await this.#writeAndTend(work, logSize);
       } catch (error) {
         if (!isBusy(error) || this.clock.monotonic() >= deadline) throw error;
       }
