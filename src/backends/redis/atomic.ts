@@ -8,8 +8,9 @@ import { type Note, SILENT } from "./log-entry.js";
 import { Packer } from "./pack.js";
 import { asInteger } from "./reply.js";
 import { scriptsNeeded } from "./scripts.js";
-import { memberKey, newSidecar } from "./sidecar.js";
-import { baseOf, group, relativeDeadline, type Store } from "./store.js";
+import { memberKey, newSidecar, readSidecar } from "./sidecar.js";
+import { baseOf, group, relativeDeadline, type Store, ttlOf } from "./store.js";
+import { aroundIndexes, type Tagged } from "./tag-index.js";
 import { MAX_VALUE_BYTES } from "./write.js";
 import { isTagged } from "./write-singly.js";
 
@@ -31,43 +32,71 @@ export async function atomic(
       hint: "Give them a hash tag in common, such as {user:1}:name and {user:1}:mail.",
     });
   }
-  const packed = packSteps(store, steps);
+  const ready = steps.map((step) => readyOf(store, step));
+  const packed = packSteps(store, ready);
   const op = steps.some((step) => "set" in step) ? "write" : "delete";
   const note = log.note(op, { keys }, origin);
-  const work = (told: Note) => run(store, steps, packed, told);
-  if (store.connection.clustered) await log.around(note, () => work(SILENT));
-  else await work(note);
-}
-
-async function run(store: Store, steps: readonly AtomicStep[], packed: Buffer, note: Note): Promise<void> {
-  const route = store.names.full(steps[0] ? keyOf(steps[0]) : "");
-  const reply = await store.scripts.run(ATOMIC, route, packed, baseOf(store), note.field, note.text);
-  if (reply === undefined) throw scriptsNeeded("doing several things as one");
-  const step = steps[asInteger(reply) - 1];
-  if (step === undefined) return;
+  const work = (told: Note) => run(store, ready, packed, told);
+  const blocking = store.connection.clustered ? await log.around(note, () => work(SILENT)) : await work(note);
+  if (!blocking) return;
   throw new CacheError("store", "other-type", "one of the keys holds another Redis type than a string", {
-    key: keyOf(step),
+    key: blocking.key,
     hint: "Use another key, or remove this one by naming its type.",
   });
 }
 
-/** @throws CacheError `value-too-large` */
-function packSteps(store: Store, steps: readonly AtomicStep[]): Buffer {
-  const { names, clock } = store;
+/** A step as it goes out. */
+interface Ready extends Tagged {
+  /** Undefined for a deletion. */
+  stored: Uint8Array | undefined;
+  deadline: string;
+  sidecarText: string;
+  stay: boolean;
+}
+
+function readyOf({ clock }: Store, step: AtomicStep): Ready {
   const now = clock.now();
+  const key = keyOf(step);
+  if (!("set" in step)) {
+    return { key, stored: undefined, deadline: "", sidecarText: "", stay: false, sidecar: undefined, ttl: 0 };
+  }
+  const { tags = [], expiresAt, keepDeadline = false } = step.set;
+  const stored = wrap(step.set);
+  const deadline = relativeDeadline(expiresAt, now);
+  const sidecarText = isTagged(step.set) ? newSidecar(tags, stored, now) : "";
+  const sidecar = readSidecar(Buffer.from(sidecarText));
+  return { key, stored, deadline, sidecarText, stay: keepDeadline, sidecar, ttl: keepDeadline ? -1 : ttlOf(deadline) };
+}
+
+/** @returns the step that another type is in the way of, with nothing done */
+async function run(store: Store, steps: readonly Ready[], packed: Buffer, note: Note): Promise<Ready | undefined> {
+  const route = store.names.full(steps[0]?.key ?? "");
+  let blocked = 0;
+  const work = async () => {
+    const reply = await store.scripts.run(ATOMIC, route, packed, baseOf(store), note.field, note.text);
+    if (reply === undefined) return undefined;
+    blocked = asInteger(reply);
+    return (blocked === 0 ? DONE : "-").repeat(steps.length);
+  };
+  const letters = await aroundIndexes(store, steps, (step) => step, DONE, work);
+  if (letters === undefined) throw scriptsNeeded("doing several things as one");
+  return steps[blocked - 1];
+}
+
+const DONE = "1";
+
+/** @throws CacheError `value-too-large` */
+function packSteps({ names }: Store, steps: readonly Ready[]): Buffer {
   const packer = new Packer(steps.length * 256);
-  for (const step of steps) {
-    const key = keyOf(step);
-    const entry = "set" in step ? step.set : undefined;
-    const stored = entry ? wrap(entry) : "";
-    packer.add(entry ? "s" : "d");
+  for (const { key, stored, deadline, sidecarText, stay } of steps) {
+    packer.add(stored ? "s" : "d");
     packer.add(names.full(key));
-    packer.add(stored);
-    packer.add(relativeDeadline(entry?.expiresAt, now));
+    packer.add(stored ?? "");
+    packer.add(deadline);
     packer.add(memberKey(key));
     packer.add(names.sidecar(key));
-    packer.add(entry && isTagged(entry) ? newSidecar(entry.tags ?? [], wrap(entry), now) : "");
-    packer.add(entry?.keepDeadline ? "1" : "");
+    packer.add(sidecarText);
+    packer.add(stay ? "1" : "");
     if (packer.bytes <= MAX_VALUE_BYTES) continue;
     throw new CacheError("usage", "value-too-large", "the batch holds more than Redis takes at once", {
       key,

@@ -11,8 +11,9 @@ import { pack } from "./pack.js";
 import { deleteMany } from "./remove.js";
 import { asArray, asInteger, asText } from "./reply.js";
 import { type Script, scriptsNeeded } from "./scripts.js";
-import { digestOf, memberKey, newSidecar } from "./sidecar.js";
-import { baseOf, relativeDeadline, type Store, wrongType } from "./store.js";
+import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";
+import { baseOf, relativeDeadline, type Store, ttlOf, wrongType } from "./store.js";
+import { aroundIndexes, type Tagged } from "./tag-index.js";
 import { isTagged } from "./write-singly.js";
 
 /** Where a lease is, and what is there. */
@@ -112,19 +113,27 @@ export class Leases {
     const { key, expiresAt, tags = [], keepDeadline } = entry;
     const now = clock.now();
     const { at, content } = this.#held(key, lease.token, lease.over);
+    const deadline = relativeDeadline(expiresAt, now);
+    const text = isTagged(entry) ? newSidecar(tags, stored, now) : "";
     const packed = pack([
       names.full(key),
       stored,
-      relativeDeadline(expiresAt, now),
+      deadline,
       memberKey(key),
       names.sidecar(key),
-      isTagged(entry) ? newSidecar(tags, stored, now) : "",
+      text,
       at,
       content,
       lease.over ?? "",
     ]);
     const args = [packed, baseOf(this.#store), keepDeadline ? "1" : "0", since, note.field, note.text];
-    return (await this.#run(COMMIT, key, args)) === 1;
+    const tagged: Tagged = {
+      key,
+      sidecar: readSidecar(Buffer.from(text)),
+      ttl: keepDeadline ? -1 : ttlOf(deadline),
+    };
+    const work = async () => `${await this.#run(COMMIT, key, args)}`;
+    return (await aroundIndexes(this.#store, [tagged], (one) => one, "1", work)) === "1";
   }
 
   #held(key: string, token: string, over: string | undefined): Held {

@@ -48,6 +48,9 @@ export function relativeDeadline(expiresAt: number | null | undefined, now: numb
   return ms <= 0 ? "-" : `${ms}`;
 }
 
+/** What such a deadline says in milliseconds to live, -1 = never. */
+export const ttlOf = (deadline: string) => (deadline === "" ? -1 : deadline === "-" ? 0 : Number(deadline));
+
 export function wrongType(store: Store, key: string): CacheError {
   return new CacheError(
     "store",

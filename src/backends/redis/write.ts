@@ -12,7 +12,7 @@ import { deleteMany } from "./remove.js";
 import { asText } from "./reply.js";
 import { TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
 import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";
-import { baseOf, checkSignal, chunks, relativeDeadline, type Store, untilAborted, wrongType } from "./store.js";
+import { baseOf, checkSignal, chunks, relativeDeadline, type Store, ttlOf, untilAborted, wrongType } from "./store.js";
 import { aroundIndexes, type Tagged } from "./tag-index.js";
 import { isTagged, type Ready, touchSingly, writeSingly } from "./write-singly.js";
 
@@ -249,9 +249,6 @@ export class Writer {
     return note ? this.#log.around(note, singly) : singly();
   }
 }
-
-/** Milliseconds to live, -1 = never. */
-const ttlOf = (deadline: string) => (deadline === "" ? -1 : deadline === "-" ? 0 : Number(deadline));
 
 /** An entry without tags has none: they are known. */
 const concerned = ({ key, tags = [] }: NewEntry): Concerned => ({ key, tags });
