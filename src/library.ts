@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import type { Backend, BackendContext, FullBackend } from "./backends/backend.js";
+import type { Backend, BackendContext } from "./backends/backend.js";
 import { openBackend, type StoreOptions } from "./backends/open.js";
 import {
   type Algorithm,
@@ -119,13 +119,8 @@ function transformOf(options: OpenCacheOptions, namespace: string): TransformOpt
 
 /** Also where nothing is asked for: what others compressed or encrypted is read all the same. */
 function withTransform(backend: Backend, options: TransformOptions, context: BackendContext): Backend {
-  if (isFull(backend)) return transformed(backend, options, context);
-  if (!options.compression && !options.encryption) return backend;
-  throw usage("transform-unsupported", `a ${backend.name} store can't compress or encrypt yet`, "Use another store.");
+  return transformed(backend, options, context);
 }
-
-const isFull = (backend: Backend): backend is FullBackend =>
-  "lease" in backend && "openRead" in backend && "atomic" in backend;
 
 function usage(code: string, message: string, hint: string): CacheError {
   return new CacheError("usage", code, message, { hint });

@@ -236,7 +236,7 @@ export interface FallbackInfo {
  *
  * What is written or deleted belongs to the backend at the moment the promise resolves; the caller keeps its own arrays and may change them afterwards.
  */
-export interface Backend {
+export interface Backend extends ChangeLog, Leasing, Streaming, Batching, Ranking {
   readonly name: BackendKind;
   readonly capabilities: Capabilities;
   getMany(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]>;
@@ -432,8 +432,8 @@ export function hasTiers(backend: Backend): backend is Backend & TierAccess {
   return "tierNames" in backend;
 }
 
-/** A backend with all that belongs to one. */
-export type FullBackend = Backend & ChangeLog & Leasing & Streaming & Batching & Ranking;
+/** Every backend has all that belongs to one. */
+export type FullBackend = Backend;
 
 /** What goes first when a store in memory is full; `w-tinylfu` weighs how often and how recently an entry was used. */
 export const MEMORY_POLICIES = ["lru", "lfu", "fifo", "ttl", "w-tinylfu"] as const;

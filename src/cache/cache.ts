@@ -264,12 +264,12 @@ export class Cache {
     return this.invalidate({ all: true }, options);
   }
 
-  /** A value piece by piece; undefined is a miss. The reader must be closed. @throws CacheError `no-streams` */
+  /** A value piece by piece; undefined is a miss. The reader must be closed. */
   async openRead(key: string, options?: ReadRangeOptions): Promise<EntryReader | undefined> {
     return this.#entries.openRead(key, options);
   }
 
-  /** Writes a value piece by piece; nobody sees it before `commit`. The writer must be committed or aborted. @throws CacheError `no-streams` */
+  /** Writes a value piece by piece; nobody sees it before `commit`. The writer must be committed or aborted. */
   async openWrite(key: string, options?: WriterOptions): Promise<EntryWriter> {
     return this.#entries.openWrite(key, options);
   }

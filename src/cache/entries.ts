@@ -24,7 +24,7 @@ import type {
   WriteOptions,
   WriterOptions,
 } from "./options.js";
-import { streamsOf, watchedWriter } from "./streams.js";
+import { watchedWriter } from "./streams.js";
 import type { Tally } from "./tally.js";
 
 export interface EntriesParts {
@@ -113,7 +113,7 @@ export class Entries {
   async openRead(key: string, options: ReadRangeOptions = {}): Promise<EntryReader | undefined> {
     const { signal, timeout: _, tier, ...rest } = options;
     const reader = await this.#within(options, () =>
-      streamsOf(this.at(tier)).openRead(key, { ...rest, ...(signal && { signal }) }),
+      this.at(tier).openRead(key, { ...rest, ...(signal && { signal }) }),
     );
     if (options.peek !== true) this.#parts.tally.read(reader !== undefined);
     return reader;
@@ -126,7 +126,7 @@ export class Entries {
     const given: WriteEntry = { key, value: NO_BYTES, ttl: ttl === undefined ? defaultTtl : ttl, tags };
     const { value: _, ...head }: NewEntry = newEntryOf(given, defaultTtl, clock.now());
     const writer = await this.#within(options, () =>
-      streamsOf(this.at(tier)).openWrite(head, { ...(mode && { mode }), ...(signal && { signal }) }),
+      this.at(tier).openWrite(head, { ...(mode && { mode }), ...(signal && { signal }) }),
     );
     const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing({ keys }, act);
     return watchedWriter(writer, head, around, () => tally.add("sets", 1));

@@ -1,15 +1,4 @@
-import type { Backend, EntryWriter, NewEntry, Streaming } from "../backends/backend.js";
-import { CacheError } from "../errors.js";
-
-/** @throws CacheError `no-streams` */
-export function streamsOf(backend: Backend): Backend & Streaming {
-  if (hasStreams(backend)) return backend;
-  throw new CacheError("usage", "no-streams", `the ${backend.name} store can't hold values in pieces`);
-}
-
-function hasStreams(backend: Backend): backend is Backend & Streaming {
-  return "openWrite" in backend;
-}
+import type { EntryWriter, NewEntry } from "../backends/backend.js";
 
 /** The writer, with what has to happen around its commit. */
 export function watchedWriter(

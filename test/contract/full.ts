@@ -1,39 +1,15 @@
 import { setTimeout as realSleep } from "node:timers/promises";
-import type { Backend, ChangePage, EntryReader, FullBackend, Lease, Position } from "../../src/backends/backend.js";
+import type { Backend, ChangePage, EntryReader, Lease, Position } from "../../src/backends/backend.js";
 import { type Change, type Concerned, coverage } from "../../src/changes.js";
 import type { Current, Harness } from "./harness.js";
 
-const METHODS: readonly (keyof FullBackend)[] = [
-  "announce",
-  "position",
-  "changes",
-  "lease",
-  "renew",
-  "release",
-  "commit",
-  "openRead",
-  "openWrite",
-  "atomic",
-  "hottest",
-];
-
-function isFull(backend: Backend): backend is FullBackend {
-  return METHODS.every((name) => name in backend);
-}
-
 /** The store with all that belongs to it. */
-export async function openFull(
-  current: Current,
-  namespace = "",
-  options?: { readOnly?: boolean },
-): Promise<FullBackend> {
-  const backend = await current().open(namespace, options);
-  if (!isFull(backend)) throw new Error(`${backend.name} lacks ${METHODS.filter((name) => !(name in backend))}`);
-  return backend;
+export async function openFull(current: Current, namespace = "", options?: { readOnly?: boolean }): Promise<Backend> {
+  return current().open(namespace, options);
 }
 
 /** Two connections to one store; the same twice where the store lives in the backend. */
-export async function openTwo(current: Current, namespace = ""): Promise<[FullBackend, FullBackend]> {
+export async function openTwo(current: Current, namespace = ""): Promise<[Backend, Backend]> {
   const one = await openFull(current, namespace);
   return [one, one.capabilities.persistent ? await openFull(current, namespace) : one];
 }
@@ -67,7 +43,7 @@ export class Follower {
   readonly #harness: Harness;
   readonly #pages: AsyncIterator<ChangePage>;
 
-  constructor(current: Current, backend: FullBackend, after: Position) {
+  constructor(current: Current, backend: Backend, after: Position) {
     this.#harness = current();
     this.position = after;
     this.#pages = backend.changes(after, this.#stop.signal)[Symbol.asyncIterator]();
@@ -108,19 +84,19 @@ export class Follower {
 }
 
 /** Follows the log from now on. */
-export async function follow(current: Current, backend: FullBackend): Promise<Follower> {
+export async function follow(current: Current, backend: Backend): Promise<Follower> {
   return new Follower(current, backend, await backend.position());
 }
 
 /** A lease that must be granted. */
-export async function leased(backend: FullBackend, key: string, ms = 600_000, over?: string): Promise<Lease> {
+export async function leased(backend: Backend, key: string, ms = 600_000, over?: string): Promise<Lease> {
   const answer = await backend.lease(key, ms, over === undefined ? {} : { over });
   if (answer.outcome !== "taken") throw new Error(`the lease of ${key} was not taken: ${JSON.stringify(answer)}`);
   return answer.lease;
 }
 
 /** The version of an entry that must be there. */
-export async function versionOf(backend: FullBackend, key: string): Promise<string> {
+export async function versionOf(backend: Backend, key: string): Promise<string> {
   const [stored] = await backend.getMany([key], { want: "all" });
   if (stored?.version === undefined) throw new Error(`${key} has no version`);
   return stored.version;
