@@ -16,6 +16,8 @@ export interface LoadTurn {
   /** Another process's entry that would do instead of loading. */
   answers: (entry: Stored) => boolean;
   onWait: (() => void) | undefined;
+  /** The store answers in the moment it is asked: nothing can come between a look at what changed and a write. */
+  atOnce: boolean;
 }
 
 interface Result {
@@ -33,15 +35,15 @@ export class Keeper {
   constructor(parts: LoadParts) {
     this.#parts = parts;
     const { backend, readOnly } = parts;
-    // What ends with the process has nobody to share it with: the flight is enough.
-    this.#leasing = !readOnly && backend.capabilities.persistent && hasLeases(backend) ? backend : undefined;
+    this.#leasing = !readOnly && hasLeases(backend) ? backend : undefined;
   }
 
   /** Loads when it is our turn, or gives what another process stored meanwhile. */
   async load<T>(flight: Flight, turn: LoadTurn, loader: Loader<T>, options: LoadOptions<T>): Promise<Landing> {
-    if (this.#leasing === undefined) return this.#loadAndSet(flight, turn.over, loader, options);
-    const got = await this.#turn(this.#leasing, flight, turn, options.lockWait ?? LOCK_WAIT);
-    if (got?.outcome === "ours") return this.#loadLeased(this.#leasing, got.lease, flight, got.over, loader, options);
+    const leasing = this.#leasingFor(turn);
+    if (leasing === undefined) return this.#loadAndSet(flight, turn.over, loader, options);
+    const got = await this.#turn(leasing, flight, turn, options.lockWait ?? LOCK_WAIT);
+    if (got?.outcome === "ours") return this.#loadLeased(leasing, got.lease, flight, got.over, loader, options);
     const found = got?.outcome === "found" ? this.landingOf(flight.key, got.entry) : undefined;
     if (found) return found;
     if (got?.outcome === "waited-out") this.#parts.counts.waitedOut += 1;
@@ -61,15 +63,21 @@ export class Keeper {
   /** Loads in place of a stale entry; undefined where another process does, or has done. */
   async refresh<T>(
     flight: Flight,
-    over: Stored | undefined,
+    given: Pick<LoadTurn, "over" | "atOnce">,
     loader: Loader<T>,
     options: LoadOptions<T>,
   ): Promise<Landing | undefined> {
-    if (this.#leasing === undefined) return this.#loadAndSet(flight, over, loader, options);
-    const turn: LoadTurn = { over, answers: () => true, onWait: undefined };
-    const got = await this.#turn(this.#leasing, flight, turn, 0);
+    const turn: LoadTurn = { ...given, answers: () => true, onWait: undefined };
+    const leasing = this.#leasingFor(turn);
+    if (leasing === undefined) return this.#loadAndSet(flight, turn.over, loader, options);
+    const got = await this.#turn(leasing, flight, turn, 0);
     if (got?.outcome !== "ours") return undefined;
-    return this.#loadLeased(this.#leasing, got.lease, flight, got.over, loader, options);
+    return this.#loadLeased(leasing, got.lease, flight, got.over, loader, options);
+  }
+
+  /** What ends with the process and answers at once has nobody to share a load with: the flight is enough. */
+  #leasingFor({ atOnce }: LoadTurn): Leasing | undefined {
+    return atOnce && !this.#parts.backend.capabilities.persistent ? undefined : this.#leasing;
   }
 
   /** Loads and keeps nothing. */
@@ -142,8 +150,6 @@ export class Keeper {
     }
     const outcomes = await this.#try(() => backend.setMany([entry]));
     if (outcomes?.[0] === "stored") tally.add("sets", 1);
-    // A store that does not answer at once may have been overtaken by a deletion on its way.
-    if (this.#isOvertaken(flight, entry)) await this.#try(() => backend.deleteMany([entry.key]));
     return landing;
   }
 

@@ -102,7 +102,8 @@ export class ReadThrough {
     const { entry, failed } = await this.#settle(found);
     // A store that could not be read is not asked for a lease either: its caller has waited once.
     if (failed) return this.#keeper.loadOnly(flight, undefined, loader, options);
-    const answer = entry && this.#usable(key, entry, loader, options);
+    const atOnce = Array.isArray(found);
+    const answer = entry && this.#usable(key, entry, loader, options, atOnce);
     if (answer) return answer;
     const refresh = this.#refreshes.get(key);
     if (refresh !== undefined && !refresh.overtaken) {
@@ -112,7 +113,7 @@ export class ReadThrough {
     const answers = (other: Stored) =>
       !this.#isStale(other) || this.#age(other) < this.#windows(options).whileRevalidate;
     try {
-      const turn = { over: await this.#whole(key, entry), answers, onWait };
+      const turn = { over: await this.#whole(key, entry), answers, onWait, atOnce };
       const landing = await this.#keeper.load(flight, turn, loader, options);
       this.#pauses.succeeded(key);
       return landing;
@@ -125,7 +126,13 @@ export class ReadThrough {
   }
 
   /** What the entry is good for by itself: a fresh value, or a stale one where that is allowed before anything is tried. */
-  #usable<T>(key: string, entry: Stored, loader: Loader<T>, options: LoadOptions<T>): Landing | undefined {
+  #usable<T>(
+    key: string,
+    entry: Stored,
+    loader: Loader<T>,
+    options: LoadOptions<T>,
+    atOnce: boolean,
+  ): Landing | undefined {
     if (!this.#isStale(entry)) return this.#keeper.landingOf(key, entry);
     const { whileRevalidate, ifError } = this.#windows(options);
     const age = this.#age(entry);
@@ -134,19 +141,19 @@ export class ReadThrough {
     const landing = this.#keeper.landingOf(key, entry);
     if (landing === undefined) return undefined;
     this.#parts.counts.stale += 1;
-    if (!paused) this.#refresh(key, loader, options);
+    if (!paused) this.#refresh(key, loader, options, atOnce);
     return landing;
   }
 
   /** Loads a key anew while its stale value is given; one at a time, in all processes. */
-  #refresh<T>(key: string, loader: Loader<T>, options: LoadOptions<T>): void {
+  #refresh<T>(key: string, loader: Loader<T>, options: LoadOptions<T>, atOnce: boolean): void {
     const running = this.#refreshes.get(key);
     if (running !== undefined && !running.overtaken) return;
     const run = async (flight: Flight): Promise<Landing | undefined> => {
       try {
         const over = await this.#readWhole(key);
         if (over !== undefined && !this.#isStale(over)) return this.#keeper.landingOf(key, over);
-        const landing = await this.#keeper.refresh(flight, over, loader, options);
+        const landing = await this.#keeper.refresh(flight, { over, atOnce }, loader, options);
         this.#pauses.succeeded(key);
         return landing;
       } catch (error) {
