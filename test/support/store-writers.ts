@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { tempDir } from "./temp-dir.js";
@@ -52,5 +53,46 @@ export class StoreWriter {
   async end(): Promise<number | null> {
     await this.#ended;
     return this.#child.exitCode;
+  }
+}
+
+/** A running store-actor.ts. */
+export class StoreActor {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(program: string, kind: string, path: string, role: "set" | "lease" | "stream") {
+    this.#child = spawn(process.execPath, [program, kind, path, role]);
+    this.#child.stderr.pipe(process.stderr);
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  static async start(
+    program: string,
+    kind: string,
+    path: string,
+    role: "set" | "lease" | "stream",
+  ): Promise<StoreActor> {
+    const actor = new StoreActor(program, kind, path, role);
+    if ((await actor.#answer()) !== "ready") throw new Error("the actor did not start");
+    return actor;
+  }
+
+  /** Has it act; what it answers when it is done. */
+  async act(line: string): Promise<string> {
+    this.#child.stdin.write(`${line}\n`);
+    return this.#answer();
+  }
+
+  async #answer(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    return done === true ? "" : value;
+  }
+
+  /** Kills it, and waits until it is gone. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "close");
   }
 }
