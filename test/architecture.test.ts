@@ -55,7 +55,7 @@ const FLOORS: readonly Floor[] = [
   { at: "http/http-cache.ts", from: ["cache/"], types: ["config/rules.ts"] },
   { at: "http/stored-response.ts", from: ["cache/"], types: ["config/rules.ts"] },
   { at: "http/", from: [], types: ["config/rules.ts"] },
-  { at: "transfer/", from: ["cache/"] },
+  { at: "transfer/", from: ["cache/"], types: ["backends/backend.ts"] },
   { at: "bench/", from: ["cache/"] },
   { at: "serve/", from: ["http/", "transfer/", "cache/", "api/"], types: ["config/"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },

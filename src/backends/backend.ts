@@ -426,6 +426,8 @@ export interface TierAccess {
   readonly tierNames: readonly string[];
   /** One of them alone. @throws CacheError `unknown-tier` */
   tier(name: string): FullBackend;
+  /** Copies entries of the lowest tier into those above it, and counts no lookup. @returns how many of the keys had one that was small enough */
+  promote(keys: readonly string[], options?: Call): Promise<number>;
 }
 
 export function hasTiers(backend: Backend): backend is Backend & TierAccess {

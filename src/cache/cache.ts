@@ -1,4 +1,5 @@
 import {
+  type Awaitable,
   type Backend,
   type CounterName,
   type DecodedReader,
@@ -15,16 +16,20 @@ import {
 import { ChangeWindow } from "../change-window.js";
 import type { Clock } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
+import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
 import { within } from "./call.js";
 import { Codec, codecOf, isNothing } from "./codec.js";
 import { Entries } from "./entries.js";
+import { Invalidating, type Invalidations, transaction } from "./invalidations.js";
 import { type Counted, countPages, expiredKey, pagesOf } from "./listing.js";
 import { LoadingCache } from "./loading/loading-cache.js";
 import type { ManyLoader } from "./loading/many.js";
 import type { Loader, LoadOptions } from "./loading/options.js";
+import { Monitor, type MonitorOptions } from "./monitor.js";
 import type {
+  BatchStep,
   CacheOptions,
   CacheStats,
   CallOptions,
@@ -33,10 +38,12 @@ import type {
   ReadOptions,
   ReadRangeOptions,
   SetOptions,
+  ValueEntry,
   WriteEntry,
   WriteOptions,
   WriterOptions,
 } from "./options.js";
+import { type RecordId, type RecordOptions, type RecordSource, Records } from "./records.js";
 import { Tally } from "./tally.js";
 
 export { checkTag } from "./new-entry.js";
@@ -63,6 +70,8 @@ export class Cache {
   readonly #entries: Entries;
   readonly #tally: Tally;
   readonly #loading: LoadingCache;
+  readonly #invalidating: Invalidating;
+  readonly #emit: Listener;
   /** A promise until the package of the serializer is loaded. */
   #codec: Codec | Promise<Codec>;
   /** The same backend, where it keeps decoded values beside the bytes, and decoding can't fail. */
@@ -86,6 +95,9 @@ export class Cache {
     const parts = { backend, clock, window, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
     this.#entries = new Entries(parts);
     this.#loading = new LoadingCache({ ...parts, emit, random, at: (tier) => this.#entries.at(tier) });
+    this.#emit = emit ?? (() => {});
+    const invalidate = (selector: Selector) => this.invalidate(selector);
+    this.#invalidating = new Invalidating({ clock, emit: this.#emit, invalidate });
     const codec = codecOf(options.serializer ?? "json");
     this.#codec = codec;
     const canKeep = codec instanceof Codec && codec.lenient && readsDecoded(backend);
@@ -230,6 +242,38 @@ export class Cache {
     return this.#entries.write(entries, options);
   }
 
+  /** Stores values that each have a TTL and tags of their own, in one batch. */
+  async setEach(entries: readonly ValueEntry[], options?: WriteOptions): Promise<SetOutcome[]> {
+    const codec = await this.#codecLoaded();
+    return this.#entries.write(
+      entries.map((entry) => this.#encoded(codec, entry)),
+      options,
+    );
+  }
+
+  /**
+   * Several sets and deletions as one: all or nothing, and nobody sees a part of it. Later steps win over earlier ones on the same key.
+   * @throws CacheError `cross-slot` where the keys lie on different parts of a cluster, `value-too-large`, `wrong-type`, each with nothing done
+   */
+  async atomic(steps: readonly BatchStep[], options?: CallOptions): Promise<void> {
+    const codec = await this.#codecLoaded();
+    const ready = steps.map((step) => ("set" in step ? { set: this.#encoded(codec, step.set) } : step));
+    return this.#entries.atomic(ready, options);
+  }
+
+  #encoded(codec: Codec, { key, value, ttl = this.#defaultTtl, tags }: ValueEntry): WriteEntry {
+    return { key, value: codec.encode(value, key), ttl, tags };
+  }
+
+  /**
+   * Copies entries of the lowest tier into the tiers above it, without counting lookups.
+   * @returns how many
+   * @throws CacheError `no-tiers` for a cache of one store
+   */
+  async promote(keys: readonly string[], options?: CallOptions): Promise<number> {
+    return this.#entries.promote(keys, options);
+  }
+
   /** True if there was an entry. A load of the key that is under way is not kept, and no stale value is given any more. */
   async delete(key: string, options?: CallOptions): Promise<boolean> {
     const [existed] = await this.#entries.delete([key], options);
@@ -262,6 +306,27 @@ export class Cache {
   /** Deletes every entry of the namespace. */
   async clear(options?: InvalidateOptions): Promise<DeleteReport> {
     return this.invalidate({ all: true }, options);
+  }
+
+  /** Records of one kind, read through this cache by id and by query; writes go to the source first. @throws CacheError `invalid-prefix` */
+  records<R, Id extends RecordId = string, Q = unknown>(
+    source: RecordSource<R, Id, Q>,
+    options: RecordOptions<R, Id>,
+  ): Records<R, Id, Q> {
+    return new Records(this, this.#invalidating, source, options);
+  }
+
+  /**
+   * Runs `work`, and makes the invalidations that it collected when it has succeeded; when it fails they are dropped, and its error is thrown. What the
+   * store does not take then fails nothing: it is told, and tried again.
+   */
+  transaction<T>(work: (invalidations: Invalidations) => Awaitable<T>): Promise<T> {
+    return transaction(this.#invalidating, work);
+  }
+
+  /** Samples what this cache counts at an interval. The monitor is to be stopped before the cache is closed. @throws CacheError `invalid-monitor` */
+  monitor(options?: MonitorOptions): Monitor {
+    return new Monitor(() => this.stats(), this.clock, this.#emit, options);
   }
 
   /** A value piece by piece; undefined is a miss. The reader must be closed. */
@@ -339,6 +404,7 @@ export class Cache {
 
   /** Ends the loads that are under way, writes the counters and closes the store. Counting never fails it. */
   async close(): Promise<void> {
+    await this.#invalidating.close();
     await this.#loading.close();
     await this.#tally.close();
     await this.#backend.close();

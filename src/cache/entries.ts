@@ -71,15 +71,38 @@ export class Entries {
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const fresh = entries.map((entry) => newEntryOf(entry, defaultTtl, now));
-    const { mode, tier } = options;
+    const { mode, since, tier } = options;
+    const conditions = { ...(mode && { mode }), ...(since !== undefined && { since }) };
     const keys = fresh.map(({ key }) => key);
     const outcomes = await this.#changing({ keys }, () =>
-      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...(mode && { mode }) })),
+      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...conditions })),
     );
     let stored = 0;
     for (const outcome of outcomes) if (outcome === "stored") stored += 1;
     tally.add("sets", stored);
     return outcomes;
+  }
+
+  /** Into the upper tiers. @throws CacheError `no-tiers` */
+  async promote(keys: readonly string[], options: CallOptions = {}): Promise<number> {
+    const { backend } = this.#parts;
+    if (hasTiers(backend)) return this.#within(options, (call) => backend.promote(keys, call));
+    throw new CacheError("usage", "no-tiers", "this cache has one store: there is no tier to fill from another", {
+      hint: "Open it with several stores, fastest first.",
+    });
+  }
+
+  /** All or nothing. */
+  async atomic(steps: readonly ({ set: WriteEntry } | { delete: string })[], options: CallOptions = {}): Promise<void> {
+    this.checkWritable();
+    const { clock, defaultTtl, tally } = this.#parts;
+    const now = clock.now();
+    const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
+    const keys = ready.map((step) => ("set" in step ? step.set.key : step.delete));
+    await this.#changing({ keys }, () => this.#within(options, (call) => this.at(options.tier).atomic(ready, call)));
+    const sets = ready.filter((step) => "set" in step).length;
+    tally.add("sets", sets);
+    tally.add("deletes", ready.length - sets);
   }
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {

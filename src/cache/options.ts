@@ -1,4 +1,12 @@
-import type { BackendInfo, Counters, DeleteOptions, ScanOptions, SetMode, Want } from "../backends/backend.js";
+import type {
+  BackendInfo,
+  Counters,
+  DeleteOptions,
+  Position,
+  ScanOptions,
+  SetMode,
+  Want,
+} from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import type { Listener } from "../events.js";
 import type { SerializerChoice } from "./serializer.js";
@@ -49,7 +57,21 @@ export interface WriteEntry {
 
 export interface WriteOptions extends CallOptions {
   mode?: SetMode;
+  /** Store an entry only if nothing changed it since this position in the store's log; else its outcome is `condition`. */
+  since?: Position;
 }
+
+/** A value to write, with options of its own. */
+export interface ValueEntry {
+  key: string;
+  value: unknown;
+  /** Milliseconds; null = never; undefined = the default TTL. */
+  ttl?: number | null;
+  tags?: readonly string[];
+}
+
+/** One step of an atomic batch. */
+export type BatchStep = { set: ValueEntry } | { delete: string };
 
 export interface SetOptions extends CallOptions {
   /** Milliseconds; null = never; undefined = the default TTL. 0 and less are refused. */

@@ -150,6 +150,10 @@ class TieredBackend implements FullBackend, TierAccess {
     await this.#writing.changeKeys(keys, options, (call) => this.#lowest.atomic(steps, { ...options, ...call }));
   }
 
+  promote(keys: readonly string[], options?: Call): Promise<number> {
+    return this.#reading.promote(keys, options);
+  }
+
   async announce(op: ChangeOp, selector: Selector, options?: WriteCall): Promise<void> {
     await this.#writing.announce(op, selector, options);
   }

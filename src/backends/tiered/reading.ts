@@ -1,8 +1,11 @@
 import type { Opening } from "../../change-window.js";
-import type { Awaitable, NewEntry, Position, ReadOptions, Stored } from "../backend.js";
+import type { Awaitable, Call, NewEntry, Position, ReadOptions, Stored } from "../backend.js";
 import type { Stack } from "./stack.js";
 import { MAX_COPY_BYTES, type UpperTier } from "./upper-tier.js";
 import { asCopy } from "./version.js";
+
+/** Entries that are read at once to be copied. */
+const PROMOTED_AT_ONCE = 100;
 
 type Found = (Stored | undefined)[];
 
@@ -108,6 +111,37 @@ export class Reading {
     });
     count(tier, hits.length, asked.length - hits.length, options);
     this.#copy(descent, level, hits);
+  }
+
+  /** Copies entries of the lowest tier into all above it. */
+  async promote(keys: readonly string[], options: Call = {}): Promise<number> {
+    const { uppers, window, lowest } = this.#stack;
+    const unique = [...new Set(keys)];
+    let found = 0;
+    for (let i = 0; i < unique.length; i += PROMOTED_AT_ONCE) {
+      const some = unique.slice(i, i + PROMOTED_AT_ONCE);
+      const descent: Descent = {
+        keys: some,
+        options: {},
+        results: [],
+        opening: window.open(),
+        positions: this.#stack.positions(),
+        failed: new Set(),
+        copies: [],
+      };
+      try {
+        descent.results = await lowest.getMany(some, { ...options, want: "all", peek: true });
+        const small = descent.results.flatMap((entry, at) =>
+          entry !== undefined && entry.value.length <= MAX_COPY_BYTES ? [at] : [],
+        );
+        found += small.length;
+        this.#copy(descent, uppers.length, small);
+        await Promise.all(descent.copies);
+      } finally {
+        descent.opening.close();
+      }
+    }
+    return found;
   }
 
   /** A copy needs all that is known of an entry. */

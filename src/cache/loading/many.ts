@@ -33,7 +33,8 @@ export async function readManyThrough<T>(
   }
   const rest = [...unique].filter((key) => !wanted.has(key));
   const batch = new Batch(loadMany, rest);
-  const found = reader.read(rest);
+  // Without a key nobody would wait for the answer, nor for its failure.
+  const found = rest.length === 0 ? [] : reader.read(rest);
   rest.forEach((key, i) => {
     const own = Array.isArray(found) ? [found[i]] : Promise.resolve(found).then((entries) => [entries[i]]);
     const value = reader.begin<T>(
