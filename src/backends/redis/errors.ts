@@ -241,7 +241,7 @@ function isConnectionError(error: unknown, code: string, message: string): boole
   return (
     code in UNREACHABLE ||
     (error instanceof Error && /^(?:MaxRetriesPerRequestError|AbortError)$/.test(error.name)) ||
-    /Connection is closed|Stream isn't writeable|connect ETIMEDOUT/.test(message)
+    /Connection is closed|Stream isn't writeable|connect ETIMEDOUT|^Socket timeout/.test(message)
   );
 }
 

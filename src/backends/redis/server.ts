@@ -12,6 +12,8 @@ const RECONNECT_BASE_MS = 100;
 
 const DISCONNECT_MS = 50;
 
+const SOCKET_GRACE_MS = 10;
+
 /**
  * One connection to one server that fails rather than waits: nothing is queued while the server is away, nothing is sent twice, and every call
  * ends within the connect and command timeouts. Replies are bytes.
@@ -69,6 +71,8 @@ export class Server implements Connection {
       ...(address.secure && { tls: tlsOptions(settings, address.host) }),
       connectTimeout: connectTimeoutMs,
       commandTimeout: settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
+      // A connection whose other end is gone without a word would fail every command to come: it is left, a moment after the command itself has failed.
+      socketTimeout: (settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS) + SOCKET_GRACE_MS,
       lazyConnect: true,
       // How long a socket that was ended may stay open. ioredis keeps the process alive for so long also where the socket is gone already.
       disconnectTimeout: DISCONNECT_MS,
