@@ -15,9 +15,13 @@ export function isAnswer(error: unknown): boolean {
   return error instanceof CacheError && (error.kind === "store" || error.kind === "authentication");
 }
 
-/** @param target the store, for people */
-export function deadlineError(target: string, ms: number): CacheError {
+/**
+ * @param target the store, for people
+ * @param cause what an earlier attempt failed with
+ */
+export function deadlineError(target: string, ms: number, cause: unknown): CacheError {
   return new CacheError("timeout", "store-timeout", `${target} did not answer within ${ms} ms`, {
+    cause,
     hint: "Try again, or allow more time. Whether a write was made is not known.",
   });
 }

@@ -63,6 +63,8 @@ export class Pursuit<T> {
   #until = Number.POSITIVE_INFINITY;
   #retries = 0;
   #opening = false;
+  /** What the last attempt failed with. */
+  #earlier: unknown;
   #over = false;
 
   /** @param stop what ends the attempt that is under way already */
@@ -127,9 +129,10 @@ export class Pursuit<T> {
       this.#reject(error);
       return;
     }
+    this.#earlier = error;
     this.#stop = new AbortController();
     const again = () => {
-      if (!this.#over) this.#retry(error);
+      if (!this.#over) this.#retry();
     };
     this.#overseer.clock.sleep(pause, this.#stop.signal).then(again, again);
   }
@@ -148,13 +151,13 @@ export class Pursuit<T> {
     return pause;
   }
 
-  #retry(earlier: unknown): void {
+  #retry(): void {
     try {
       this.#permit = this.#overseer.admit(this.#operation);
     } catch {
       // The breaker has opened meanwhile: what the store failed with says more.
       this.#end();
-      this.#reject(earlier);
+      this.#reject(this.#earlier);
       return;
     }
     this.#overseer.counts.retries += 1;
@@ -168,7 +171,7 @@ export class Pursuit<T> {
 
   #expired(ms: number): void {
     if (this.#over) return;
-    const error = deadlineError(this.#overseer.target, ms);
+    const error = deadlineError(this.#overseer.target, ms, this.#earlier);
     this.#overseer.counts.timeouts += 1;
     this.#overseer.noteEnd(error, this.#permit);
     this.#end();
