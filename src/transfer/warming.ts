@@ -132,8 +132,8 @@ class Run {
     let batch: WarmEntry[] = [];
     let since = await this.#cache.backend.position();
     for await (const entry of source) {
-      if (this.#isOver) return;
       this.report.read += 1;
+      if (this.#isOver) return;
       batch.push(entry);
       if (batch.length < (this.#options.batch ?? 500)) continue;
       await this.#send(batch, since);
