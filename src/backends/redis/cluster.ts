@@ -1,7 +1,13 @@
 import type { Clock } from "../../clock.js";
 import { CacheError, messageOf } from "../../errors.js";
 import { type Address, type Place, placeText, targetOf } from "./address.js";
-import { type Command, type Connection, type ConnectionSettings, DEFAULT_TIMEOUT_MS, type Node } from "./connection.js";
+import {
+  type Command,
+  type Connection,
+  type ConnectionSettings,
+  DEFAULT_TIMEOUT_MS,
+  type Primary,
+} from "./connection.js";
 import { abortedBy, isDown, isReply, isSlotMoving, mapError } from "./errors.js";
 import { Nodes, type OpenNode } from "./nodes.js";
 import { joined, type Part, partsOf } from "./parts.js";
@@ -87,10 +93,10 @@ export class Cluster implements Connection {
   }
 
   /** With the table as the nodes have it now. */
-  async primaries(): Promise<readonly Node[]> {
+  async primaries(): Promise<readonly Primary[]> {
     this.checkOpen();
     const { primaries } = await this.#nodes.refresh(this.#commandTimeoutMs);
-    return Promise.all(primaries.map((primary) => this.#nodes.at(primary)));
+    return Promise.all(primaries.map(async (primary) => ({ id: primary.id, node: await this.#nodes.at(primary) })));
   }
 
   async ping(): Promise<number> {

@@ -34,12 +34,18 @@ export interface Node {
   pipeline(commands: readonly Command[]): Promise<unknown[]>;
 }
 
+export interface Primary {
+  /** The node's own name in a cluster, which survives a restart and a move to another address; else "". */
+  id: string;
+  node: Node;
+}
+
 /** The way to one store, whatever its topology: it fails rather than waits, and every call ends within the connect and command timeouts. */
 export interface Connection extends Node {
   /** Keys are spread over slots: a script may touch those of one slot alone. */
   readonly clustered: boolean;
   /** The nodes that hold the data, for what has no key (SCAN, INFO, DBSIZE): a server is its own. */
-  primaries(): Promise<readonly Node[]>;
+  primaries(): Promise<readonly Primary[]>;
   /** @throws CacheError `closed` after {@link close} */
   checkOpen(): void;
   /** @throws CacheError if the store left the last request without an answer */

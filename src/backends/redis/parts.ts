@@ -83,6 +83,7 @@ export function joined([name]: Command, parts: readonly Part[]): unknown {
 function keyOf([name, ...args]: Command): RawKey | undefined {
   if (KEYLESS.has(name)) return undefined;
   if (name === "EVALSHA" || name === "EVAL") return args[1] === 0 ? undefined : asKey(args[2] ?? "");
+  if (name === "OBJECT") return asKey(args[1] ?? "");
   if (name === "XREAD") return asKey(args[args.indexOf("STREAMS") + 1] ?? "");
   return asKey(args[0] ?? "");
 }

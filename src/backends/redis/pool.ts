@@ -1,5 +1,5 @@
 import { CacheError } from "../../errors.js";
-import type { Command, Connection, Node } from "./connection.js";
+import type { Command, Connection, Primary } from "./connection.js";
 
 /** Several connections to one store, among which the calls take turns: for many callers at once. */
 export class Pool implements Connection {
@@ -34,7 +34,7 @@ export class Pool implements Connection {
     return this.#next().pipeline(commands);
   }
 
-  primaries(): Promise<readonly Node[]> {
+  primaries(): Promise<readonly Primary[]> {
     return this.#next().primaries();
   }
 

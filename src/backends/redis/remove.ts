@@ -12,7 +12,16 @@ import { asArray, asBuffer, asInteger, asOptionalBuffer, asText } from "./reply.
 import { inspector, typesIn } from "./scan.js";
 import { PURGE, REMOVE, SOFTEN, scriptsNeeded } from "./scripts.js";
 import { memberKey, readMember, readSidecar } from "./sidecar.js";
-import { badCursor, type Candidate, purgedIndex, SCAN_COUNT, type SourcePage, sourceOf, tagIndex } from "./source.js";
+import {
+  badCursor,
+  type Candidate,
+  purgedIndex,
+  SCAN_COUNT,
+  SOURCE_CURSOR,
+  type SourcePage,
+  sourceOf,
+  tagIndex,
+} from "./source.js";
 import { baseOf, checkSignal, chunks, type Store, untilAborted, wrongType } from "./store.js";
 import { aroundIndexes, type Tagged } from "./tag-index.js";
 
@@ -153,7 +162,7 @@ async function walk(
   const soft = options.soft ?? false;
   const inspect = inspector(store, selector, source.kind, soft, types);
   let at = options.cursor ?? source.start;
-  if (!/^[kst][\d.]+$/.test(at)) badCursor(at);
+  if (!SOURCE_CURSOR.test(at)) badCursor(at);
   if (progress.stopped) return progress.report(at);
   // The server always has the next request before it has answered the last, unless each answer decides what may follow.
   const overlap = options.limit === undefined && options.rate === undefined;

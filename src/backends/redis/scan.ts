@@ -3,7 +3,15 @@ import type { ScanOptions, ScanPage } from "../backend.js";
 import { factsOf, type Known, typesOf } from "./facts.js";
 import { isExactMatch } from "./match.js";
 import { digestOf } from "./sidecar.js";
-import { badCursor, type Candidate, SCAN_COUNT, type Source, type SourcePage, sourceOf } from "./source.js";
+import {
+  badCursor,
+  type Candidate,
+  SCAN_COUNT,
+  SOURCE_CURSOR,
+  type Source,
+  type SourcePage,
+  sourceOf,
+} from "./source.js";
 import { checkSignal, type Store } from "./store.js";
 
 /** The types that a selector names, undefined = all. */
@@ -83,8 +91,8 @@ function inOrder(page: SourcePage, cursor: Cursor, canSplit: boolean): [Candidat
 const placeOf = ({ full }: Candidate) => digestOf(full).slice(0, 20);
 
 function parseCursor(text: string): Cursor {
-  const [, at = "", next = "", place = ""] =
-    /^([kst][\d.]+)(?:~([kst][\d.]+)?~([0-9a-f]{20}))?$/.exec(text) ?? badCursor(text);
+  const [, at = "", next = "", place = ""] = /^([^~]+)(?:~([^~]*)~([0-9a-f]{20}))?$/.exec(text) ?? badCursor(text);
+  if (![at, next].every((part) => part === "" || SOURCE_CURSOR.test(part))) badCursor(text);
   return { at, next, place };
 }
 

@@ -1,7 +1,13 @@
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import { type Address, type Place, placeText, type ServerAddress, targetOf } from "./address.js";
-import { type Command, type Connection, type ConnectionSettings, DEFAULT_TIMEOUT_MS, type Node } from "./connection.js";
+import {
+  type Command,
+  type Connection,
+  type ConnectionSettings,
+  DEFAULT_TIMEOUT_MS,
+  type Primary,
+} from "./connection.js";
 import { abortedBy, isDown, isReply, mapError, tellingOf } from "./errors.js";
 import { asArray, asText } from "./reply.js";
 import { Server } from "./server.js";
@@ -80,8 +86,8 @@ export class SentinelConnection implements Connection {
     }
   }
 
-  async primaries(): Promise<readonly Node[]> {
-    return [this];
+  async primaries(): Promise<readonly Primary[]> {
+    return [{ id: "", node: this }];
   }
 
   async ping(): Promise<number> {

@@ -2,7 +2,13 @@ import type { Redis } from "ioredis";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import { type Place, type ServerAddress, serverTarget, tlsOptions } from "./address.js";
-import { type Command, type Connection, type ConnectionSettings, DEFAULT_TIMEOUT_MS, type Node } from "./connection.js";
+import {
+  type Command,
+  type Connection,
+  type ConnectionSettings,
+  DEFAULT_TIMEOUT_MS,
+  type Primary,
+} from "./connection.js";
 import { abortedBy, isNoRedis, isReply, isServerReply, mapError } from "./errors.js";
 import { Patience } from "./patience.js";
 
@@ -151,8 +157,8 @@ export class Server implements Connection {
     return results;
   }
 
-  async primaries(): Promise<readonly Node[]> {
-    return [this];
+  async primaries(): Promise<readonly Primary[]> {
+    return [{ id: "", node: this }];
   }
 
   async ping(): Promise<number> {

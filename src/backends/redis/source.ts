@@ -1,5 +1,6 @@
 import { CacheError } from "../../errors.js";
 import { type Filter, filterOf, globPrefix, type Selector } from "../../selector.js";
+import { ClusterScan, clusterStart, placeText, readPlace } from "./cluster-scan.js";
 import type { Command } from "./connection.js";
 import { mapError } from "./errors.js";
 import { askForMarks, mayBeMarked, sortOut } from "./marks.js";
@@ -95,26 +96,39 @@ function scanSource(store: Store, filter: Filter, types: readonly string[] | und
   const rest: (string | Buffer | number)[] = ["MATCH", matchPattern(names.namespace, filter)];
   const [type, ...others] = types ?? [];
   if (type !== undefined && others.length === 0) rest.push("TYPE", type);
+  const page = async (at: string, next: string | undefined, keys: unknown[], registry: unknown, marks: unknown) => {
+    if (registry instanceof Error) throw mapError(registry, connection.target);
+    const named = keys.map(asBuffer).filter((full) => !isInternal(full));
+    const candidates = named.map((full): Candidate => ({ key: names.bare(full), full }));
+    const { live, held, pieces } = await sortOut(store, candidates, mayBeMarked(marks));
+    return { at, next, candidates: live, held, pieces, seenTags: [], byTag: false, tagged: registry !== 0 };
+  };
+  const asked: Command[] = [["EXISTS", names.registry], askForMarks(names)];
+  if (connection.clustered) {
+    const scan = new ClusterScan(store, rest);
+    const read = async (cursor: string, count = SCAN_COUNT): Promise<SourcePage> => {
+      const place = cursor === "s0" ? clusterStart() : (readPlace(cursor) ?? badCursor(cursor));
+      const { at, next, keys } = await scan.step(place, count);
+      const [registry, marks] = await connection.pipelineRaw(asked);
+      return page(placeText(at), next && placeText(next), keys, registry, marks);
+    };
+    return { kind: "scan", start: "s0", read, position: positionInCluster };
+  }
   const read = async (at: string, count = SCAN_COUNT): Promise<SourcePage> => {
     const cursor = /^s(\d{1,20})$/.exec(at)?.[1] ?? badCursor(at);
-    const [step, registry, marks] = await connection.pipelineRaw([
-      ["SCAN", cursor, ...rest, "COUNT", count],
-      ["EXISTS", names.registry],
-      askForMarks(names),
-    ]);
-    for (const reply of [step, registry]) if (reply instanceof Error) throw mapError(reply, connection.target);
+    const [step, ...replies] = await connection.pipelineRaw([["SCAN", cursor, ...rest, "COUNT", count], ...asked]);
+    if (step instanceof Error) throw mapError(step, connection.target);
     const [after, keys] = asArray(step);
-    const candidates: Candidate[] = [];
-    for (const reply of asArray(keys)) {
-      const full = asBuffer(reply);
-      if (!isInternal(full)) candidates.push({ key: names.bare(full), full });
-    }
-    const { live, held, pieces } = await sortOut(store, candidates, mayBeMarked(marks));
-    const next = nextCursor("s", after);
-    return { at, next, candidates: live, held, pieces, seenTags: [], byTag: false, tagged: registry !== 0 };
+    return page(at, nextCursor("s", after), asArray(keys), replies[0], replies[1]);
   };
   const position = (cursor: string | undefined) => (cursor === undefined ? AFTER_ALL : turned(cursor.slice(1)));
   return { kind: "scan", start: "s0", read, position };
+}
+
+function positionInCluster(cursor: string | undefined): bigint {
+  if (cursor === undefined) return AFTER_ALL;
+  const place = readPlace(cursor);
+  return place ? (BigInt(place.nth) << 64n) + turned(place.cursor) : 0n;
 }
 
 function tagSource(store: Store, filter: Filter): Source {
@@ -152,6 +166,9 @@ function tagSource(store: Store, filter: Filter): Source {
 }
 
 const AFTER_ALL = 1n << 100n;
+
+/** What a cursor of a source looks like. */
+export const SOURCE_CURSOR = /^[ckst][\d._a-f-]+$/;
 
 /**
  * The place of a SCAN cursor in the order of the scan. Redis counts with the highest bit first (`dictScan`, by Pieter Noordhuis), so that the order

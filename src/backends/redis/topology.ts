@@ -3,7 +3,7 @@ import { asArray, asInteger, asText } from "./reply.js";
 import { SLOTS } from "./slots.js";
 
 /** A node that holds data. */
-export interface Primary extends Place {
+export interface PrimaryPlace extends Place {
   /** The node's own name, which survives a restart and a move to another address. */
   id: string;
 }
@@ -11,11 +11,11 @@ export interface Primary extends Place {
 /** Who holds which slots of a cluster. */
 export class Topology {
   /** In the order of their ids. */
-  readonly primaries: readonly Primary[];
+  readonly primaries: readonly PrimaryPlace[];
   /** The place of each slot's primary, undefined where the cluster has none. */
   readonly #places: (Place | undefined)[];
 
-  constructor(ranges: readonly { from: number; to: number; primary: Primary }[]) {
+  constructor(ranges: readonly { from: number; to: number; primary: PrimaryPlace }[]) {
     const byId = new Map(ranges.map(({ primary }) => [primary.id, primary]));
     this.primaries = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#places = new Array<Place | undefined>(SLOTS).fill(undefined);
