@@ -351,7 +351,8 @@ export class Core {
       dropUnheard(link, now);
     });
     while (this.#janitor.step(true)) await nextTurn();
-    this.store.run((link) => link.db.pragma("wal_checkpoint(TRUNCATE)"));
+    // Who reads a large value just now keeps the log from being emptied, maybe for long.
+    this.store.run(() => this.store.waiting(BRIEF_WAIT_MS, ({ db }) => db.pragma("wal_checkpoint(TRUNCATE)")));
     return removed;
   }
 

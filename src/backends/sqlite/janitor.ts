@@ -68,14 +68,10 @@ export class Janitor {
 
   /** What can't be done now is left for later, or for whoever opens the store next: nothing but space depends on it. */
   #withoutWaiting<T>(work: () => T): T | "busy" | "failed" {
-    const { db } = this.#store.link;
-    db.pragma("busy_timeout = 0");
     try {
-      return work();
+      return this.#store.waiting(0, work);
     } catch (error) {
       return isBusy(error) ? "busy" : "failed";
-    } finally {
-      if (db.open) db.pragma(`busy_timeout = ${this.#store.lockWaitMs}`);
     }
   }
 }

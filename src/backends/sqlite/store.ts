@@ -155,6 +155,17 @@ export class Store {
     }
   }
 
+  /** Runs `work` with another time for SQLite to wait for a lock, in milliseconds. */
+  waiting<T>(ms: number, work: (link: Link) => T): T {
+    const { link } = this;
+    link.db.pragma(`busy_timeout = ${ms}`);
+    try {
+      return work(link);
+    } finally {
+      if (link.db.open) link.db.pragma(`busy_timeout = ${this.lockWaitMs}`);
+    }
+  }
+
   /**
    * A connection of its own that sees the store as it is now, whatever is changed afterwards; to be closed by the caller. It keeps the log of the
    * database from being begun anew, so it should not be held for long.
