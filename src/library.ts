@@ -1,9 +1,10 @@
 import { homedir } from "node:os";
-import type { Backend, BackendContext } from "./backends/backend.js";
+import type { BackendContext } from "./backends/backend.js";
 import { openBackend, type StoreOptions } from "./backends/open.js";
 import {
   type Algorithm,
   type CompressionOptions,
+  checkTransform,
   type EncryptionKey,
   KeyRing,
   type TransformOptions,
@@ -58,6 +59,7 @@ export async function openCache(options: OpenCacheOptions): Promise<Cache> {
   const namespace = prefixOf(options.namespace ?? "");
   const context: BackendContext = { namespace, clock, emit: onEvent, readOnly, ...(signal && { signal }) };
   const transform = transformOf(options, namespace);
+  checkTransform(transform);
   const cacheOptions: CacheOptions = {
     clock,
     readOnly,
@@ -67,7 +69,8 @@ export async function openCache(options: OpenCacheOptions): Promise<Cache> {
   };
   const backend = await openBackend(store, context);
   try {
-    return new Cache(withTransform(backend, transform, context), cacheOptions);
+    // Also where nothing is asked for: what others compressed or encrypted is read all the same.
+    return new Cache(transformed(backend, transform, context), cacheOptions);
   } catch (error) {
     await backend.close();
     throw error;
@@ -115,11 +118,6 @@ function transformOf(options: OpenCacheOptions, namespace: string): TransformOpt
     ...(maxDecompressedBytes !== undefined && { maxDecompressedBytes }),
     ...(readOnly !== undefined && { readOnly }),
   };
-}
-
-/** Also where nothing is asked for: what others compressed or encrypted is read all the same. */
-function withTransform(backend: Backend, options: TransformOptions, context: BackendContext): Backend {
-  return transformed(backend, options, context);
 }
 
 function usage(code: string, message: string, hint: string): CacheError {

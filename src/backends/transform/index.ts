@@ -1,12 +1,11 @@
 import { constants } from "node:buffer";
 import type { ChangeOp } from "../../changes.js";
-import { CacheError, messageOf } from "../../errors.js";
-import type { Listener } from "../../events.js";
-import { showKey } from "../../key.js";
+import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
 import {
   type AtomicStep,
   type Awaitable,
+  type Backend,
   type BackendContext,
   type BackendInfo,
   type BackendKind,
@@ -20,7 +19,6 @@ import {
   type DeleteReport,
   type EntryReader,
   type EntryWriter,
-  type FullBackend,
   type KeyDeletion,
   type Lease,
   type LeaseAnswer,
@@ -43,6 +41,7 @@ import { type CompressionOptions, Compressor } from "./compression.js";
 import { decodedReader } from "./decoded.js";
 import { isTransformed } from "./header.js";
 import type { KeyRing } from "./key-ring.js";
+import { Losses, type Lost } from "./losses.js";
 import { openTransformed } from "./reader.js";
 import { Sealer, Unreadable } from "./sealer.js";
 import { inTurns } from "./turns.js";
@@ -80,10 +79,10 @@ const DEFAULT_MAX_DECOMPRESSED = 256 * 1024 * 1024;
  * @throws CacheError of kind `usage`: `invalid-compression`, `zstd-unavailable`
  */
 export function transformed(
-  backend: FullBackend,
+  backend: Backend,
   options: TransformOptions,
   context: Pick<BackendContext, "emit">,
-): FullBackend {
+): Backend {
   const wrapper = new TransformedBackend(backend, options, context);
   // Those parts are found by looking whether they are there.
   const decoded = readsDecoded(backend) ? { getDecoded: wrapper.decodedReader(backend) } : {};
@@ -93,33 +92,38 @@ export function transformed(
   return Object.assign(wrapper, decoded, foreign);
 }
 
-/** A value that was found to be unreadable, and by what to tell whether it is still there. */
-interface Lost {
-  unreadable: Unreadable;
-  version?: string | undefined;
-  stored?: Uint8Array;
+/**
+ * Checks options before a store is opened, so that none is made for settings that can't be right.
+ * @throws CacheError of kind `usage`: `invalid-compression`, `zstd-unavailable`
+ */
+export function checkTransform({
+  compression,
+  maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED,
+}: TransformOptions): void {
+  if (!(Number.isInteger(maxDecompressedBytes) && maxDecompressedBytes > 0) || maxDecompressedBytes > MOST) {
+    throw new CacheError("usage", "invalid-compression", `maxDecompressedBytes can't be ${maxDecompressedBytes}`, {
+      hint: `Give it in whole bytes, from 1 to ${MOST}.`,
+    });
+  }
+  if (compression) new Compressor(compression);
 }
 
-class TransformedBackend implements FullBackend {
+class TransformedBackend implements Backend {
   readonly name: BackendKind;
   readonly capabilities: Capabilities;
-  readonly #inner: FullBackend;
+  readonly #inner: Backend;
   readonly #options: TransformOptions;
-  readonly #emit: Listener;
+  readonly #losses: Losses;
   readonly #sealer: Sealer;
 
-  constructor(inner: FullBackend, options: TransformOptions, context: Pick<BackendContext, "emit">) {
+  constructor(inner: Backend, options: TransformOptions, context: Pick<BackendContext, "emit">) {
     const { namespace, compression, encryption, maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED } = options;
-    if (!(Number.isInteger(maxDecompressedBytes) && maxDecompressedBytes > 0) || maxDecompressedBytes > MOST) {
-      throw new CacheError("usage", "invalid-compression", `maxDecompressedBytes can't be ${maxDecompressedBytes}`, {
-        hint: `Give it in whole bytes, from 1 to ${MOST}.`,
-      });
-    }
+    checkTransform(options);
     this.name = inner.name;
     this.capabilities = inner.capabilities;
     this.#inner = inner;
     this.#options = options;
-    this.#emit = context.emit;
+    this.#losses = new Losses(inner, { emit: context.emit, readOnly: options.readOnly ?? false });
     const compressor = compression && new Compressor(compression);
     this.#sealer = new Sealer({ namespace, compressor, keys: encryption?.keys, maxDecompressedBytes });
   }
@@ -159,54 +163,12 @@ class TransformedBackend implements FullBackend {
         entries[i] = undefined;
       } else entries[i] = { ...entry, value, size: value.length };
     }
-    return lost.size === 0 ? entries : this.#forget(lost).then(() => entries);
-  }
-
-  /** Tells of values that can't be read, counts them, and removes them, each only if it is still the one that was read. Never fails. */
-  async #forget(lost: ReadonlyMap<string, Lost>): Promise<void> {
-    let broken = 0;
-    for (const [key, { unreadable }] of lost) {
-      if (unreadable.broken) broken += 1;
-      this.#emit({
-        type: "warning",
-        code: unreadable.broken ? "damaged-value" : "value-too-large",
-        message: `the value of "${showKey(key)}" ${unreadable.reason}; it counts as a miss`,
-      });
-    }
-    if (broken === 0 || this.#options.readOnly) return;
-    try {
-      await this.#remove(new Map([...lost].filter(([, { unreadable }]) => unreadable.broken)));
-      if (this.capabilities.counts) await this.#inner.count({ errors: broken });
-    } catch (error) {
-      const message = `what could not be read could not be removed either: ${messageOf(error)}`;
-      this.#emit({ type: "warning", code: "damaged-value", message });
-    }
-  }
-
-  async #remove(lost: ReadonlyMap<string, Lost>): Promise<void> {
-    const keys: string[] = [];
-    const versions: string[] = [];
-    const add = (key: string, version: string | undefined) => {
-      if (version === undefined) return;
-      keys.push(key);
-      versions.push(version);
-    };
-    const unknown: string[] = [];
-    for (const [key, { version }] of lost) version === undefined ? unknown.push(key) : add(key, version);
-    if (unknown.length > 0) {
-      const now = await this.#inner.getMany(unknown, { want: "all", peek: true });
-      for (const [i, key] of unknown.entries()) {
-        const stored = lost.get(key)?.stored;
-        const entry = now[i];
-        if (entry && stored && Buffer.compare(entry.value, stored) === 0) add(key, entry.version);
-      }
-    }
-    if (keys.length > 0) await this.#inner.deleteMany(keys, { versions });
+    return lost.size === 0 ? entries : this.#losses.forget(lost).then(() => entries);
   }
 
   decodedReader(inner: DecodedReader): DecodedReader["getDecoded"] {
     return decodedReader(inner, this.#sealer, (key, unreadable, stored) => {
-      void this.#forget(new Map([[key, { unreadable, stored }]]));
+      void this.#losses.forget(new Map([[key, { unreadable, stored }]]));
     });
   }
 
@@ -247,7 +209,7 @@ class TransformedBackend implements FullBackend {
 
   openRead(key: string, options?: RangeOptions): Promise<EntryReader | undefined> {
     const onUnreadable = (unreadable: Unreadable, version: string | undefined) =>
-      this.#forget(new Map([[key, { unreadable, version }]]));
+      this.#losses.forget(new Map([[key, { unreadable, version }]]));
     return openTransformed({ inner: this.#inner, sealer: this.#sealer, onUnreadable }, key, options);
   }
 

@@ -1,0 +1,130 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Cache, type CacheEvent, KeyRing, type OpenCacheOptions, openCache } from "../../src/index.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
+import { tempDir } from "../support/temp-dir.js";
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+
+afterAll(() => server.stop());
+
+/** A cache that is closed when the test is over. */
+async function opened(options: OpenCacheOptions): Promise<Cache> {
+  const cache = await openCache(options);
+  onTestFinished(() => cache.close());
+  return cache;
+}
+
+const sqlite = () => `sqlite:${join(tempDir("library"), "c.db")}`;
+
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => "no failure",
+    (error: unknown) => error,
+  );
+
+describe("openCache", () => {
+  test("keeps namespaces apart, under the keys that any client sees", async () => {
+    const [app, other] = [
+      await opened({ store: server.url, namespace: "app" }),
+      await opened({ store: { kind: "redis", url: server.url }, namespace: "other:" }),
+    ];
+    await app.set("k", { a: 1 });
+    await other.set("k", "text");
+    expect(await redisCli(server, "GET", "app:k")).toContain('{"a":1}');
+    expect(await redisCli(server, "GET", "other:k")).toContain('"text"');
+    expect((await app.clear()).deleted).toBe(1);
+    expect(await other.get("k")).toBe("text");
+  });
+
+  test.each<[string, Partial<OpenCacheOptions>, number | undefined]>([
+    ["", {}, 3_600_000],
+    ["?ttl=10m", {}, 600_000],
+    ["?ttl=10m", { ttl: 5000 }, 5000],
+    ["?ttl=10m", { ttl: null }, undefined],
+    ["?ttl=none", {}, undefined],
+  ])("the TTL of a store %j with %j is %s", async (query, options, ttl) => {
+    const clock = new FakeClock();
+    const cache = await opened({ store: `${sqlite()}${query}`, clock, ...options });
+    await cache.set("k", 1);
+    const [entry] = await cache.readMany(["k"], { want: "all" });
+    expect(entry?.expiresAt).toBe(ttl === undefined ? undefined : clock.now() + ttl);
+  });
+
+  test("read-only, nothing is written", async () => {
+    const store = sqlite();
+    await (await opened({ store })).set("k", 1);
+    const cache = await opened({ store, readOnly: true });
+    expect(await cache.get("k")).toBe(1);
+    expect(await failure(cache.set("k", 2))).toMatchObject({ kind: "refused", code: "read-only" });
+  });
+
+  test("a serializer of one's own choice", async () => {
+    const cache = await opened({ store: "memory:", serializer: "msgpack" });
+    const value = { when: new Date(0), ids: new Set([1n]) };
+    await cache.set("k", value);
+    expect(await cache.get("k")).toEqual(value);
+  });
+
+  test("compresses and encrypts, and reads what was whatever is asked for now", async () => {
+    const store = sqlite();
+    const keys = [{ id: "k1", key: randomBytes(32).toString("base64") }];
+    const text = "a secret ".repeat(1000);
+    const both = await opened({ store, compression: "brotli", encryptionKeys: keys });
+    await both.set("k", text);
+    await (await opened({ store, compression: { algorithm: "gzip", level: 9 } })).set("compressed", text);
+    expect(readFileSync(store.slice("sqlite:".length), "latin1")).not.toContain("a secret");
+    expect(await (await opened({ store, encryptionKeys: new KeyRing(keys) })).get("k")).toBe(text);
+    const plain = await opened({ store });
+    expect(await plain.get("compressed")).toBe(text);
+    expect(await failure(plain.get("k"))).toMatchObject({ kind: "serialization", code: "encryption-key-missing" });
+    expect(await plain.delete("k")).toBe(true);
+  });
+
+  test("tells of what fails no call", async () => {
+    const store = sqlite();
+    const events: CacheEvent[] = [];
+    await (await opened({ store, encryptionKeys: [{ id: "k", key: randomBytes(32) }] })).set("k", 1);
+    const wrong = await opened({
+      store,
+      encryptionKeys: [{ id: "k", key: randomBytes(32) }],
+      onEvent: (event) => events.push(event),
+    });
+    expect(await wrong.get("k")).toBeUndefined();
+    expect(events).toMatchObject([{ type: "warning", code: "damaged-value" }]);
+    expect((await wrong.stats()).counters).toMatchObject({ errors: 1, misses: 1 });
+  });
+
+  const WRONG: Record<string, [options: unknown, code: string]> = {
+    "no store": [{}, "invalid-store"],
+    "a store of null": [{ store: null }, "invalid-store"],
+    "no URL": [{ store: "cache.db" }, "invalid-store"],
+    "an unknown kind": [{ store: "mongo://h" }, "invalid-store"],
+    "a TTL of zero": [{ store: "memory:", ttl: 0 }, "invalid-ttl"],
+    "a TTL that is no number": [{ store: "memory:", ttl: Number.NaN }, "invalid-ttl"],
+    "a timeout of zero": [{ store: "memory:", timeout: 0 }, "invalid-timeout"],
+    "a namespace with NUL": [{ store: "memory:", namespace: "a\0b" }, "invalid-key"],
+    "an unknown compression": [{ store: "memory:", compression: "lzma" }, "invalid-compression"],
+    "a short key": [{ store: "memory:", encryptionKeys: [{ id: "k", key: "AAAA" }] }, "invalid-encryption-key"],
+    "no key": [{ store: "memory:", encryptionKeys: [] }, "invalid-encryption-key"],
+    "an unknown serializer": [{ store: "memory:", serializer: "xml" }, "invalid-serializer"],
+  };
+  test.each(Object.entries(WRONG))("%s is refused", async (_, [options, code]) => {
+    const untyped: (options: unknown) => Promise<Cache> = openCache as never;
+    expect(await failure(untyped(options))).toMatchObject({ kind: "usage", code });
+  });
+
+  test("what is refused leaves no store behind", async () => {
+    const store = sqlite();
+    const options: OpenCacheOptions = { store, compression: { algorithm: "brotli", level: 99 } };
+    expect(await failure(openCache(options))).toMatchObject({ code: "invalid-compression" });
+    expect(existsSync(store.slice("sqlite:".length))).toBe(false);
+  });
+});
