@@ -19,6 +19,8 @@ export async function bundled(name: string): Promise<string> {
     format: "esm",
     alias: { "better-sqlite3": sqlite },
     external: [sqlite],
+    // ioredis is CommonJS and asks for modules of Node.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     logLevel: "error",
   });
   return outfile;
