@@ -6,7 +6,7 @@
  * @property {"at most" | "at least"} bound
  * @property {number} wanted
  * @property {number} seen
- * @property {"×" | "µs" | "ms" | "MB"} unit
+ * @property {"×" | "µs" | "ms" | "MB" | "%" | "bytes"} unit
  * @property {Record<string, unknown>} [samples] what it was made of
  */
 

@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, "..");
  * @property {(name: string) => string} path a file in it
  * @property {() => string} binary builds, packs and installs the package as a user has it; the path of the `bin/cache.js` that npm installed
  * @property {() => Promise<Core>} core the core as a module, bundled from the sources
+ * @property {() => Promise<string>} corePath the file of that module, for a process of its own
  * @property {NodeJS.ProcessEnv} env an environment without settings of this tool
  * @property {(end: () => Promise<void>) => void} atEnd
  * @property {() => Promise<void>} close
@@ -36,7 +37,8 @@ export function openWorkspace() {
     path,
     env,
     binary: () => install(path("package"), path("installed")),
-    core: () => bundleCore(path("core")),
+    core: async () => import(pathToFileURL(await bundleCore(path("core"))).href),
+    corePath: () => bundleCore(path("core")),
     atEnd: (end) => ends.push(end),
     async close() {
       for (const end of ends.toReversed()) await end();
@@ -71,7 +73,7 @@ function install(source, target) {
 
 /**
  * @param {string} outdir
- * @returns {Promise<Core>}
+ * @returns {Promise<string>} the file
  */
 async function bundleCore(outdir) {
   mkdirSync(outdir);
@@ -94,5 +96,5 @@ async function bundleCore(outdir) {
     target: "node20.19",
     external: ["better-sqlite3", "ioredis", "lru-cache"],
   });
-  return import(pathToFileURL(outfile).href);
+  return outfile;
 }
