@@ -135,8 +135,11 @@ export class Cache {
   async get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
     if (options === undefined && this.#decoded !== undefined) {
       const value = this.#decoded.reader.getDecoded(key, this.#decoded.decode);
-      this.#tally.read(value !== undefined);
-      return value as T | undefined;
+      // A miss is one of the fastest store alone.
+      if (value !== undefined) {
+        this.#tally.read(true);
+        return value as T;
+      }
     }
     const found = this.#entries.read([key], options);
     const entry = (Array.isArray(found) ? found : await found)[0];

@@ -9,6 +9,8 @@ const PROMOTED_AT_ONCE = 100;
 
 type Found = (Stored | undefined)[];
 
+const NO_OPTIONS: ReadOptions = {};
+
 /** A read that goes on below the fastest tier. */
 interface Descent {
   keys: readonly string[];
@@ -36,14 +38,13 @@ export class Reading {
   /**
    * Answers at once where the fastest tier does and has all keys. What is asked for with `all` or `expiry` comes from the lowest tier.
    */
-  getMany(keys: readonly string[], options: ReadOptions = {}): Awaitable<Found> {
+  getMany(keys: readonly string[], options: ReadOptions = NO_OPTIONS): Awaitable<Found> {
     const top = this.#top;
-    const results: Found = new Array(keys.length).fill(undefined);
     // Who asks for version or deadline means those of the entry, not of a copy.
     if (options.want === "all" || options.want === "expiry") {
-      return this.#descend(keys, options, results, this.#stack.uppers.length);
+      return this.#descend(keys, options, noneOf(keys), this.#stack.uppers.length);
     }
-    if (!top?.isPrivate || top.owed > 0 || !top.isUsable()) return this.#descend(keys, options, results, 0);
+    if (!top?.isPrivate || top.owed > 0 || !top.isUsable()) return this.#descend(keys, options, noneOf(keys), 0);
     const answer = ask(top, keys, options);
     if (answer instanceof Promise) {
       return answer.then((found) => this.#goOn(top, keys, options, found));
@@ -52,7 +53,7 @@ export class Reading {
   }
 
   #goOn(top: UpperTier, keys: readonly string[], options: ReadOptions, found: Found | undefined): Awaitable<Found> {
-    if (found === undefined) return this.#descend(keys, options, new Array(keys.length).fill(undefined), 1);
+    if (found === undefined) return this.#descend(keys, options, noneOf(keys), 1);
     let hits = 0;
     for (const entry of found) if (entry !== undefined) hits += 1;
     count(top, hits, keys.length - hits, options);
@@ -213,6 +214,10 @@ function entryOf(key: string, { value, expiresAt, staleAt, tags, meta }: Stored)
     ...(tags !== undefined && { tags }),
     ...(meta !== undefined && { meta: new Uint8Array(meta) }),
   };
+}
+
+function noneOf(keys: readonly string[]): Found {
+  return new Array(keys.length).fill(undefined);
 }
 
 function missingOf(results: Found): number[] {

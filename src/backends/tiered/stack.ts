@@ -63,7 +63,7 @@ export class Stack {
           emit,
           readOnly,
           emptiable: !readOnly && (namespace ?? "") !== "",
-          origin: this.operations.dropping,
+          origin: this.operations.copying,
           signal: over,
           track: (work) => this.track(work),
         }),
