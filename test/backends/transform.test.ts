@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as zlib from "node:zlib";
+import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type FullBackend, readsDecoded } from "../../src/backends/backend.js";
 import { MAGIC, TRANSFORM_MAGIC } from "../../src/backends/envelope.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { makeHeader } from "../../src/backends/transform/header.js";
 import { type Algorithm, KeyRing, type TransformOptions, transformed } from "../../src/backends/transform/index.js";
+import { CacheError } from "../../src/errors.js";
 import type { CacheEvent, WarningEvent } from "../../src/events.js";
 import { bytes, entry, put, textOf, texts } from "../contract/harness.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -121,6 +123,47 @@ describe("format", () => {
       expect(await failure(() => over().openRead("k"))).toMatchObject({ code: "envelope-unsupported" });
     }
     expect(inner.getMany(["k"])[0]).toBeDefined();
+  });
+
+  test("whatever stands behind the magic, a read gives a value, a miss, or an error of ours", async () => {
+    const { inner, over } = setUp();
+    const backend = over({ encryption });
+    const small = fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 6, 7), fc.nat(255));
+    const parts = {
+      version: fc.constantFrom(1, 1, 1, 2),
+      flags: small,
+      algorithm: small,
+      id: fc.constantFrom("k1", "", "\x1b[31m"),
+    };
+    const stored = fc.record({
+      ...parts,
+      size: fc.constantFrom(0, 5, 1000, 2 ** 48 - 1),
+      rest: fc.uint8Array({ maxLength: 80 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(stored, fc.boolean(), async ({ version, flags, algorithm, id, size, rest }, sound) => {
+        const base = Buffer.alloc(24);
+        TRANSFORM_MAGIC.copy(base);
+        base.set([version, flags, algorithm, id.length], 8);
+        base.writeUIntBE(size, 12, 6);
+        const value = Buffer.concat([base, Buffer.from(id), rest]);
+        const nonceBytes = flags & 4 ? 16 : flags & 2 ? 12 : 0;
+        const header = value.subarray(24, 24 + id.length + nonceBytes);
+        if (sound) value.writeUInt32BE(zlib.crc32(header, zlib.crc32(value.subarray(0, 20))), 20);
+        for (const read of [
+          () => backend.getMany(["k"]),
+          () => backend.openRead("k"),
+          () => backend.openRead("k", { start: 1, end: 9 }),
+        ]) {
+          await put(inner, { key: "k", value });
+          const error = await failure(read);
+          if (error === "no failure") continue;
+          expect(error).toBeInstanceOf(CacheError);
+          expect(error).toMatchObject({ kind: "serialization", message: expect.not.stringContaining("\x1b") });
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -93,7 +93,8 @@ export function parseHeader(stored: Uint8Array): ParsedHeader | "damaged" | "lat
   if (header.readUInt32BE(20) !== checksum(header)) return "damaged";
   const code = bytes[10] ?? 0;
   if (bytes[8] !== VERSION || (flags & ~KNOWN_FLAGS) !== 0 || code >= ALGORITHMS.length) return "later";
-  if (header.readUInt16BE(18) !== 0) return "later";
+  if (header.readUInt16BE(18) !== 0 || (segmented && !encrypted)) return "later";
+  if (((flags & FLAG_COMPRESSED) !== 0) !== (code !== 0)) return "later";
   const algorithm = ALGORITHMS[code];
   const size = header.readUIntBE(12, 6);
   return {

@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream";
 import { CacheError } from "../../errors.js";
+import { showKey } from "../../key.js";
 import type { EntryReader, Head, RangeOptions, Streaming } from "../backend.js";
 import { messageBytes, SEGMENT_BYTES, type Segments, STORED_SEGMENT_BYTES, segmentsIn, TAG_BYTES } from "./cipher.js";
 import { decompressor, isDamage } from "./compression.js";
@@ -147,7 +148,7 @@ async function started(
     } catch (error) {
       if (!(error instanceof Damage)) throw error;
       await context.onUnreadable(error.unreadable, reader.head.version);
-      throw new CacheError("serialization", "damaged-value", `the value of "${key}" ${error.message}`, {
+      throw new CacheError("serialization", "damaged-value", `the value of "${showKey(key)}" ${error.message}`, {
         key,
         hint: "Write the entry again.",
       });

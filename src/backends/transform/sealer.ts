@@ -1,7 +1,7 @@
 import { type KeyObject, randomFillSync } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CacheError } from "../../errors.js";
-import { keyToBytes } from "../../key.js";
+import { keyToBytes, showKey } from "../../key.js";
 import type { Awaitable } from "../backend.js";
 import { refuseLaterVersion } from "../envelope.js";
 import {
@@ -217,10 +217,15 @@ export class Sealer {
   #key(id: string, key: string): KeyObject {
     const found = this.#options.keys?.get(id);
     if (found) return found;
-    throw new CacheError("serialization", "encryption-key-missing", `the value is encrypted with the key "${id}"`, {
-      key,
-      hint: "Add that key to the key file, after the one that writes.",
-    });
+    throw new CacheError(
+      "serialization",
+      "encryption-key-missing",
+      `the value is encrypted with the key "${showKey(id)}"`,
+      {
+        key,
+        hint: "Add that key to the key file, after the one that writes.",
+      },
+    );
   }
 
   /** What a value belongs to: its header, and its full name in the store. */
