@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { FullBackend } from "../backend.js";
-import { Core, type CoreOptions } from "../sqlite/core.js";
+import { Core } from "../sqlite/core.js";
+import type { CoreOptions } from "../sqlite/core-options.js";
 import { operationsOf } from "../sqlite/operations.js";
 import { INDEX_APPLICATION_ID } from "../sqlite/schema.js";
 import { FileValues } from "./file-values.js";

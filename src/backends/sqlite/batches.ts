@@ -2,7 +2,7 @@ import type { NewEntry } from "../backend.js";
 
 /** Rows that one transaction writes, and bytes of values after which the next one begins. */
 export const BATCH_ROWS = 500;
-const BATCH_BYTES = 16_000_000;
+const BATCH_BYTES = 4_000_000;
 
 /** The parts of a batch that are each written in one transaction. */
 export function* batchesOf(entries: readonly NewEntry[]): Generator<readonly NewEntry[]> {

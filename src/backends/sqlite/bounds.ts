@@ -35,3 +35,8 @@ export function victim(link: Link, policy: "fifo" | "lru", now: number): VictimR
   const order = policy === "lru" ? "accessed_at, id" : "id";
   return link.rows<VictimRow>(`SELECT ${COLUMNS} FROM entries ORDER BY ${order} LIMIT 1`).get();
 }
+
+/** Reads move an entry away from its end. */
+export function isLru({ maxEntries, maxBytes, policy }: Bounds): boolean {
+  return policy === "lru" && (maxEntries !== undefined || maxBytes !== undefined);
+}

@@ -4,7 +4,6 @@ import type { Selector } from "../../selector.js";
 import type {
   AtomicStep,
   Awaitable,
-  BackendContext,
   BackendInfo,
   Call,
   DeleteOptions,
@@ -12,8 +11,6 @@ import type {
   EntryWriter,
   KeyDeletion,
   Lease,
-  LeaseAnswer,
-  LeaseOptions,
   NewEntry,
   ScanOptions,
   ScanPage,
@@ -24,14 +21,16 @@ import type {
 } from "../backend.js";
 import { andThen } from "./awaitable.js";
 import { BATCH_ROWS } from "./batches.js";
-import { type Bounds, checkBounds } from "./bounds.js";
+import { type Bounds, checkBounds, isLru } from "./bounds.js";
+import { BRIEF_WAIT_MS, type CoreOptions, settingsOf } from "./core-options.js";
 import { deleteKeys, deleteWhere } from "./deletion.js";
 import { describeStore } from "./facts.js";
 import { checkSignal } from "./failures.js";
 import { type Follower, followerOf } from "./following.js";
 import { hasGarbage, hide } from "./garbage.js";
 import { Janitor, type JanitorOptions } from "./janitor.js";
-import { checkLeaseTime, endLease, endLeases, isStillOver, renewLease, takeLease } from "./leases.js";
+import { endLease, endLeases, isStillOver } from "./leases.js";
+import { Leases } from "./leasing.js";
 import type { Link } from "./link.js";
 import { list } from "./listing.js";
 import { dropUnheard, Log } from "./log.js";
@@ -39,34 +38,13 @@ import { hottest } from "./ranking.js";
 import { Recency } from "./recency.js";
 import { Store } from "./store.js";
 import { addToCounter } from "./sums.js";
-import { checkHead, type Item, tooLarge, Writer } from "./writer.js";
+import { type Item, tooLarge, Writer } from "./writer.js";
 
 /** Milliseconds that closing spends on giving space back. */
 const CLOSE_MS = 50;
 /** Reads after which their times are written, and milliseconds. */
 const RECENCY_READS = 1000;
 const RECENCY_MS = 2000;
-/** Milliseconds that an event loop is kept at most by a lock of another process. */
-const BRIEF_WAIT_MS = 10;
-/**
- * How the log of the database is kept. For one command few and large parts are faster (SQLite's own 1,000 pages make a bulk deletion wait twice as long);
- * where an event loop must go on, they are small.
- */
-const LOG_OF = {
-  sync: { checkpointPages: 4000, logBytes: 16 * 1024 * 1024 },
-  async: { checkpointPages: 500, logBytes: 4 * 1024 * 1024 },
-};
-
-/** What the backends on SQLite are opened with. */
-export interface CoreOptions extends BackendContext, Bounds {
-  /** Milliseconds to wait for a lock that another process holds; default 5,000. */
-  busyTimeoutMs?: number;
-  /**
-   * How to wait for it. `sync` (default): in SQLite, for which everything else in the process stands still; for a command that does one thing.
-   * `async`: {@link BRIEF_WAIT_MS} in SQLite, then again and again from the event loop; the log is taken into the database in small parts.
-   */
-  wait?: "sync" | "async";
-}
 
 export interface CoreSetup extends JanitorOptions {
   kind: "sqlite" | "file";
@@ -87,6 +65,7 @@ export class Core {
   readonly bounds: Bounds;
   readonly log: Log;
   readonly follower: Follower;
+  readonly leases: Leases;
   /** Those that have begun a large value. */
   readonly writers = new Set<EntryWriter>();
   readonly #setup: CoreSetup;
@@ -101,6 +80,7 @@ export class Core {
     this.bounds = options;
     this.log = new Log(options.namespace);
     this.follower = followerOf(store, this.log);
+    this.leases = new Leases(store, options.namespace, this.log);
     this.#setup = setup;
     this.lru = isLru(options) && !store.readOnly;
     this.recency = new Recency(store.clock);
@@ -114,20 +94,7 @@ export class Core {
 
   static async open(options: CoreOptions, setup: CoreSetup): Promise<Core> {
     checkBounds(options);
-    const { readOnly = false, busyTimeoutMs = 5000, wait = "sync" } = options;
-    const store = await Store.open(
-      {
-        path: setup.path,
-        applicationId: setup.applicationId,
-        readOnly,
-        busyTimeoutMs,
-        lockWaitMs: wait === "sync" ? busyTimeoutMs : Math.min(BRIEF_WAIT_MS, busyTimeoutMs),
-        patient: wait === "async",
-        ...LOG_OF[wait],
-        recency: isLru(options) && !readOnly,
-      },
-      options,
-    );
+    const store = await Store.open(settingsOf(options, setup, isLru(options)), options);
     return new Core(store, options, setup);
   }
 
@@ -291,34 +258,6 @@ export class Core {
     return hottest(this.store, this.namespace, limit, this.lru, options);
   }
 
-  lease(key: string, ms: number, { over, signal }: LeaseOptions = {}): Awaitable<LeaseAnswer> {
-    this.store.checkWritable();
-    checkSignal(signal);
-    checkHead({ key });
-    checkLeaseTime(ms);
-    const { namespace, log, store } = this;
-    return store.change((link) => takeLease(link, namespace, log, { key, ms, over, now: store.clock.now() }), signal);
-  }
-
-  renew(lease: Lease, ms: number): Awaitable<boolean> {
-    this.store.checkWritable();
-    checkLeaseTime(ms);
-    return this.store.change((link) => {
-      const now = this.store.clock.now();
-      const isOurs = renewLease(link, this.namespace, lease, now + ms, now);
-      // The log must reach back to the beginning of the lease when it is committed.
-      if (isOurs) this.log.keep(link, now, ms);
-      return isOurs;
-    });
-  }
-
-  release(lease: Lease): Awaitable<void> {
-    if (this.#closing !== undefined || this.store.readOnly) return;
-    return this.store.change((link) => {
-      endLease(link, this.namespace, lease, this.store.clock.now());
-    });
-  }
-
   async describe(): Promise<BackendInfo> {
     return describeStore(this.store, this.namespace, this.#setup, this.bounds);
   }
@@ -399,10 +338,6 @@ export class Core {
     this.#looked = true;
     if (this.store.run((link) => hasGarbage(link, this.store.clock.now()))) this.#janitor.wake();
   }
-}
-
-function isLru({ maxEntries, maxBytes, policy }: Bounds): boolean {
-  return policy === "lru" && (maxEntries !== undefined || maxBytes !== undefined);
 }
 
 function concernedBy({ entry: { key, tags = [] } }: Item): Concerned {

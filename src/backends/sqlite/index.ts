@@ -1,5 +1,6 @@
 import type { FullBackend } from "../backend.js";
-import { Core, type CoreOptions } from "./core.js";
+import { Core } from "./core.js";
+import type { CoreOptions } from "./core-options.js";
 import { operationsOf } from "./operations.js";
 import { RowValues } from "./row-values.js";
 import { STORE_APPLICATION_ID } from "./schema.js";

@@ -16,7 +16,7 @@ type OfValues = "name" | "getMany" | "setMany" | "commit" | "atomic" | "openRead
 
 /** What a backend takes from the core as it is: everything but the values. */
 export function operationsOf(core: Core): Omit<FullBackend, OfValues> {
-  const { store, namespace, follower } = core;
+  const { store, namespace, follower, leases } = core;
   return {
     capabilities: CAPABILITIES,
     touchMany: (changes, options) => core.touchMany(changes, options),
@@ -26,9 +26,9 @@ export function operationsOf(core: Core): Omit<FullBackend, OfValues> {
     announce: (op, selector, options) => core.announce(op, selector, options),
     position: () => follower.position(),
     changes: (after, signal) => follower.changes(after, signal),
-    lease: (key, ms, options) => core.lease(key, ms, options),
-    renew: (lease, ms) => core.renew(lease, ms),
-    release: (lease) => core.release(lease),
+    lease: (key, ms, options) => leases.take(key, ms, options),
+    renew: (lease, ms) => leases.renew(lease, ms),
+    release: (lease) => leases.release(lease),
     hottest: (limit, options) => core.hottest(limit, options),
     count: (deltas) => count(store, namespace, deltas),
     counters: () => counters(store, namespace),

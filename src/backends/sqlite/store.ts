@@ -86,6 +86,10 @@ export class Store {
     return this.#link;
   }
 
+  get isClosed(): boolean {
+    return this.#link === undefined;
+  }
+
   /** @throws CacheError `closed`, `read-only` */
   checkWritable(): void {
     if (this.#link === undefined) throw closedError(this.path);
