@@ -20,6 +20,8 @@ export interface Harness {
   shortTtl: number;
   /** By how many milliseconds a deadline may come back different: 0 where it is stored as it is. */
   deadlineTolerance: number;
+  /** A change is told before it and after it: a log may hold it twice. */
+  tellsTwice?: boolean;
   /** Versions are made of what is stored: two writes of the same bytes have the same. */
   versionsByContent?: boolean;
   /** Throws if the inside of the backends contradicts itself; called after every test. */

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { CHUNK_BYTES, type FullBackend, type NewEntry, type SetOptions } from "../../src/backends/backend.js";
+import {
+  CHUNK_BYTES,
+  type EntryInfo,
+  type FullBackend,
+  type NewEntry,
+  type SetOptions,
+} from "../../src/backends/backend.js";
 import { drain, leased, openFull, openTwo, pattern, versionOf } from "./full.js";
 import { bytes, type Current, entry, keysOf, listed, put, texts } from "./harness.js";
 
@@ -46,9 +52,9 @@ export function describeStreams(current: Current): void {
         expect(stored?.size).toBe(size);
         expect(plain).toBeUndefined();
         expect(await listed(two, { all: true })).toEqual(["k"]);
-        for await (const page of two.scan({ all: true }, { fields: "all" })) {
-          expect(page.entries).toMatchObject([{ key: "k", size, tags: ["t"] }]);
-        }
+        const scanned: EntryInfo[] = [];
+        for await (const page of two.scan({ all: true }, { fields: "all" })) scanned.push(...page.entries);
+        expect(scanned).toMatchObject([{ key: "k", size, tags: ["t"] }]);
         const info = await two.describe();
         if (info.entries !== undefined) expect(info.entries).toBe(1);
         if (info.bytes !== undefined) expect(info.bytes).toBe(size);

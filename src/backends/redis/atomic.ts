@@ -7,9 +7,10 @@ import type { Log } from "./log.js";
 import { type Note, SILENT } from "./log-entry.js";
 import { Packer } from "./pack.js";
 import { asInteger } from "./reply.js";
-import { scriptsNeeded } from "./scripts.js";
+import { type ScriptCall, scriptsNeeded } from "./scripts.js";
 import { memberKey, newSidecar, readSidecar } from "./sidecar.js";
-import { baseOf, group, relativeDeadline, type Store, ttlOf } from "./store.js";
+import { slotOf } from "./slots.js";
+import { baseOf, relativeDeadline, type Store, ttlOf } from "./store.js";
 import { aroundIndexes, type Tagged } from "./tag-index.js";
 import { MAX_VALUE_BYTES } from "./write.js";
 import { isTagged } from "./write-singly.js";
@@ -27,7 +28,7 @@ export async function atomic(
   for (const step of steps) if ("set" in step) checkKey(step.set.key);
   if (steps.length === 0) return;
   const keys = steps.map(keyOf);
-  if (group(store, keys, (key) => store.names.full(key)).length > 1) {
+  if (store.connection.clustered && new Set(keys.map((key) => slotOf(store.names.full(key)))).size > 1) {
     throw new CacheError("usage", "cross-slot", "the keys of the batch lie on different parts of the cluster", {
       hint: "Give them a hash tag in common, such as {user:1}:name and {user:1}:mail.",
     });
@@ -70,12 +71,15 @@ function readyOf({ clock }: Store, step: AtomicStep): Ready {
 
 /** @returns the step that another type is in the way of, with nothing done */
 async function run(store: Store, steps: readonly Ready[], packed: Buffer, note: Note): Promise<Ready | undefined> {
-  const route = store.names.full(steps[0]?.key ?? "");
+  const { names, scripts } = store;
+  const [route = "", ...others] = new Set(steps.map(({ key }) => names.full(key)));
+  const beside = [...others, ...new Set(steps.map(({ key }) => names.sidecar(key)))];
+  const call: ScriptCall = { route, beside, args: [packed, baseOf(store), note.field, note.text] };
   let blocked = 0;
   const work = async () => {
-    const reply = await store.scripts.run(ATOMIC, route, packed, baseOf(store), note.field, note.text);
-    if (reply === undefined) return undefined;
-    blocked = asInteger(reply);
+    const replies = await scripts.runAll(ATOMIC, [call]);
+    if (replies === undefined) return undefined;
+    blocked = asInteger(replies[0]);
     return (blocked === 0 ? DONE : "-").repeat(steps.length);
   };
   const letters = await aroundIndexes(store, steps, (step) => step, DONE, work);

@@ -94,6 +94,8 @@ export class Leases {
     const stored = wrap(entry);
     if (!connection.clustered) return this.#commit(entry, stored, lease, sinceFor(lease.since), note);
     const concerned = { key: entry.key, tags: entry.tags ?? [] };
+    // What is not going to be stored is not told either: it would end the loads of others.
+    if (!(await this.#isOurs(lease))) return false;
     const covers = await this.#log.covers(lease.since);
     if (covers(concerned)) {
       await this.release(lease);
@@ -106,6 +108,12 @@ export class Leases {
     if (!overtaken(concerned)) return true;
     await deleteMany(this.#store, this.#log, [entry.key], { versions: [digestOf(stored)] });
     return false;
+  }
+
+  async #isOurs({ key, token, over }: Lease): Promise<boolean> {
+    const { at, content } = this.#held(key, token, over);
+    const [there] = await this.#store.connection.pipelineRaw([["GET", at]]);
+    return Buffer.isBuffer(there) && there.equals(Buffer.from(content));
   }
 
   async #commit(entry: Loaded, stored: Uint8Array, lease: Lease, since: string, note = SILENT): Promise<boolean> {
@@ -144,8 +152,10 @@ export class Leases {
   }
 
   async #run(script: Script, key: string, args: (string | Buffer)[]): Promise<unknown> {
-    const reply = await this.#store.scripts.run(script, this.#store.names.full(key), ...args);
-    if (reply === undefined) throw scriptsNeeded("loading a key once over all processes");
-    return reply;
+    const { names, scripts } = this.#store;
+    const beside = [names.lease(key), names.sidecar(key)];
+    const replies = await scripts.runAll(script, [{ route: names.full(key), beside, args }]);
+    if (replies === undefined) throw scriptsNeeded("loading a key once over all processes");
+    return replies[0];
   }
 }

@@ -17,7 +17,7 @@ export async function prunePieces(store: Store): Promise<void> {
   connection.checkOpen();
   const [marks] = await connection.pipelineRaw([askForMarks(names)]);
   if (!mayBeMarked(marks)) return;
-  for (const node of await connection.primaries()) {
+  for (const { node } of await connection.primaries()) {
     for (const kind of ["x", "y"]) await sweep(store, node, `${names.internal}${kind}:`);
   }
 }

@@ -4,8 +4,10 @@ import { checkKey } from "../../key.js";
 import type { NewEntry, Position, SetMode, SetOptions, SetOutcome, Touch, WriteCall } from "../backend.js";
 import { wrap } from "../envelope.js";
 import { lettersBySlot } from "./by-slot.js";
+import type { Command } from "./connection.js";
 import { type Log, sinceFor } from "./log.js";
 import { type Note, SILENT } from "./log-entry.js";
+import { marksOf } from "./marks.js";
 import type { RawKey } from "./names.js";
 import { Packer, pack } from "./pack.js";
 import { deleteMany } from "./remove.js";
@@ -56,8 +58,12 @@ export class Writer {
     const note = (keys: readonly string[]) => this.#log.note("write", { keys }, options.origin);
     if (!this.#stepwise) return this.#set(entries, { ...options, note });
     const { since, ...others } = options;
-    if (since === undefined) return this.#log.around(note(keysOf(entries)), () => this.#set(entries, options));
-    return this.#setSince(entries, others, since);
+    const covers = since === undefined ? () => false : await this.#log.covers(since);
+    const isMet = await this.#conditions(entries, options.mode);
+    const due = entries.filter((entry) => isMet(entry) && !covers(concerned(entry)));
+    const outcomes = due.length === 0 ? [] : await this.#setInSteps(due, others, since);
+    const byEntry = new Map(due.map((entry, i) => [entry, outcomes[i]]));
+    return entries.map((entry) => byEntry.get(entry) ?? "condition");
   }
 
   async touchMany(changes: readonly Touch[], options: WriteCall): Promise<boolean[]> {
@@ -73,21 +79,35 @@ export class Writer {
     return this.#store.connection.clustered || !this.#store.scripts.allowed;
   }
 
-  /** Where the log can't be asked in the same step: before it and after it, and what was overtaken in between is taken back. */
-  async #setSince(entries: readonly NewEntry[], options: SetOptions, since: Position): Promise<SetOutcome[]> {
-    const covers = await this.#log.covers(since);
-    const fresh = entries.filter((entry) => !covers(concerned(entry)));
+  /** A test whether the mode allows an entry as things are: what is not going to be stored is not told either. */
+  async #conditions(entries: readonly NewEntry[], mode: SetMode = "always"): Promise<(entry: NewEntry) => boolean> {
+    if (mode === "always") return () => true;
+    const { connection, names } = this.#store;
+    const keys = [...new Set(keysOf(entries))];
+    const full = keys.map((key) => names.full(key));
+    const there = await connection.pipeline(full.map((key): Command => ["EXISTS", key]));
+    const marks = await marksOf(this.#store, full);
+    const present = new Set(keys.filter((_, i) => there[i] === 1 && marks[i] !== "placeholder"));
+    // Of several entries of one key the first decides for the others.
+    return ({ key }) => keys.length < entries.length || present.has(key) === (mode === "if-present");
+  }
+
+  /** The log is told before and after; what was overtaken in between by a change since a position is taken back. */
+  async #setInSteps(
+    entries: readonly NewEntry[],
+    options: SetOptions,
+    since: Position | undefined,
+  ): Promise<SetOutcome[]> {
     const own = new Set<string>();
-    const note = this.#log.note("write", { keys: keysOf(fresh) }, options.origin);
-    const stored = await this.#log.around(note, () => this.#set(fresh, options), own);
+    const note = this.#log.note("write", { keys: keysOf(entries) }, options.origin);
+    const outcomes = await this.#log.around(note, () => this.#set(entries, options), own);
+    if (since === undefined) return outcomes;
     const overtaken = await this.#log.covers(since, own);
-    const late = fresh.filter((entry, i) => stored[i] === "stored" && overtaken(concerned(entry)));
-    if (late.length > 0) {
-      const versions = late.map((entry) => digestOf(wrap(entry)));
-      await deleteMany(this.#store, this.#log, keysOf(late), { versions });
-    }
-    const outcomes = new Map(fresh.map((entry, i) => [entry, late.includes(entry) ? "condition" : stored[i]]));
-    return entries.map((entry) => outcomes.get(entry) ?? "condition");
+    const isLate = (entry: NewEntry, i: number) => outcomes[i] === "stored" && overtaken(concerned(entry));
+    const late = entries.filter(isLate);
+    const versions = late.map((entry) => digestOf(wrap(entry)));
+    await deleteMany(this.#store, this.#log, keysOf(late), { versions });
+    return entries.map((entry, i) => (isLate(entry, i) ? "condition" : (outcomes[i] ?? "condition")));
   }
 
   async #touchAll(changes: readonly Touch[], options: WriteCall & Pick<Batch, "note">): Promise<boolean[]> {
