@@ -112,7 +112,7 @@ export function parseHeader(stored: Uint8Array): ParsedHeader | "damaged" | "lat
 }
 
 /** The same memory as a Buffer. */
-export function asBuffer(bytes: Uint8Array): Buffer {
+function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
