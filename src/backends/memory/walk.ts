@@ -6,6 +6,9 @@ import type { EntryTable } from "./entry-table.js";
 /** Entries looked at before others get their turn, where few of them match: 1 to 2 ms. */
 const LOOKS_PER_STEP = 5000;
 
+/** Entries that a listing gives at once, and that a deletion removes before it looks around. */
+export const STEP = 1000;
+
 interface Place {
   key: string;
   /** What a cursor holds: the sequence of the entry, or the index in a list of keys. */
