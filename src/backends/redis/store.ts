@@ -71,7 +71,11 @@ export function checkSignal(signal: AbortSignal | undefined): void {
 /** The promise, or the end of waiting for it when the signal is given first; what was sent is not taken back. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
-  checkSignal(signal);
+  if (signal.aborted) {
+    // It is under way already, and nobody waits for its end.
+    work.catch(() => undefined);
+    throw abortedBy(signal);
+  }
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => {
