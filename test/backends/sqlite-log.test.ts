@@ -234,4 +234,16 @@ describe("the log of a file", () => {
     const { changes } = await look(backend, position, 2);
     expect(coversOne(changes, { key: "k", tags: [] })).toBe(false);
   });
+
+  test("of a call that writes in several transactions none is overtaken by another", async () => {
+    const { open } = setUp();
+    const backend = await open();
+    const since = await backend.position();
+    await backend.deleteMany(["k700"]);
+    const outcomes = await backend.setMany(
+      Array.from({ length: 1200 }, (_, i) => entry(`k${i}`)),
+      { since },
+    );
+    expect(outcomes.map((outcome, i) => (outcome === "stored" ? -1 : i)).filter((i) => i >= 0)).toEqual([700]);
+  });
 });

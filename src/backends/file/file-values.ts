@@ -89,10 +89,11 @@ export class FileValues {
     this.#core.store.checkWritable();
     checkEntries(entries);
     const outcomes: SetOutcome[] = [];
+    const watch = this.#core.watch(options);
     for (const batch of batchesOf(entries)) {
       if (outcomes.length > 0) await nextTurn();
       checkSignal(options.signal);
-      const stored = await this.#written(batch, (items) => this.#core.set(items, options));
+      const stored = await this.#written(batch, (items) => this.#core.set(items, options, watch));
       for (const outcome of stored) outcomes.push(outcome);
     }
     return outcomes;

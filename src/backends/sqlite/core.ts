@@ -33,7 +33,7 @@ import { endLease, endLeases, isStillOver } from "./leases.js";
 import { Leases } from "./leasing.js";
 import type { Link } from "./link.js";
 import { list } from "./listing.js";
-import { dropUnheard, Log } from "./log.js";
+import { dropUnheard, Log, Watch } from "./log.js";
 import { hottest } from "./ranking.js";
 import { Recency } from "./recency.js";
 import { Store } from "./store.js";
@@ -117,11 +117,16 @@ export class Core {
     }
   }
 
+  /** What goes with all transactions of one call of {@link set}. */
+  watch({ since }: SetOptions): Watch | undefined {
+    return since === undefined ? undefined : new Watch(this.log, since);
+  }
+
   /** Writes entries in one transaction, with its row in the log. */
-  set(items: readonly Item[], options: SetOptions): Awaitable<SetOutcome[]> {
-    const { mode = "always", since, origin, signal } = options;
+  set(items: readonly Item[], options: SetOptions, watch = this.watch(options)): Awaitable<SetOutcome[]> {
+    const { mode = "always", origin, signal } = options;
     return this.#write(signal, (writer, link, now) => {
-      const isOvertaken = since === undefined ? undefined : this.log.since(link, since);
+      const isOvertaken = watch?.look(link);
       const outcomes = items.map((item): SetOutcome => {
         if (isOvertaken?.(concernedBy(item)) !== true) return writer.put(item, mode);
         writer.refuse(item);
@@ -131,6 +136,7 @@ export class Core {
         const written = () => items.filter((_, i) => outcomes[i] !== "condition").map(({ entry }) => entry.key);
         this.log.append(link, "write", () => scopeOf(written()), origin, now);
       }
+      watch?.pass(link);
       return outcomes;
     });
   }

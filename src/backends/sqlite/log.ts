@@ -173,6 +173,31 @@ function epochOf(link: Link): string {
   return link.column<string>("SELECT name FROM epoch").get() ?? "";
 }
 
+/**
+ * What was logged since a position, for one who writes in several transactions: what he logs himself is not among it. Both methods are steps of such a
+ * transaction, the one its first, the other its last.
+ */
+export class Watch {
+  readonly #log: Log;
+  readonly #seen: ((entry: Concerned) => boolean)[] = [];
+  #position: Position;
+
+  constructor(log: Log, since: Position) {
+    this.#log = log;
+    this.#position = since;
+  }
+
+  /** A test whether anything so far covers an entry. */
+  look(link: Link): (entry: Concerned) => boolean {
+    this.#seen.push(this.#log.since(link, this.#position));
+    return (entry) => this.#seen.some((covers) => covers(entry));
+  }
+
+  pass(link: Link): void {
+    this.#position = this.#log.end(link);
+  }
+}
+
 /** Removes the log where nobody listens any more. */
 export function dropUnheard(link: Link, now: number): void {
   link.action("DELETE FROM listeners WHERE until <= ?").run(now);

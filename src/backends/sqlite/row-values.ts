@@ -104,10 +104,11 @@ export class RowValues {
 
   async #setBatches(entries: readonly NewEntry[], options: SetOptions): Promise<SetOutcome[]> {
     const outcomes: SetOutcome[] = [];
+    const watch = this.#core.watch(options);
     for (const batch of batchesOf(entries)) {
       if (outcomes.length > 0) await nextTurn();
       checkSignal(options.signal);
-      for (const outcome of await this.#core.set(batch.map(itemOf), options)) outcomes.push(outcome);
+      for (const outcome of await this.#core.set(batch.map(itemOf), options, watch)) outcomes.push(outcome);
     }
     return outcomes;
   }
