@@ -37,8 +37,8 @@ function setUp(namespace = "app:") {
   return {
     inner,
     events,
-    over: (options: Partial<TransformOptions> = {}, below: FullBackend = inner) =>
-      transformed(below, { namespace, ...options }, context),
+    over: (options: Partial<TransformOptions> = {}, below: FullBackend = inner, readOnly = false) =>
+      transformed(below, { namespace, ...options }, { ...context, readOnly }),
     /** The bytes that are really there. */
     raw: (key = "k") => Buffer.from(inner.getMany([key], { peek: true })[0]?.value ?? []),
   };
@@ -407,7 +407,7 @@ describe("encryption", () => {
     const { inner, over, events } = setUp();
     await put(over({ encryption }), entry("l", "moved"));
     await put(inner, { key: "k", value: inner.getMany(["l"])[0]?.value ?? new Uint8Array() });
-    expect(await over({ encryption, readOnly: true }).getMany(["k", "l"])).toMatchObject([undefined, { size: 5 }]);
+    expect(await over({ encryption }, inner, true).getMany(["k", "l"])).toMatchObject([undefined, { size: 5 }]);
     expect(inner.getMany(["k"])[0]).toBeDefined();
     const failing = altered(inner, { deleteMany: () => Promise.reject(new Error("away")) });
     expect(await over({ encryption }, failing).getMany(["k"])).toEqual([undefined]);

@@ -22,7 +22,7 @@ export function transformedHarness(
     clock,
     async open(namespace = "", { readOnly = false } = {}) {
       const context = { namespace, clock, emit: () => {}, readOnly };
-      const options = { namespace, readOnly, compression: { algorithm: "brotli" }, encryption: { keys } } as const;
+      const options = { namespace, compression: { algorithm: "brotli" }, encryption: { keys } } as const;
       const backend = transformed(await openStore(context), options, context);
       opened.push(backend);
       return withValueSizes(backend, encryptedSize);

@@ -60,8 +60,6 @@ export interface TransformOptions {
   encryption?: { keys: KeyRing };
   /** Bytes that a compressed value may have; a larger one is a miss and stays where it is. Streams have no such limit. Default 256 MiB. */
   maxDecompressedBytes?: number;
-  /** What can't be read stays where it is. */
-  readOnly?: boolean;
 }
 
 const DEFAULT_MAX_DECOMPRESSED = 256 * 1024 * 1024;
@@ -72,7 +70,7 @@ const DEFAULT_MAX_DECOMPRESSED = 256 * 1024 * 1024;
  *
  * - `size` of an entry that is read is that of its value; a scan's `size`, `minSize` and `describe().bytes` count what is stored.
  * - A value that was damaged, or encrypted with another key of the same id or under another name, is a miss. It is counted as an error, told as
- *   `damaged-value`, and removed unless it was written anew meanwhile.
+ *   `damaged-value`, and removed unless it was written anew meanwhile, or the store is read-only.
  * - A value that would be too large decompressed is a miss, told as `value-too-large`, and stays.
  * - What can't be read here and may be sound is an error: `encryption-key-missing`, `envelope-unsupported`, `zstd-unavailable`.
  *
@@ -81,7 +79,7 @@ const DEFAULT_MAX_DECOMPRESSED = 256 * 1024 * 1024;
 export function transformed(
   backend: Backend,
   options: TransformOptions,
-  context: Pick<BackendContext, "emit">,
+  context: Pick<BackendContext, "emit" | "readOnly">,
 ): Backend {
   const wrapper = new TransformedBackend(backend, options, context);
   // Those parts are found by looking whether they are there.
@@ -116,14 +114,14 @@ class TransformedBackend implements Backend {
   readonly #losses: Losses;
   readonly #sealer: Sealer;
 
-  constructor(inner: Backend, options: TransformOptions, context: Pick<BackendContext, "emit">) {
+  constructor(inner: Backend, options: TransformOptions, context: Pick<BackendContext, "emit" | "readOnly">) {
     const { namespace, compression, encryption, maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED } = options;
     checkTransform(options);
     this.name = inner.name;
     this.capabilities = inner.capabilities;
     this.#inner = inner;
     this.#options = options;
-    this.#losses = new Losses(inner, { emit: context.emit, readOnly: options.readOnly ?? false });
+    this.#losses = new Losses(inner, { emit: context.emit, readOnly: context.readOnly ?? false });
     const compressor = compression && new Compressor(compression);
     this.#sealer = new Sealer({ namespace, compressor, keys: encryption?.keys, maxDecompressedBytes });
   }
