@@ -149,12 +149,16 @@ end
 return table.concat(out)
 `);
 
-/** [key]…, [sidecar]… or none; the values (nothing where there is no string), what PTTL says of each, and the sidecars. */
+/**
+ * [key]…, [sidecar]…: the values (nothing where there is no string), what PTTL says of each, and the sidecars. Without sidecars "", or "?": then the answer is false where the
+ * namespace may have some.
+ */
 export const READ = define(`
 local a,call=cmsgpack.unpack(ARGV[1]),redis.call
+if ARGV[3]=='?' and call('EXISTS',ARGV[2]..'tags')==1 then return false end
 local values,ttls=call('MGET',unpack(a)),{}
 for i=1,#a do ttls[i]=values[i] and call('PTTL',a[i]) or -2 end
-if ARGV[3]=='' or (ARGV[2]~='' and call('EXISTS',ARGV[2]..'tags')==0) then return {values,ttls} end
+if #ARGV[3]<2 then return {values,ttls} end
 return {values,ttls,call('MGET',unpack(cmsgpack.unpack(ARGV[3])))}
 `);
 

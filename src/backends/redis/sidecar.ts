@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { keyFromBytes, keyToBytes } from "../../key.js";
 
 /** What is kept beside a tagged entry, as JSON in a key of its own. */
@@ -55,7 +55,7 @@ function isSidecar(value: unknown): value is Sidecar {
 
 /** SHA-1, in hex. It tells a change from none; no secrecy rests on it. */
 export function digestOf(bytes: Uint8Array | string): string {
-  return createHash("sha1").update(bytes).digest("hex");
+  return hash("sha1", bytes, "hex");
 }
 
 /** A member of a tag index: `writeId:key`, the key without its namespace. */
