@@ -76,7 +76,7 @@ export class ClusterScan {
     for (let place = from; ; ) {
       const node = await this.#nodeOf(place.node);
       if (!node) {
-        place = await this.#choose(begunAnew(place));
+        place = await this.#choose(place.node === "" ? place : begunAnew(place));
         continue;
       }
       const [step, text] = await node.pipelineRaw([
@@ -109,23 +109,15 @@ export class ClusterScan {
     this.#nodes = new Map(primaries.map(({ id, node }) => [id.slice(0, NAME_LENGTH), node]));
   }
 
-  /** The next node, with all the slots that a scan of it can do. */
+  /** The next node, with all the slots that a scan of it can do. @throws CacheError where no node has any of them */
   async #choose(place: ClusterPlace): Promise<ClusterPlace> {
-    await this.#findNodes();
-    for (const [name, node] of this.#nodes) {
-      const view = await viewOf(node);
-      if (!view.primary) continue;
-      const covering = new SlotSet();
-      for (const slot of place.todo) {
-        const held = view.owned.has(slot);
-        const isFollowed = place.followed.has(slot);
-        if (isFollowed ? view.coming.has(slot) || (held && !view.leaving.has(slot)) : held) covering.add(slot);
-      }
-      if (covering.size === 0) continue;
-      const todo = new SlotSet(place.todo);
-      for (const slot of covering) todo.delete(slot);
-      return { ...place, node: name, cursor: "0", covering, leaving: new SlotSet(), todo };
+    if (this.#nodes.size > 0) {
+      const known = await this.#chooseAmong(place);
+      if (known) return known;
     }
+    await this.#findNodes();
+    const found = await this.#chooseAmong(place);
+    if (found) return found;
     throw new CacheError(
       "connection",
       "store-unreachable",
@@ -133,37 +125,37 @@ export class ClusterScan {
       { hint: "Try again when the cluster has recovered." },
     );
   }
+
+  async #chooseAmong(place: ClusterPlace): Promise<ClusterPlace | undefined> {
+    const { todo, followed } = place;
+    for (const [name, node] of this.#nodes) {
+      const view = readView(asText(await node.call(["CLUSTER", "NODES"])));
+      if (!view.primary) continue;
+      const afresh = todo.minus(followed).and(view.owned);
+      const covering = todo
+        .and(followed)
+        .and(view.coming.plus(view.owned.minus(view.leaving)))
+        .plus(afresh);
+      if (covering.isEmpty) continue;
+      return { ...place, node: name, cursor: "0", covering, leaving: new SlotSet(), todo: todo.minus(covering) };
+    }
+    return undefined;
+  }
 }
 
 /** What the scan of a node was for goes back to what is to be done. */
 function begunAnew(place: ClusterPlace): ClusterPlace {
-  if (place.covering.size === 0) return place;
-  const todo = new SlotSet(place.todo);
-  for (const slot of place.covering) todo.add(slot);
-  const empty = new SlotSet();
-  return { ...place, nth: place.nth + 1, node: "", cursor: "0", covering: empty, leaving: empty, todo };
+  return { ...place, ...NOWHERE, nth: place.nth + 1, todo: place.todo.plus(place.covering) };
 }
 
 function nextOf(place: ClusterPlace, view: NodeView, cursor: string): ClusterPlace | undefined {
-  const leaving = new SlotSet(place.leaving);
-  for (const slot of place.covering) {
-    const stays = view.owned.has(slot) && !view.leaving.has(slot);
-    const comes = place.followed.has(slot) && view.coming.has(slot);
-    if (!stays && !comes) leaving.add(slot);
-  }
+  const { nth, covering, followed } = place;
+  const here = view.owned.minus(view.leaving).plus(view.coming.and(followed));
+  const leaving = place.leaving.plus(covering.minus(here));
   if (cursor !== "0") return { ...place, cursor, leaving };
-  const todo = new SlotSet(place.todo);
-  const followed = new SlotSet(place.followed);
-  for (const slot of place.covering) followed.delete(slot);
-  for (const slot of leaving) {
-    todo.add(slot);
-    followed.add(slot);
-  }
-  if (todo.size === 0) return undefined;
-  const empty = new SlotSet();
-  return { nth: place.nth + 1, node: "", cursor: "0", covering: empty, leaving: empty, todo, followed };
+  const todo = place.todo.plus(leaving);
+  if (todo.isEmpty) return undefined;
+  return { ...NOWHERE, nth: nth + 1, todo, followed: followed.minus(covering).plus(leaving) };
 }
 
-async function viewOf(node: Node): Promise<NodeView> {
-  return readView(asText(await node.call(["CLUSTER", "NODES"])));
-}
+const NOWHERE = { node: "", cursor: "0", covering: new SlotSet(), leaving: new SlotSet() };

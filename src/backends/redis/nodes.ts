@@ -70,7 +70,7 @@ export class Nodes {
   }
 
   async #read(limit: number): Promise<Topology> {
-    const known = this.#topology?.places() ?? new Map<string, Place>();
+    const known = this.#topology?.places ?? new Map<string, Place>();
     const rest = this.#seeds.filter((seed) => !known.has(placeText(seed)));
     let failure: unknown;
     // The nodes that hold data first, together; what the address names is for when none of them answers.
@@ -98,7 +98,7 @@ export class Nodes {
 
   /** Lets go of nodes that hold no slots any more. */
   #forgetOthers(topology: Topology): void {
-    const used = topology.places();
+    const used = topology.places;
     for (const server of this.#opened) {
       const { place } = server;
       if (used.has(placeText(place)) || server.isBusy) continue;

@@ -12,6 +12,8 @@ export interface PrimaryPlace extends Place {
 export class Topology {
   /** In the order of their ids. */
   readonly primaries: readonly PrimaryPlace[];
+  /** The places of all that hold slots, by their text. */
+  readonly places = new Map<string, Place>();
   /** The place of each slot's primary, undefined where the cluster has none. */
   readonly #places: (Place | undefined)[];
 
@@ -20,6 +22,7 @@ export class Topology {
     this.primaries = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#places = new Array<Place | undefined>(SLOTS).fill(undefined);
     for (const { from, to, primary } of ranges) this.#places.fill(primary, from, to + 1);
+    for (const primary of this.primaries) this.places.set(placeText(primary), primary);
   }
 
   ownerOf(slot: number): Place | undefined {
@@ -29,11 +32,7 @@ export class Topology {
   /** What a node has said of one slot since. */
   move(slot: number, place: Place): void {
     this.#places[slot] = place;
-  }
-
-  /** Places of all that hold slots. */
-  places(): Map<string, Place> {
-    return new Map(this.#places.flatMap((place) => (place ? [[placeText(place), place] as const] : [])));
+    this.places.set(placeText(place), place);
   }
 }
 
