@@ -1,35 +1,91 @@
 import { existsSync } from "node:fs";
 import type { BackendContext, BackendKind } from "./backends/backend.js";
-import { openBackend, type StoreOptions } from "./backends/open.js";
+import type { StoreOptions } from "./backends/open.js";
 import { Cache } from "./cache/cache.js";
+import { compose, type Plan, type PlannedTier } from "./compose.js";
 import type { ResolvedConfig } from "./config/load.js";
-import { messageOf } from "./errors.js";
+import type { StoreTarget } from "./config/store-url.js";
+import { CacheError, messageOf } from "./errors.js";
 
 /**
- * From settings to a cache: the one place where the parts meet.
+ * From settings to a cache for one command. What lies in memory would be empty at its start and gone at its end: such tiers are left out, and what the command changes
+ * reaches those of other processes.
  * @param purpose who only reads makes no store where there is none: it is empty, and told
+ * @throws CacheError `memory-store` where nothing is left
  */
 export async function openConfigured(
   config: ResolvedConfig,
   purpose: "read" | "write",
   context: Pick<BackendContext, "clock" | "emit" | "signal">,
 ): Promise<Cache> {
-  const { store } = config;
-  const onDisk = store.kind === "sqlite" || store.kind === "file";
-  const missing = purpose === "read" && onDisk && !existsSync(store.path);
-  if (missing)
-    context.emit({
-      type: "warning",
-      code: "no-store",
-      message: `there is no store at ${store.kind}:${store.path} yet`,
+  const lasting = config.tiers.filter(({ store }) => store.kind !== "memory");
+  const memoryOnly =
+    lasting.length === 0 || config.store.kind === "memory"
+      ? "store"
+      : config.fallback?.kind === "memory"
+        ? "fallback"
+        : undefined;
+  if (memoryOnly) {
+    throw new CacheError("usage", "memory-store", `a memory ${memoryOnly} would be gone when this command ends`, {
+      hint: "Use sqlite:PATH, file:DIR or redis://HOST.",
     });
-  const readOnly = missing || config.settings.readOnly?.value === true;
-  const backend = await openBackend(storeOptions(config), { ...context, namespace: config.keyPrefix, readOnly });
-  return new Cache(backend, { clock: context.clock, defaultTtl: config.defaultTtl, readOnly, countInterval: 0 });
+  }
+  const tiers = lasting.map(({ name, store }): PlannedTier => {
+    const missing = purpose === "read" && isMissing(store, context.emit);
+    return {
+      name,
+      store: storeOptions(store, config),
+      ...(store.ttl !== undefined && { ttlMs: store.ttl }),
+      readOnly: missing,
+    };
+  });
+  const readOnly = config.settings.readOnly?.value === true;
+  const plan: Plan = {
+    tiers,
+    ...(config.fallback && { fallback: { store: storeOptions(config.fallback, withoutSecrets(config)) } }),
+    namespace: config.keyPrefix,
+    readOnly,
+    transform: await transformOf(config),
+    resilience: config.fallback ? {} : false,
+    patient: false,
+  };
+  const backend = await compose(plan, context);
+  const { clock, emit } = context;
+  return new Cache(backend, {
+    clock,
+    emit,
+    defaultTtl: config.defaultTtl,
+    readOnly: readOnly || (tiers.at(-1)?.readOnly ?? false),
+    countInterval: 0,
+  });
 }
 
-function storeOptions(config: ResolvedConfig): StoreOptions {
-  const { store, settings, password } = config;
+function isMissing(store: StoreTarget, emit: BackendContext["emit"]): boolean {
+  if (!("path" in store) || existsSync(store.path)) return false;
+  emit({ type: "warning", code: "no-store", message: `there is no store at ${store.kind}:${store.path} yet` });
+  return true;
+}
+
+async function transformOf({ settings }: ResolvedConfig): Promise<Plan["transform"]> {
+  const { compression, compressionThreshold, encryptionKeyFile } = settings;
+  const algorithm = ALGORITHMS.find((name) => name === compression?.value);
+  const threshold = compressionThreshold?.value;
+  const compressed = algorithm && {
+    compression: { algorithm, ...(typeof threshold === "number" && { threshold }) },
+  };
+  if (encryptionKeyFile === undefined) return { ...compressed };
+  const { loadKeyRing } = await import("./backends/transform/index.js");
+  return { ...compressed, encryption: { keys: await loadKeyRing(String(encryptionKeyFile.value)) } };
+}
+
+const ALGORITHMS = ["gzip", "brotli", "zstd"] as const;
+
+/** User and password are those of the store's own server, and no business of another. */
+function withoutSecrets(config: ResolvedConfig): ResolvedConfig {
+  return { ...config, settings: { ...config.settings, redisUsername: undefined }, password: undefined };
+}
+
+function storeOptions(store: StoreTarget, { settings, password }: ResolvedConfig): StoreOptions {
   const timeout = settings.timeout?.value;
   const timeoutMs = typeof timeout === "number" ? timeout : undefined;
   if (store.kind === "redis") {

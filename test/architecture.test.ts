@@ -51,7 +51,8 @@ const FLOORS: readonly Floor[] = [
   { at: "backends/transform/", from: ["backends/backend.ts", "backends/envelope.ts"] },
   { at: "backends/", from: [] },
   { at: "cache/", from: ["backends/backend.ts"] },
-  { at: "open-cache.ts", from: ["config/", "cache/", "backends/open.ts", "backends/backend.ts"] },
+  { at: "compose.ts", from: ["backends/"] },
+  { at: "open-cache.ts", from: ["compose.ts", "config/", "cache/", "backends/"] },
   { at: "http/http-cache.ts", from: ["cache/"], types: ["config/rules.ts"] },
   { at: "http/stored-response.ts", from: ["cache/"], types: ["config/rules.ts"] },
   { at: "http/", from: [], types: ["config/rules.ts"] },
@@ -66,7 +67,7 @@ const FLOORS: readonly Floor[] = [
   { at: "commands/", from: ["cli/", "cache/", "transfer/"], types: ["backends/backend.ts", "config/"] },
   { at: "run.ts", from: ["cli/", "commands/"] },
   { at: "main.ts", from: ["run.ts", "cli/"] },
-  { at: "library.ts", from: ["open-cache.ts", "cache/", "config/", "backends/"] },
+  { at: "library.ts", from: ["compose.ts", "cache/", "config/", "backends/"] },
   { at: "index.ts", from: ["library.ts", "open-cache.ts", "cache/", "config/", "backends/", "transfer/"] },
 ];
 

@@ -364,12 +364,13 @@ export class Cache {
     const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
     return within(this.clock, options, async () => {
-      const { counters, source } = await backend.counters();
+      const { counters, source, tiers } = await backend.counters();
       const info = await backend.describe();
       const lookups = (counters.hits ?? 0) + (counters.misses ?? 0);
       const hitRate = lookups === 0 ? undefined : (counters.hits ?? 0) / lookups;
       const loading = { ...this.#loading.counts };
-      return { store: backend.name, target: info.target, counters, source, hitRate, info, loading };
+      const report = { store: backend.name, target: info.target, counters, source, hitRate, info, loading };
+      return tiers === undefined ? report : { ...report, tiers };
     });
   }
 

@@ -1,5 +1,6 @@
 import type {
   BackendInfo,
+  CounterReport,
   Counters,
   DeleteOptions,
   Position,
@@ -122,6 +123,8 @@ export interface CacheStats {
   source: "cache" | "server";
   /** 0 to 1; undefined before the first lookup. */
   hitRate: number | undefined;
+  /** Of each tier, fastest first, where there are several. */
+  tiers?: CounterReport["tiers"];
   info: BackendInfo;
   loading: LoadCounts;
 }

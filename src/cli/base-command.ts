@@ -4,6 +4,7 @@ import type { Cache } from "../cache/cache.js";
 import { outranks, type Settings } from "../config/layers.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
+import type { Tier } from "../config/tiers.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { CacheEvent } from "../events.js";
 import { openConfigured } from "../open-cache.js";
@@ -104,15 +105,22 @@ export abstract class CacheCommand extends Command {
   ): Promise<Cache> {
     if (this.#cache) return this.#cache;
     const config = await this.settings(flags);
-    if (config.store.kind === "memory") {
-      throw new CacheError("usage", "memory-store", "a memory store would be gone when this command ends", {
-        hint: "Use sqlite:PATH, file:DIR or redis://HOST.",
-      });
-    }
     this.verbose(`store: ${originLine(config)} (${config.storeSource.where})`);
     const emit = (event: CacheEvent) => this.#heard(event);
     this.#cache = await openConfigured(config, purpose, { clock: this.io.clock, emit, signal: this.signal });
     return this.#cache;
+  }
+
+  /** One tier alone, opened for a look at it and closed again. */
+  protected async withTier<T>(config: ResolvedConfig, tier: Tier, look: (cache: Cache) => Promise<T>): Promise<T> {
+    const alone = { ...config, tiers: [tier], store: tier.store, fallback: undefined };
+    const emit = (event: CacheEvent) => this.#heard(event);
+    const cache = await openConfigured(alone, "read", { clock: this.io.clock, emit, signal: this.signal });
+    try {
+      return await look(cache);
+    } finally {
+      await cache.close();
+    }
   }
 
   /** The same for a command that writes. @throws CacheError `read-only`, before the store is touched */

@@ -1,7 +1,9 @@
 import type { Cache } from "../cache/cache.js";
 import { type ResolvedConfig, showSetting } from "../config/load.js";
 import { environmentNames, SETTING_NAMES, settingSpec } from "../config/settings.js";
+import type { Tier } from "../config/tiers.js";
 import { CacheError, messageOf } from "../errors.js";
+import { targetOf } from "./target.js";
 
 export { type Availability, availableBackends } from "../open-cache.js";
 
@@ -14,30 +16,52 @@ export interface CheckedTier {
   entries?: number;
   bytes?: number;
   error?: CacheError;
+  /** The store without secrets. */
+  target: string;
   facts: Readonly<Record<string, string | number | boolean>>;
   warnings: readonly string[];
 }
 
-/** Asks a store for an answer; its failure is a finding, not an error. */
-export async function checkTier(name: string, open: () => Promise<Cache>): Promise<CheckedTier> {
-  try {
-    const cache = await open();
+/** Asks each store for an answer; a failure is a finding, not an error. What lies in memory is in each process of its own. */
+export async function checkTiers(
+  config: ResolvedConfig,
+  withTier: (tier: Tier, look: (cache: Cache) => Promise<CheckedTier>) => Promise<CheckedTier>,
+): Promise<CheckedTier[]> {
+  const checked: CheckedTier[] = [];
+  for (const tier of config.tiers) {
+    const { name, store } = tier;
+    if (store.kind === "memory") checked.push({ name, ok: true, target: "memory:", facts: {}, warnings: [] });
+    else checked.push(await checkTier(name, targetOf({ store }), (look) => withTier(tier, look)));
+  }
+  return checked;
+}
+
+async function checkTier(
+  name: string,
+  target: string,
+  open: (look: (cache: Cache) => Promise<CheckedTier>) => Promise<CheckedTier>,
+): Promise<CheckedTier> {
+  const look = async (cache: Cache): Promise<CheckedTier> => {
     const health = await cache.health();
     if (!health.ok) throw health.error;
     const { entries, bytes, facts, warnings } = await cache.backend.describe();
     return {
       name,
       ok: true,
+      target,
       latency: health.latency,
       ...(entries !== undefined && { entries }),
       ...(bytes !== undefined && { bytes }),
       facts,
       warnings,
     };
+  };
+  try {
+    return await open(look);
   } catch (error) {
     const known =
       error instanceof CacheError ? error : new CacheError("store", "unexpected", messageOf(error), { cause: error });
-    return { name, ok: false, error: known, facts: {}, warnings: [] };
+    return { name, ok: false, target, error: known, facts: {}, warnings: [] };
   }
 }
 

@@ -31,13 +31,14 @@ export default class SetValue extends CacheCommand {
     }),
     ttl: ttlFlag("ttl", { summary: "time to live; keep: the deadline that the key has" }, ["keep", "none"]),
     tag: repeatedFlag({ summary: "a tag of the entry (repeatable)", helpValue: "TAG" }),
+    compress: Flags.boolean({ summary: "compress the value if it shrinks: as --compression says, else with brotli" }),
     "if-absent": Flags.boolean({ summary: "only if the key is not there; else exit 3", exclusive: ["if-present"] }),
     "if-present": Flags.boolean({ summary: "only if the key is there; else exit 3" }),
   };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SetValue);
-    const config = await this.settings(flags);
+    const config = await this.settings(flags.compress ? { compression: "brotli", ...flags } : flags);
     const value = await this.#value(args.value, flags.file);
     const cache = await this.openForWriting(flags);
     const mode: SetMode = flags["if-absent"] ? "if-absent" : flags["if-present"] ? "if-present" : "always";

@@ -1,11 +1,32 @@
+import type { CacheStats } from "../cache/cache.js";
 import { groupByPrefix, type TopBy, topEntries } from "../cache/survey.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { countFlag, Flags, percentFlag } from "../cli/flags.js";
-import { groupsTable, statsTable, topTable } from "../cli/render/stats.js";
+import { groupsTable, hitRateOf, statsTable, tiersTable, topTable } from "../cli/render/stats.js";
 import { filterFromFlags, keyAsJson, orAll, selectionFlags } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
 import { CacheError } from "../errors.js";
+
+/** What is counted of each store, with what it says of itself. */
+function tiersOf({ store, counters, hitRate, info, tiers }: CacheStats) {
+  const alone = [{ name: store, counters, hitRate: hitRate ?? null, info }];
+  const each = tiers?.map((tier) => ({
+    name: tier.name,
+    counters: tier.counters,
+    hitRate: hitRateOf(tier.counters) ?? null,
+    info: info.tiers?.find(({ name }) => name === tier.name),
+  }));
+  return (each ?? alone).map(({ name, counters: counted, hitRate: rate, info: about }) => ({
+    name,
+    ...counted,
+    hitRate: rate,
+    connected: true,
+    ...(about?.entries !== undefined && { entries: about.entries }),
+    ...(about?.bytes !== undefined && { bytes: about.bytes }),
+    facts: about?.facts ?? {},
+  }));
+}
 
 export default class Stats extends CacheCommand {
   static override summary = "Show hits, misses, hit rate, sizes and errors of the store.";
@@ -80,13 +101,15 @@ export default class Stats extends CacheCommand {
         errorRate,
         ...(info.entries !== undefined && { entries: info.entries }),
         ...(info.bytes !== undefined && { bytes: info.bytes }),
-        tiers: { [stats.store]: { ...counters, hitRate: hitRate ?? null, connected: true, facts: info.facts } },
+        tiers: Object.fromEntries(tiersOf(stats).map(({ name, ...tier }) => [name, tier])),
+        ...(info.resilience && { resilience: info.resilience }),
         ...(groups && { groups }),
         ...(top && { top: top.map(({ key, ...rest }) => ({ ...keyAsJson(key), ...rest })) }),
       },
       () =>
         [
           statsTable(stats, errorRate, originLine(config), this.out.style),
+          ...(stats.tiers ? [tiersTable(stats.tiers, this.out.style)] : []),
           ...(groups ? [groupsTable(groups, this.out.style)] : []),
           ...(top ? [topTable(top, by, cache.clock.now(), this.out.style)] : []),
         ].join("\n"),

@@ -105,9 +105,9 @@ describe("flags", () => {
   });
 
   it("may be given once, if they are no list", async () => {
-    expect(await cache("get", "k", "-s", "sqlite:a", "-s", "sqlite:b")).toMatchObject({
+    expect(await cache("get", "k", "--timeout", "1s", "--timeout", "2s")).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("--store can only be specified once"),
+      stderr: expect.stringContaining("--timeout can only be specified once"),
     });
   });
 

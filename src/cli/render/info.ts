@@ -7,26 +7,14 @@ import { escapeLine } from "./value.js";
 interface Info {
   backends: readonly Availability[];
   settings: readonly ShownSetting[];
-  tier: CheckedTier;
+  tiers: readonly CheckedTier[];
   checked: boolean;
   from: string;
 }
 
-export function infoText({ backends, settings, tier, checked, from }: Info, style: ChalkInstance): string {
+export function infoText({ backends, settings, tiers, checked, from }: Info, style: ChalkInstance): string {
   const mark = (ok: boolean) => (ok ? style.green("✓") : style.red("✗"));
-  const health = tier.ok
-    ? `${mark(true)} ${tier.name} answers${tier.latency === undefined ? "" : ` in ${tier.latency.toFixed(1)} ms`}`
-    : `${mark(false)} ${tier.name}: ${escapeLine(tier.error?.message ?? "")}`;
-  if (checked) return `${health} (${from})`;
-  const facts: [string, string][] = [["store", from]];
-  if (tier.entries !== undefined) facts.push(["entries", String(tier.entries)]);
-  if (tier.bytes !== undefined) facts.push(["size of values", formatSize(tier.bytes)]);
-  for (const [name, value] of Object.entries(tier.facts)) {
-    facts.push([
-      name.replaceAll("_", " "),
-      name.endsWith("_seconds") ? formatDuration(Number(value) * 1000) : String(value),
-    ]);
-  }
+  if (checked) return tiers.map((tier) => `${healthLine(tier, mark)} (${escapeLine(tier.target)})`).join("\n");
   return [
     style.bold("Backends"),
     ...backends.map(({ kind, available, reason }) => `${mark(available)} ${kind}: ${reason}`),
@@ -34,12 +22,32 @@ export function infoText({ backends, settings, tier, checked, from }: Info, styl
     style.bold("Settings"),
     table(
       ["SETTING", "VALUE", "FROM"],
-      [...settings.map(({ name, value, source }) => [name, value ?? "-", source]), ["fallback", "none", "default"]],
+      settings.map(({ name, value, source }) =>
+        name === "fallback" && value === null ? [name, "none", "default"] : [name, value ?? "-", source],
+      ),
       style,
     ),
     "",
-    style.bold("Store"),
-    health,
-    table(undefined, facts, style),
+    `${style.bold(tiers.length > 1 ? "Stores" : "Store")}: ${from}`,
+    ...tiers.flatMap((tier) => [healthLine(tier, mark), table(undefined, factsOf(tier), style)]),
   ].join("\n");
+}
+
+function healthLine({ name, ok, latency, error }: CheckedTier, mark: (ok: boolean) => string): string {
+  if (!ok) return `${mark(false)} ${name}: ${escapeLine(error?.message ?? "")}`;
+  if (name.startsWith("memory")) return `${mark(true)} ${name} answers: each process has its own`;
+  return `${mark(true)} ${name} answers${latency === undefined ? "" : ` in ${latency.toFixed(1)} ms`}`;
+}
+
+function factsOf({ target, entries, bytes, facts }: CheckedTier): [string, string][] {
+  const rows: [string, string][] = [["store", escapeLine(target)]];
+  if (entries !== undefined) rows.push(["entries", String(entries)]);
+  if (bytes !== undefined) rows.push(["size of values", formatSize(bytes)]);
+  for (const [name, value] of Object.entries(facts)) {
+    rows.push([
+      name.replaceAll("_", " "),
+      name.endsWith("_seconds") ? formatDuration(Number(value) * 1000) : String(value),
+    ]);
+  }
+  return rows;
 }

@@ -1,4 +1,5 @@
 import type { ChalkInstance } from "chalk";
+import type { ResilienceInfo } from "../../backends/backend.js";
 import type { CacheStats } from "../../cache/cache.js";
 import type { PrefixGroup, TopBy, TopEntry } from "../../cache/survey.js";
 import { showKey } from "../../key.js";
@@ -20,8 +21,37 @@ export function statsTable(stats: CacheStats, errorRate: number, from: string, s
   if (source === "cache") rows.push(["error rate", percent(errorRate)]);
   if (info.entries !== undefined) rows.push(["entries", String(info.entries)]);
   if (info.bytes !== undefined) rows.push(["size of values", formatSize(info.bytes)]);
+  if (info.resilience) rows.push(...resilienceRows(info.resilience));
   for (const [name, value] of Object.entries(info.facts)) rows.push([name.replaceAll("_", " "), String(value)]);
   return table(undefined, rows, style);
+}
+
+/** 0 to 1; undefined where nothing was looked up. */
+export function hitRateOf({ hits = 0, misses = 0 }: { hits?: number; misses?: number }): number | undefined {
+  return hits + misses === 0 ? undefined : hits / (hits + misses);
+}
+
+export function tiersTable(tiers: NonNullable<CacheStats["tiers"]>, style: ChalkInstance): string {
+  const rows = tiers.map(({ name, counters }) => {
+    const rate = hitRateOf(counters);
+    const { hits = 0, misses = 0, errors = 0 } = counters;
+    return [name, String(hits), String(misses), rate === undefined ? "-" : percent(rate), String(errors)];
+  });
+  return table(["TIER", "HITS", "MISSES", "HIT RATE", "ERRORS"], rows, style);
+}
+
+function resilienceRows({ breaker, trips, retries, timeouts, fallback }: ResilienceInfo): [string, string][] {
+  const rows: [string, string][] = [
+    ["breaker", `${breaker}, opened ${trips} times`],
+    ["retries", String(retries)],
+    ["timeouts", String(timeouts)],
+  ];
+  if (fallback) {
+    rows.push(["fallback", fallback.active ? "in use" : "not in use"]);
+    rows.push(["fallback hits", String(fallback.hits)]);
+    rows.push(["pending changes", fallback.overflowed ? "too many: all is deleted first" : String(fallback.pending)]);
+  }
+  return rows;
 }
 
 export function groupsTable(groups: readonly PrefixGroup[], style: ChalkInstance): string {
