@@ -24,6 +24,7 @@ export type {
   Want,
 } from "./backends/backend.js";
 export type { StoreOptions } from "./backends/open.js";
+export type { BreakerOptions, ResilienceOptions } from "./backends/resilient/options.js";
 export {
   type Algorithm,
   type CompressionOptions,
@@ -52,5 +53,5 @@ export type { Serializer, SerializerChoice } from "./cache/serializer.js";
 export type { Clock } from "./clock.js";
 export { CacheError, type ErrorKind } from "./errors.js";
 export type { CacheEvent, Listener, WarningEvent } from "./events.js";
-export { type OpenCacheOptions, openCache } from "./library.js";
+export { type OpenCacheOptions, openCache, type StoreChoice } from "./library.js";
 export type { Filter, Selector } from "./selector.js";

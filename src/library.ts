@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
-import type { BackendContext } from "./backends/backend.js";
-import { openBackend, type StoreOptions } from "./backends/open.js";
+import type { StoreOptions } from "./backends/open.js";
+import type { ResilienceOptions } from "./backends/resilient/options.js";
 import {
   type Algorithm,
   type CompressionOptions,
@@ -8,30 +8,38 @@ import {
   type EncryptionKey,
   KeyRing,
   type TransformOptions,
-  transformed,
 } from "./backends/transform/index.js";
-import { Cache, type CacheOptions } from "./cache/cache.js";
+import { Cache } from "./cache/cache.js";
 import type { SerializerChoice } from "./cache/serializer.js";
 import { type Clock, systemClock } from "./clock.js";
+import { compose, type Plan } from "./compose.js";
 import { parseStoreUrl, type StoreTarget } from "./config/store-url.js";
+import { checkDistinct, nameTiers } from "./config/tiers.js";
 import { CacheError } from "./errors.js";
 import type { Listener } from "./events.js";
 import { checkKey } from "./key.js";
 
+/** A store: a URL, or the same as an object with absolute paths. */
+export type StoreChoice = string | (StoreOptions & { ttl?: number | null });
+
 /** Where a cache keeps its entries, and how. */
 export interface OpenCacheOptions {
   /**
-   * A store URL: `memory:`, `sqlite:./cache.db`, `file:./folder`, `redis://host:6379/0`, `rediss://…`; or the same as an object, whose paths are absolute.
-   * Relative paths in a URL begin at the working directory of the process, `~/` at the user's home.
+   * `memory:`, `sqlite:./cache.db`, `file:./folder`, `redis://host:6379/0`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…`; several are tiers, fastest
+   * first: the last has everything, those before it hold copies. Relative paths in a URL begin at the working directory of the process, `~/` at the user's home.
    */
-  store: string | StoreOptions;
+  store: StoreChoice | readonly StoreChoice[];
+  /** Stands in for the last store while that can't be reached. Default: none, its failures are told. */
+  fallback?: StoreChoice;
+  /** Deadlines, retries and circuit breaker of stores behind a network; `false`: none of it. */
+  resilience?: ResilienceOptions | false;
   /** What every key begins with in the store, followed by a `:`; default nothing. Other namespaces are neither seen nor touched. */
   namespace?: string;
   /** TTL in milliseconds of entries that are written without one, null = never expires. Default: what the URL says, else 1 h. */
   ttl?: number | null;
   /** How values become bytes; default `json`. */
   serializer?: SerializerChoice;
-  /** Milliseconds that one command to the store may take; default 5,000. */
+  /** Milliseconds that one call of a store may take, its retries included; default 5,000. */
   timeout?: number;
   /** Refuse every write. */
   readOnly?: boolean;
@@ -50,46 +58,76 @@ export interface OpenCacheOptions {
 }
 
 /**
- * Opens a cache on a store. It is to be closed: that writes its counters and lets the process end.
+ * Opens a cache. It is to be closed: that writes its counters and lets the process end. A Redis that can't be reached yet is no failure of the opening, unless
+ * `resilience` is `false`: it is asked again with each call, and `start` tells whether it answers.
  * @throws CacheError of kind `usage` for options that can't be right, else what the store has to say
  */
 export async function openCache(options: OpenCacheOptions): Promise<Cache> {
-  const { readOnly = false, clock = systemClock, onEvent = () => {}, signal } = options;
-  const { ttl, store } = storeOf(options);
-  const namespace = prefixOf(options.namespace ?? "");
-  const context: BackendContext = { namespace, clock, emit: onEvent, readOnly, ...(signal && { signal }) };
-  const transform = transformOf(options, namespace);
-  checkTransform(transform);
-  const cacheOptions: CacheOptions = {
-    clock,
-    readOnly,
-    emit: onEvent,
-    ...(ttl !== undefined && { defaultTtl: ttl }),
-    ...(options.serializer !== undefined && { serializer: options.serializer }),
-  };
-  const backend = await openBackend(store, context);
+  const { readOnly = false, clock = systemClock, onEvent = () => {}, signal, serializer } = options;
+  const { plan, ttl } = planOf(options);
+  const backend = await compose(plan, { clock, emit: onEvent, ...(signal && { signal }) });
   try {
-    // Also where nothing is asked for: what others compressed or encrypted is read all the same.
-    return new Cache(transformed(backend, transform, context), cacheOptions);
+    return new Cache(backend, {
+      clock,
+      readOnly,
+      emit: onEvent,
+      ...(ttl !== undefined && { defaultTtl: ttl }),
+      ...(serializer !== undefined && { serializer }),
+    });
   } catch (error) {
     await backend.close();
     throw error;
   }
 }
 
-function storeOf({ store, ttl, timeout }: OpenCacheOptions): { store: StoreOptions; ttl: number | null | undefined } {
+function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | undefined } {
+  const { store, fallback, timeout, resilience = {}, readOnly = false } = options;
   if (timeout !== undefined && !(timeout > 0 && Number.isFinite(timeout))) {
     throw usage("invalid-timeout", `a timeout of ${timeout} ms is none`, "Give it in milliseconds, above zero.");
   }
-  const target = typeof store === "string" ? parseStoreUrl(store, "store", process.cwd(), homedir()) : store;
-  if (typeof target !== "object" || target === null) {
-    throw usage("invalid-store", "openCache needs a store", 'Write it like { store: "sqlite:./cache.db" }.');
-  }
-  const own = "ttl" in target ? target.ttl : undefined;
-  return { store: withTimeout(target, timeout), ttl: checkedTtl(ttl === undefined ? own : ttl) };
+  const stores = [store].flat().map((one) => storeOf(one, "store"));
+  const lowest = stores.at(-1);
+  if (!lowest) throw noStore();
+  const standIn = fallback === undefined ? undefined : storeOf(fallback, "fallback");
+  checkDistinct((standIn ? [...stores, standIn] : stores).map(placeOf), "openCache");
+  const namespace = prefixOf(options.namespace ?? "");
+  const transform = transformOf(options);
+  checkTransform({ ...transform, namespace });
+  const tiers = nameTiers(stores.map(placeOf)).map(({ name }, i) => {
+    const { ttl, ...own } = stores[i] ?? lowest;
+    return { name, store: withTimeout(own, timeout), ...(ttl !== undefined && { ttlMs: ttl }) };
+  });
+  const plan: Plan = {
+    tiers,
+    ...(standIn && { fallback: { store: withTimeout(standIn, timeout) } }),
+    namespace,
+    readOnly,
+    transform,
+    resilience: resilience && { ...(timeout !== undefined && { timeoutMs: timeout }), ...resilience },
+    patient: resilience !== false,
+  };
+  return { plan, ttl: checkedTtl(options.ttl === undefined ? lowest.ttl : options.ttl) };
 }
 
-function withTimeout(store: StoreTarget | StoreOptions, timeoutMs: number | undefined): StoreOptions {
+function storeOf(store: StoreChoice, where: string): Exclude<StoreChoice, string> {
+  const target = typeof store === "string" ? parseStoreUrl(store, where, process.cwd(), homedir()) : store;
+  if (typeof target !== "object" || target === null || !KINDS.includes(target.kind)) throw noStore();
+  return target;
+}
+
+/** Which store it is, without what it is to be like. */
+function placeOf(store: StoreOptions): StoreTarget {
+  if (store.kind === "memory") return { kind: store.kind };
+  return store.kind === "redis" ? { kind: store.kind, url: store.url } : { kind: store.kind, path: store.path };
+}
+
+const KINDS: readonly string[] = ["memory", "sqlite", "file", "redis"] satisfies StoreOptions["kind"][];
+
+function noStore(): CacheError {
+  return usage("invalid-store", "openCache needs a store", 'Write it like { store: "sqlite:./cache.db" }.');
+}
+
+function withTimeout(store: StoreOptions, timeoutMs: number | undefined): StoreOptions {
   if (timeoutMs === undefined || store.kind === "memory") return store;
   return store.kind === "redis" ? { timeoutMs, ...store } : { busyTimeoutMs: timeoutMs, ...store };
 }
@@ -105,18 +143,19 @@ function prefixOf(namespace: string): string {
   return prefix;
 }
 
-function transformOf(options: OpenCacheOptions, namespace: string): TransformOptions {
-  const { compression, encryptionKeys, maxDecompressedBytes, readOnly } = options;
+function transformOf({
+  compression,
+  encryptionKeys,
+  maxDecompressedBytes,
+}: OpenCacheOptions): Omit<TransformOptions, "namespace"> {
   const keys =
     encryptionKeys === undefined || encryptionKeys instanceof KeyRing ? encryptionKeys : new KeyRing(encryptionKeys);
   return {
-    namespace,
     ...(compression !== undefined && {
       compression: typeof compression === "string" ? { algorithm: compression } : compression,
     }),
     ...(keys && { encryption: { keys } }),
     ...(maxDecompressedBytes !== undefined && { maxDecompressedBytes }),
-    ...(readOnly !== undefined && { readOnly }),
   };
 }
 

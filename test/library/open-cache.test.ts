@@ -6,6 +6,7 @@ import { type Cache, type CacheEvent, KeyRing, type OpenCacheOptions, openCache 
 import { FakeClock } from "../support/fake-clock.js";
 import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
 import { tempDir } from "../support/temp-dir.js";
+import { until } from "../support/until.js";
 
 let server: RedisServer;
 
@@ -102,11 +103,54 @@ describe("openCache", () => {
     expect((await wrong.stats()).counters).toMatchObject({ errors: 1, misses: 1 });
   });
 
+  test("several stores are tiers: a change by another process is obeyed", async () => {
+    const store = sqlite();
+    const tiers = await opened({ store: ["memory:?ttl=5m", store] });
+    const other = await opened({ store: { kind: "sqlite", path: store.slice("sqlite:".length) } });
+    await tiers.set("k", "old");
+    await until(async () => {
+      await tiers.get("k");
+      return (await tiers.get("k", { tier: "memory" })) === "old";
+    });
+    await other.set("k", "new");
+    await until(async () => (await tiers.get("k")) === "new", { timeoutMs: 1000 });
+    await other.delete("k");
+    await until(async () => (await tiers.get("k")) === undefined, { timeoutMs: 1000 });
+  });
+
+  test("a store that is away is no failure of the opening, and another one can stand in for it", async () => {
+    const away = await startRedis();
+    await away.stop();
+    const events: CacheEvent[] = [];
+    const resilience = { retries: 0, healthIntervalMs: 0 };
+    const alone = await opened({ store: away.url, resilience, timeout: 300 });
+    expect(await failure(alone.set("k", 1))).toMatchObject({ kind: "connection" });
+    expect(await failure(openCache({ store: away.url, resilience: false, timeout: 300 }))).toMatchObject({
+      kind: "connection",
+    });
+    const cache = await opened({
+      store: away.url,
+      namespace: "app",
+      fallback: sqlite(),
+      resilience,
+      timeout: 300,
+      onEvent: (event) => events.push(event),
+    });
+    await cache.set("k", 1);
+    expect(await cache.get("k")).toBe(1);
+    expect(events.map((event) => event.code)).toContain("fallback-on");
+  });
+
   const WRONG: Record<string, [options: unknown, code: string]> = {
     "no store": [{}, "invalid-store"],
     "a store of null": [{ store: null }, "invalid-store"],
     "no URL": [{ store: "cache.db" }, "invalid-store"],
     "an unknown kind": [{ store: "mongo://h" }, "invalid-store"],
+    "no store in a list": [{ store: [] }, "invalid-store"],
+    "an object of no kind": [{ store: { kind: "mongo" } }, "invalid-store"],
+    "one store twice": [{ store: ["sqlite:/tmp/c.db", { kind: "sqlite", path: "/tmp/c.db" }] }, "store-twice"],
+    "a fallback that is the store": [{ store: "sqlite:/tmp/c.db", fallback: "sqlite:/tmp/c.db" }, "store-twice"],
+    "a resilience that can't be": [{ store: "redis://127.0.0.1:1", resilience: { retries: -1 } }, "invalid-resilience"],
     "a TTL of zero": [{ store: "memory:", ttl: 0 }, "invalid-ttl"],
     "a TTL that is no number": [{ store: "memory:", ttl: Number.NaN }, "invalid-ttl"],
     "a timeout of zero": [{ store: "memory:", timeout: 0 }, "invalid-timeout"],

@@ -47,6 +47,10 @@ export async function opening(): Promise<void> {
   await openCache({ store: "memory:", encryptionKeys: new KeyRing(keys) });
   await openCache({ store: "memory:", serializer: "msgpack" });
 
+  await openCache({ store: ["memory:?ttl=1m", { kind: "redis", url: "redis://h" }], fallback: "file:/tmp/c" });
+  await openCache({ store: "redis://h", resilience: { retries: 1, breaker: false } });
+  await openCache({ store: "redis://h", resilience: false });
+
   // @ts-expect-error a store is needed
   await openCache({});
   // @ts-expect-error options are needed
@@ -57,6 +61,8 @@ export async function opening(): Promise<void> {
   await openCache({ store: "memory:", ttl: "1h" });
   // @ts-expect-error an unknown algorithm
   await openCache({ store: "memory:", compression: "lzma" });
+  // @ts-expect-error resilience is options or false
+  await openCache({ store: "redis://h", resilience: true });
   // @ts-expect-error an unknown serializer
   await openCache({ store: "memory:", serializer: "xml" });
   // @ts-expect-error a kind of store that there is not
