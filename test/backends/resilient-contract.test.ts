@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import type { Backend, FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { type MemoryBackend, openMemory } from "../../src/backends/memory/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { resilient } from "../../src/backends/resilient/index.js";
@@ -16,7 +16,7 @@ describeBackend("resilient(memory)", async () => {
     async open(namespace = "", options = {}) {
       const backend = openMemory({ namespace, clock, emit: () => {}, maxEntries: 100_000, ...options });
       opened.push(backend);
-      return resilient(backend as FullBackend, {}, { clock, emit: () => {} });
+      return resilient(backend, {}, { clock, emit: () => {} });
     },
     advance: (ms) => clock.advance(ms),
     shortTtl: 1000,
@@ -39,7 +39,7 @@ describeBackend("resilient(redis)", async () => {
     clock: systemClock,
     open: async (namespace = "", { readOnly = false } = {}) => {
       const context = { clock: systemClock, emit: () => {} };
-      const open = async () => (await openRedis({ url: server.url, namespace, ...context, readOnly })) as Backend as FullBackend;
+      const open = async () => await openRedis({ url: server.url, namespace, ...context, readOnly });
       // The suite asks what a store can do before it asks it for anything.
       const backend = resilient(open, {}, { ...context, target: server.url });
       await backend.ping();

@@ -14,7 +14,7 @@ interface Line {
 }
 
 /** Times that a line is written again because the file was taken away meanwhile. */
-const MOVES = 20;
+const MOVES = 100;
 
 /**
  * A journal in a file that only its owner may read, for all processes that use one store and namespace, and for those after them. Each change is a line with a
