@@ -8,6 +8,14 @@ import type { Store } from "./store.js";
 /** Hashes over which the counters are spread, so that in a cluster no one node takes every process's counting. */
 const SHARDS = 8;
 
+/** What the server counts of it; on a cluster each primary for itself. */
+const SERVER_COUNTERS = {
+  keyspace_hits: "hits",
+  keyspace_misses: "misses",
+  expired_keys: "expirations",
+  evicted_keys: "evictions",
+} as const;
+
 /** Sums of one namespace. Without a namespace nothing is written: the whole store is other people's. */
 export class CounterStore {
   readonly #store: Store;
@@ -36,12 +44,12 @@ export class CounterStore {
     const { connection, names } = this.#store;
     connection.checkOpen();
     if (names.namespace === "") {
-      const info = await readInfo(connection, "stats");
+      const infos = await readInfo(connection, "stats");
       const counters: Partial<Counters> = {};
-      if (info.keyspace_hits !== undefined) counters.hits = Number(info.keyspace_hits);
-      if (info.keyspace_misses !== undefined) counters.misses = Number(info.keyspace_misses);
-      if (info.expired_keys !== undefined) counters.expirations = Number(info.expired_keys);
-      if (info.evicted_keys !== undefined) counters.evictions = Number(info.evicted_keys);
+      for (const [field, name] of Object.entries(SERVER_COUNTERS)) {
+        const values = infos.flatMap(({ fields }) => fields[field] ?? []);
+        if (values.length > 0) counters[name] = values.reduce((sum, value) => sum + Number(value), 0);
+      }
       return { counters, source: "server" };
     }
     const counters: Counters = { hits: 0, misses: 0, sets: 0, deletes: 0, expirations: 0, evictions: 0, errors: 0 };
