@@ -23,6 +23,7 @@ const ROWS = {
     summary: "one getBytes through the core: memory, SQLite, Redis",
     load: () => import("./rows/get-bytes.js"),
   },
+  resilience: { summary: "a read from memory with resilience and stats", load: () => import("./rows/resilience.js") },
 };
 
 const [wanted] = process.argv.slice(2);

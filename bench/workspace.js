@@ -21,6 +21,7 @@ const ROOT = join(import.meta.dirname, "..");
  * @typedef {{
  *   Cache: typeof import("../src/cache/cache.js").Cache,
  *   openBackend: typeof import("../src/backends/open.js").openBackend,
+ *   resilient: typeof import("../src/backends/resilient/index.js").resilient,
  *   systemClock: typeof import("../src/clock.js").systemClock,
  * }} Core
  */
@@ -84,6 +85,7 @@ async function bundleCore(outdir) {
       contents: [
         'export { Cache } from "./src/cache/cache.ts";',
         'export { openBackend } from "./src/backends/open.ts";',
+        'export { resilient } from "./src/backends/resilient/index.ts";',
         'export { systemClock } from "./src/clock.ts";',
       ].join("\n"),
       resolveDir: ROOT,
