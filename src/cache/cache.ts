@@ -92,9 +92,13 @@ export class Cache {
     this.#defaultTtl = options.defaultTtl === undefined ? DEFAULT_TTL : options.defaultTtl;
     this.#tally = new Tally(readOnly || !backend.capabilities.counts ? undefined : backend, countInterval);
     const window = new ChangeWindow();
-    const parts = { backend, clock, window, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
-    this.#entries = new Entries(parts);
-    this.#loading = new LoadingCache({ ...parts, emit, random, at: (tier) => this.#entries.at(tier) });
+    const parts = { backend, clock, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
+    const onChange = (selector: Selector) => {
+      window.record({ selector });
+      this.#loading.changed(selector);
+    };
+    this.#entries = new Entries({ ...parts, onChange });
+    this.#loading = new LoadingCache({ ...parts, window, emit, random, at: (tier) => this.#entries.at(tier) });
     this.#emit = emit ?? (() => {});
     const invalidate = (selector: Selector) => this.invalidate(selector);
     this.#invalidating = new Invalidating({ clock, emit: this.#emit, invalidate });

@@ -9,7 +9,6 @@ import {
   type SetOutcome,
   type Stored,
 } from "../backends/backend.js";
-import type { ChangeWindow } from "../change-window.js";
 import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
 import { checkSelector, type Selector } from "../selector.js";
@@ -30,7 +29,8 @@ import type { Tally } from "./tally.js";
 export interface EntriesParts {
   backend: Backend;
   clock: Clock;
-  window: ChangeWindow;
+  /** Is told of a change before it is made, and again when it is made or has failed. */
+  onChange: (selector: Selector) => void;
   tally: Tally;
   defaultTtl: number | null;
   readOnly: boolean;
@@ -172,12 +172,12 @@ export class Entries {
    * load that began meanwhile read of the old state.
    */
   async #changing<T>(selector: Selector, act: () => Promise<T>): Promise<T> {
-    const { window } = this.#parts;
-    window.record({ selector });
+    const { onChange } = this.#parts;
+    onChange(selector);
     try {
       return await act();
     } finally {
-      window.record({ selector });
+      onChange(selector);
     }
   }
 }

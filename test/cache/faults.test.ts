@@ -75,7 +75,7 @@ describe("a store that fails", () => {
       await gate.opened;
       return 1;
     });
-    await until(() => clock.sleepers >= 2);
+    await until(() => clock.sleepers >= 3);
     clock.advance(1700);
     await until(() => calls.includes("renew"));
     gate.open();
@@ -126,10 +126,10 @@ describe("a lease", () => {
       await gate.opened;
       return 1;
     });
-    await until(() => clock.sleepers >= 2);
+    await until(() => clock.sleepers >= 3);
     for (let i = 1; i <= 6; i++) {
       clock.advance(1700);
-      await until(() => calls.filter((name) => name === "renew").length === i && clock.sleepers >= 2);
+      await until(() => calls.filter((name) => name === "renew").length === i && clock.sleepers >= 3);
     }
     expect(await backend.lease("k", 1000)).toMatchObject({ outcome: "held" });
     gate.open();

@@ -1,4 +1,5 @@
 import type { ChangeWindow, Opening } from "../../change-window.js";
+import type { Concerned } from "../../changes.js";
 import { keepDecoded } from "../../decoded.js";
 import { abortedBy, type CacheError } from "../../errors.js";
 import { untilAborted } from "../call.js";
@@ -52,6 +53,8 @@ const giveLanding = (landing: Landing | undefined) => landing?.give();
 /** One lookup of a key, and the load that follows a miss, for all who ask for it meanwhile. */
 export class Flight {
   readonly key: string;
+  /** Tags that the value is known to get; undefined: they are told by the loader, or from the value. */
+  readonly tags: readonly string[] | undefined;
   readonly landed: Promise<Landing | undefined>;
   readonly #opening: Opening;
   readonly #controller = new AbortController();
@@ -61,18 +64,22 @@ export class Flight {
   /** Somebody waits who can't leave. */
   #pinned = false;
   #over = false;
+  #overtaken = false;
+  #doomed = false;
+  #onDoomed: (() => void) | undefined;
 
   /**
    * @param run must not ask for this flight before its first `await`
    * @param onEnd called once, whichever way it ends, before any caller hears of it
    */
   constructor(
-    key: string,
+    { key, tags }: Concerned,
     window: ChangeWindow,
     run: (flight: Flight) => Promise<Landing | undefined>,
     onEnd: (flight: Flight, landing: Landing | undefined) => void,
   ) {
     this.key = key;
+    this.tags = tags;
     this.#opening = window.open();
     const end = (landing: Landing | undefined) => {
       this.#over = true;
@@ -105,12 +112,44 @@ export class Flight {
 
   /** What it brings would be no answer for who asks now: something changed since it began, it has ended, or all have left. */
   get overtaken(): boolean {
-    return this.#over || this.#controller.signal.aborted || this.#opening.concerns(this);
+    return this.#over || this.#overtaken || this.#controller.signal.aborted || this.#opening.concerns(this.#concerned);
+  }
+
+  get #concerned(): Concerned {
+    return this.tags === undefined ? { key: this.key } : { key: this.key, tags: this.tags };
   }
 
   /** A change since the start covers the key or one of the tags. */
   concerned(tags: readonly string[]): boolean {
     return this.#opening.concerns({ key: this.key, tags });
+  }
+
+  /** Another process made a change: who asks from now on starts anew, if it may be about this. */
+  heed(covers: (entry: Concerned) => boolean): void {
+    if (covers(this.#concerned)) this.#overtaken = true;
+    if (covers(this.#known)) this.#doom();
+  }
+
+  /** This process made a change. */
+  heedOwn(): void {
+    if (!this.#over && this.#opening.concerns(this.#known)) this.#doom();
+  }
+
+  /** @param call called, once, when it is certain that what is loaded can't be kept: whoever waits to load the key need not wait for it */
+  whenDoomed(call: () => void): void {
+    this.#onDoomed = call;
+    if (this.#doomed) call();
+  }
+
+  /** Without the tags that may be: they doom nothing. */
+  get #known(): Concerned {
+    return { key: this.key, tags: this.tags ?? [] };
+  }
+
+  #doom(): void {
+    if (this.#doomed) return;
+    this.#doomed = true;
+    this.#onDoomed?.();
   }
 
   /** @param reason what who waits is told */

@@ -3,8 +3,9 @@ import { CacheError } from "../../errors.js";
 import { nothing } from "../codec.js";
 import { uniqueTags } from "../new-entry.js";
 import { type Flight, Landing } from "./flight.js";
-import { awaitTurn, hasLeases, keepRenewing, type Turn } from "./lease-turn.js";
+import { awaitTurn, keepRenewing, type Turn } from "./lease-turn.js";
 import { LoadTimes } from "./load-times.js";
+import { LogWatch } from "./log-watch.js";
 import { type Deadlines, deadlinesOf, LOCK_WAIT, type Loader, type LoadOptions } from "./options.js";
 import type { LoadParts } from "./parts.js";
 import { type Loaded, runLoader } from "./run-loader.js";
@@ -30,12 +31,14 @@ interface Result {
 export class Keeper {
   readonly #parts: LoadParts;
   readonly #leasing: Leasing | undefined;
+  readonly #watch: LogWatch;
   readonly #times = new LoadTimes();
 
   constructor(parts: LoadParts) {
     this.#parts = parts;
-    const { backend, readOnly } = parts;
-    this.#leasing = !readOnly && hasLeases(backend) ? backend : undefined;
+    const { backend, clock, faults, readOnly } = parts;
+    this.#leasing = readOnly ? undefined : backend;
+    this.#watch = new LogWatch(backend, clock, faults);
   }
 
   /** Loads when it is our turn, or gives what another process stored meanwhile. */
@@ -121,17 +124,26 @@ export class Keeper {
     const { clock, faults, tally, counts } = this.#parts;
     const done = new AbortController();
     keepRenewing(leasing, lease, this.#times.leaseFor(flight.key), clock, done.signal).catch(faults.note);
+    const unwatch = this.#watch.watch(flight, lease.since);
     let kept: boolean | undefined = false;
+    let isOurs = true;
+    const giveBack = async () => {
+      if (!isOurs) return;
+      isOurs = false;
+      await this.#try(() => leasing.release(lease));
+    };
+    flight.whenDoomed(giveBack);
     try {
       const { landing, entry } = this.#resultOf(flight.key, await this.#run(flight, over, loader, options), options);
       if (entry === undefined) return landing;
-      kept = await this.#try(() => !this.#isOvertaken(flight, entry) && leasing.commit(entry, lease));
+      kept = await this.#try(() => isOurs && !this.#isOvertaken(flight, entry) && leasing.commit(entry, lease));
       if (kept) tally.add("sets", 1);
       else if (kept === false) counts.overtaken += 1;
       return landing;
     } finally {
       done.abort();
-      if (!kept) await this.#try(() => leasing.release(lease));
+      unwatch();
+      if (!kept) await giveBack();
     }
   }
 

@@ -1,9 +1,5 @@
-import type { Awaitable, Backend, Lease, Leasing, Stored } from "../../backends/backend.js";
+import type { Awaitable, Lease, Leasing, Stored } from "../../backends/backend.js";
 import type { Clock } from "../../clock.js";
-
-export function hasLeases(backend: Backend): backend is Backend & Leasing {
-  return "lease" in backend;
-}
 
 /** Milliseconds of the first wait for another process, and of the longest. */
 const FIRST_WAIT = 5;

@@ -3,6 +3,7 @@ import type { ChangeWindow } from "../../change-window.js";
 import type { Clock } from "../../clock.js";
 import { CacheError, messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
+import type { Selector } from "../../selector.js";
 import { Deadline } from "../call.js";
 import type { Codec } from "../codec.js";
 import type { LoadCounts } from "../options.js";
@@ -81,6 +82,11 @@ export class LoadingCache {
     } catch (failure) {
       this.#faults.note(failure);
     }
+  }
+
+  /** What this cache changed, when that has been recorded. */
+  changed(selector: Selector): void {
+    for (const reader of this.#readers.values()) reader.changed(selector);
   }
 
   /** Ends what is under way; what is asked for later is refused. */

@@ -1,6 +1,8 @@
 import type { Awaitable, Stored } from "../../backends/backend.js";
+import type { Concerned } from "../../changes.js";
 import { abortedBy, CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
+import type { Selector } from "../../selector.js";
 import { Flight, type Landing } from "./flight.js";
 import { Keeper } from "./keeper.js";
 import { checkLoadOptions, type Loader, type LoadOptions, staleWindows } from "./options.js";
@@ -74,13 +76,21 @@ export class ReadThrough {
       return Promise.reject(error);
     }
     const run = (flight: Flight) => this.#answer(flight, found, loader, options, onWait);
-    const flight = new Flight(key, this.#parts.window, run, (ended, landing) => {
+    const flight = new Flight(concernedBy(key, options), this.#parts.window, run, (ended, landing) => {
       if (this.#flights.get(key) === ended) this.#flights.delete(key);
       this.#parts.tally.read(landing?.hit ?? false, ended.callers);
       if (landing?.hit !== true) this.#parts.counts.joined += Math.max(0, ended.callers - 1);
     });
     this.#flights.set(key, flight);
     return flight.join(options.signal);
+  }
+
+  /** What this process changed, when that has been recorded. */
+  changed(selector: Selector): void {
+    for (const flights of [this.#flights, this.#refreshes]) {
+      if ("keys" in selector) for (const key of selector.keys) flights.get(key)?.heedOwn();
+      else for (const flight of flights.values()) flight.heedOwn();
+    }
   }
 
   /** Ends what is under way: loaders get their signal, their callers the error `closed`. */
@@ -162,7 +172,7 @@ export class ReadThrough {
         throw error;
       }
     };
-    const flight = new Flight(key, this.#parts.window, run, (ended) => {
+    const flight = new Flight(concernedBy(key, options), this.#parts.window, run, (ended) => {
       if (this.#refreshes.get(key) === ended) this.#refreshes.delete(key);
     });
     this.#refreshes.set(key, flight);
@@ -222,4 +232,8 @@ export class ReadThrough {
       return { entry: undefined, failed: true };
     }
   }
+}
+
+function concernedBy<T>(key: string, { tags }: LoadOptions<T>): Concerned {
+  return tags === undefined || typeof tags === "function" ? { key } : { key, tags };
 }
