@@ -1,3 +1,5 @@
+import { LruShadow } from "./lru-shadow.js";
+
 // These figures were tried on traces of databases, file systems, searches and the web (`npm run bench -- traces`). The papers begin with 0.01 and a step down.
 
 /** The window at the start. */
@@ -6,6 +8,10 @@ const FIRST_WINDOW = 0.05;
 /** Bounds of the window: at the ends of the hill a step back takes too long. */
 const LEAST_WINDOW = 0.02;
 const MOST_WINDOW = 0.6;
+
+/** So far ahead plain LRU is the better one, and the window becomes nearly everything, which is LRU. */
+const LRU_LEAD = 0.04;
+const LRU_WINDOW = 0.99;
 
 /** The first step, and the one with which it begins anew. */
 const STEP = 0.0625;
@@ -23,14 +29,20 @@ const MIN_SAMPLES = 640;
 
 /**
  * Learns how much of the cache should be the window, by hill climbing: as long as a step makes the hit rate better the next one goes the same way, else back
- * (Einziger, Eytan, Friedman, Manes: "Adaptive Software Cache Management", Middleware 2018).
+ * (Einziger, Eytan, Friedman, Manes: "Adaptive Software Cache Management", Middleware 2018). Where the climb is too slow for the work at hand, a shadow tells.
  */
 export class HillClimber {
+  readonly #shadow: LruShadow;
   #window = FIRST_WINDOW;
+  #most = MOST_WINDOW;
   #step = STEP;
   #hits = 0;
-  #misses = 0;
+  #samples = 0;
   #before = 0;
+
+  constructor(maxEntries: number) {
+    this.#shadow = new LruShadow(maxEntries);
+  }
 
   /** The share of the window, 0 to 1. */
   get window(): number {
@@ -38,27 +50,28 @@ export class HillClimber {
   }
 
   /** @param entries that are held now */
-  hit(entries: number): void {
-    this.#hits += 1;
-    this.#sampled(entries);
+  looked(hash: number, hit: boolean, entries: number): void {
+    this.#samples += 1;
+    if (hit) this.#hits += 1;
+    this.#shadow.see(hash, hit, entries);
+    if (this.#samples >= MIN_SAMPLES && this.#samples >= entries * SAMPLES_PER_ENTRY) this.#climb(entries);
   }
 
-  /** @param entries that are held now */
-  missed(entries: number): void {
-    this.#misses += 1;
-    this.#sampled(entries);
-  }
-
-  #sampled(entries: number): void {
-    const samples = this.#hits + this.#misses;
-    if (samples < MIN_SAMPLES || samples < entries * SAMPLES_PER_ENTRY) return;
-    const rate = this.#hits / samples;
+  #climb(entries: number): void {
+    const rate = this.#hits / this.#samples;
     const change = rate - this.#before;
-    const move = change >= 0 ? this.#step : -this.#step;
-    this.#step = Math.abs(change) >= RESTART_AT ? STEP * Math.sign(move) : STEP_DECAY * move;
-    this.#window = Math.min(MOST_WINDOW, Math.max(LEAST_WINDOW, this.#window + move));
     this.#before = rate;
     this.#hits = 0;
-    this.#misses = 0;
+    this.#samples = 0;
+    if (this.#shadow.lead(entries) > LRU_LEAD) {
+      this.#most = LRU_WINDOW;
+      this.#window = LRU_WINDOW;
+      this.#step = -STEP;
+      return;
+    }
+    const move = change >= 0 ? this.#step : -this.#step;
+    this.#step = Math.abs(change) >= RESTART_AT ? STEP * Math.sign(move) : STEP_DECAY * move;
+    this.#window = Math.min(this.#most, Math.max(LEAST_WINDOW, this.#window + move));
+    if (this.#window < MOST_WINDOW) this.#most = MOST_WINDOW;
   }
 }

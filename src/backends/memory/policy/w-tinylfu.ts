@@ -40,7 +40,7 @@ export class WTinyLfu implements Policy {
     this.#lists = new SlotLists(slots, 3);
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;
-    this.#climber = new HillClimber();
+    this.#climber = new HillClimber(maxEntries);
   }
 
   add(slot: number): void {
@@ -52,15 +52,16 @@ export class WTinyLfu implements Policy {
     this.#lists.push(WINDOW, slot);
     this.#candidate = NONE;
     this.#drainWindow();
-    this.#climber.missed(this.#slots.count);
+    this.#climber.looked(hash, false, this.#slots.count);
   }
 
   use(slot: number): void {
     this.#touch(slot);
-    this.#climber.hit(this.#slots.count);
+    this.#climber.looked(this.#hashes[slot] ?? 0, true, this.#slots.count);
   }
 
   rewrite(slot: number, by: number): void {
+    this.#candidate = NONE;
     this.#lists.reweigh(slot, by);
     this.#touch(slot);
   }
