@@ -1,4 +1,4 @@
-import type { ReadOptions, Stored, Want } from "../backend.js";
+import type { Head, ReadOptions, Stored, Want } from "../backend.js";
 import { readEnvelope } from "../envelope.js";
 import type { Command } from "./connection.js";
 import type { RawKey } from "./names.js";
@@ -51,7 +51,7 @@ export class Reader {
       if (!(stored instanceof Pieces)) continue;
       // One at a time: these are large.
       const value = await untilAborted(wholeOf(this.#store, stored.list), signal);
-      out[i] = value && { ...stored.head, value, size: value.length };
+      out[i] = value && { ...stored.head, value };
     }
     return out.map((stored) => (stored instanceof Pieces ? undefined : stored));
   }
@@ -137,31 +137,31 @@ type Replies = [values: unknown[], ttls: unknown[], sidecars: unknown[]];
 export class Pieces {
   constructor(
     readonly list: PieceList,
-    readonly head: Omit<Stored, "value" | "size">,
+    readonly head: Head,
   ) {}
 }
 
 /** @param now epoch milliseconds */
-function storedOf({ value, ttl, sidecar }: Fetched, want: Depth, now: number): Stored | Pieces | undefined {
+function storedOf({ value, ttl = -1, sidecar }: Fetched, want: Depth, now: number): Stored | Pieces | undefined {
   if (value === undefined || ttl === -2) return undefined;
   const envelope = readEnvelope(value);
   if (envelope?.placeholder) return undefined;
-  const head: Omit<Stored, "value" | "size"> = {};
-  if (envelope?.staleAt !== undefined) head.staleAt = envelope.staleAt;
-  if (envelope?.meta) head.meta = envelope.meta;
-  if (ttl !== undefined && ttl >= 0) head.expiresAt = now + ttl;
+  const inner = envelope ? value.subarray(envelope.headerBytes) : value;
+  // Filled in place: this is done for every entry that is read.
+  const stored: Stored = { value: inner, size: inner.length };
+  if (ttl >= 0) stored.expiresAt = now + ttl;
+  if (envelope?.staleAt !== undefined) stored.staleAt = envelope.staleAt;
+  if (envelope?.meta) stored.meta = envelope.meta;
   if (want === "all") {
-    head.version = digestOf(value);
-    const beside = readSidecar(sidecar);
-    if (beside && beside.d === head.version) {
-      head.tags = beside.t;
-      head.createdAt = beside.c;
+    stored.version = digestOf(value);
+    const beside = sidecar && readSidecar(sidecar);
+    if (beside && beside.d === stored.version) {
+      stored.tags = beside.t;
+      stored.createdAt = beside.c;
     }
   }
-  const inner = envelope ? value.subarray(envelope.headerBytes) : value;
-  if (envelope?.pieces) {
-    const list = readList(inner);
-    return list && new Pieces(list, head);
-  }
-  return { ...head, value: inner, size: inner.length };
+  if (!envelope?.pieces) return stored;
+  const list = readList(inner);
+  const { value: _, ...head } = stored;
+  return list && new Pieces(list, { ...head, size: list.size });
 }

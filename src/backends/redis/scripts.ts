@@ -77,7 +77,9 @@ ${MARKED}
 ${LOGGING}
 ${TAGGING}
 local a,out=cmsgpack.unpack(ARGV[1]),{}
-note(ARGV[3],ARGV[4])
+for i=1,#a,4 do
+  if state(a[i])=='string' then note(ARGV[3],ARGV[4]) break end
+end
 for i=1,#a,4 do
   local k,px,member,side=a[i],a[i+1],a[i+2],a[i+3]
   local kind,mark=state(k)

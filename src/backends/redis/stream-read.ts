@@ -49,7 +49,7 @@ async function open(store: Store, reader: Reader, key: string, range: RangeOptio
     return readerOf(head, range, async (from, to) => value.slice(from, to));
   }
   const { list, head } = found;
-  return readerOf({ ...head, size: list.size }, range, async (from, to) => {
+  return readerOf(head, range, async (from, to) => {
     const piece = await readPiece(store, list, Math.floor(from / CHUNK_BYTES));
     if (!piece) throw changed(store, key);
     const offset = from % CHUNK_BYTES;

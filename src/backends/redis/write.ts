@@ -7,7 +7,7 @@ import { lettersBySlot } from "./by-slot.js";
 import type { Command } from "./connection.js";
 import { type Log, sinceFor } from "./log.js";
 import { type Note, SILENT } from "./log-entry.js";
-import { marksOf } from "./marks.js";
+import { markOf, marksOf } from "./marks.js";
 import type { RawKey } from "./names.js";
 import { Packer, pack } from "./pack.js";
 import { deleteMany } from "./remove.js";
@@ -167,7 +167,7 @@ export class Writer {
     const note = batch.note?.(chunk.map(({ entry }) => entry.key));
     // On a cluster no script sees whether the namespace has tags.
     const canBePlain = !this.#tagged && !store.connection.clustered && batch.since === "";
-    if (canBePlain && !chunk.some(({ entry }) => isTagged(entry))) {
+    if (canBePlain && !chunk.some(hasMore)) {
       const answer = await this.#writePlain(chunk, batch, note);
       if (answer !== undefined) return answer;
     }
@@ -269,6 +269,10 @@ export class Writer {
     return note ? this.#log.around(note, singly) : singly();
   }
 }
+
+/** There are other keys that belong to the entry. */
+const hasMore = ({ entry, stored }: Ready) =>
+  isTagged(entry) || (stored !== entry.value && markOf(stored) === "pieces");
 
 /** An entry without tags has none: they are known. */
 const concerned = ({ key, tags = [] }: NewEntry): Concerned => ({ key, tags });
