@@ -27,7 +27,10 @@ export interface Plan {
   transform: Omit<TransformOptions, "namespace">;
   /** Of stores behind a network; `false`: their failures go to the caller as they are. */
   resilience: ResilienceOptions | false;
-  /** A store behind a network that is away when it is opened is asked again with each call, instead of failing the opening. */
+  /**
+   * For a process that lives on: a store behind a network that is away when it is opened is asked again with each call, instead of failing the opening, and nobody
+   * waits until upper tiers can be used.
+   */
   patient: boolean;
 }
 
@@ -67,7 +70,9 @@ export async function compose(plan: Plan, context: Context): Promise<Backend> {
     const backend = backends[i];
     return backend ? [{ name, backend, ttlMs }] : [];
   });
-  return openTiered(tiers, { ...context, namespace: plan.namespace, readOnly: plan.readOnly });
+  const tiered = openTiered(tiers, { ...context, namespace: plan.namespace, readOnly: plan.readOnly });
+  if (!plan.patient) await tiered.ready();
+  return tiered;
 }
 
 async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, context: Context): Promise<Backend> {

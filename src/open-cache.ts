@@ -6,6 +6,7 @@ import { compose, type Plan, type PlannedTier } from "./compose.js";
 import type { ResolvedConfig } from "./config/load.js";
 import type { StoreTarget } from "./config/store-url.js";
 import { CacheError, messageOf } from "./errors.js";
+import type { CacheEvent } from "./events.js";
 
 /**
  * From settings to a cache for one command. What lies in memory would be empty at its start and gone at its end: such tiers are left out, and what the command changes
@@ -49,8 +50,10 @@ export async function openConfigured(
     resilience: config.fallback ? {} : false,
     patient: false,
   };
-  const backend = await compose(plan, context);
-  const { clock, emit } = context;
+  const { clock } = context;
+  // One command reads the truth, and is over before copies could be trusted: that is nothing to tell.
+  const emit = (event: CacheEvent) => event.code !== "tier-not-emptied" && context.emit(event);
+  const backend = await compose(plan, { ...context, emit });
   return new Cache(backend, {
     clock,
     emit,

@@ -426,6 +426,8 @@ export interface TierAccess {
   readonly tierNames: readonly string[];
   /** One of them alone. @throws CacheError `unknown-tier` */
   tier(name: string): FullBackend;
+  /** Resolves when copies may be written into the upper tiers, or it is known that they may not yet. */
+  ready(): Promise<void>;
   /** Copies entries of the lowest tier into those above it, and counts no lookup. @returns how many of the keys had one that was small enough */
   promote(keys: readonly string[], options?: Call): Promise<number>;
 }

@@ -101,14 +101,25 @@ export default class Invalidate extends CacheCommand {
     }
     progress.end();
     const { deleted, softened } = report;
-    if ("keys" in selector && !selector.types && deleted + softened < selector.keys.length)
+    if (report.pending) {
+      this.exitCode = EXIT.partial;
+      const what = "the store is away: this is noted down as pending, and is made before the store is used again";
+      this.out.alert(what, "The same command makes sure of it when the store is back.");
+    } else if ("keys" in selector && !selector.types && deleted + softened < selector.keys.length)
       await this.#sayWhatStays(cache, selector.keys);
     if (deleted + softened === 0 && flags["fail-if-none"]) this.exitCode = EXIT.miss;
     if (this.signal.aborted && !report.complete) this.out.note("stopped; the same command goes on with what is left");
-    const data = { ...origin(config), deleted, ...(flags.soft && { softened }), complete: report.complete };
+    const data = {
+      ...origin(config),
+      deleted,
+      ...(flags.soft && { softened }),
+      complete: report.complete,
+      ...(report.pending && { pending: true }),
+    };
     await this.out.report(data, () => {
       if (this.out.quiet) return "";
       const soft = flags.soft ? `marked ${softened} stale, ` : "";
+      if (report.pending) return `pending: ${originLine(config)} is away`;
       return `${soft}deleted ${deleted} ${deleted === 1 ? "entry" : "entries"} from ${originLine(config)}`;
     });
   }

@@ -49,8 +49,8 @@ export class Workspace {
     return join(this.cwd, name);
   }
 
-  write(name: string, content: string | Uint8Array): string {
-    writeFileSync(this.path(name), content);
+  write(name: string, content: string | Uint8Array, mode = 0o666): string {
+    writeFileSync(this.path(name), content, { mode });
     return this.path(name);
   }
 

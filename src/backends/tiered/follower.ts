@@ -21,6 +21,9 @@ export class Follower {
   readonly #clock: Clock;
   readonly #heard: Heard;
   readonly #freshness: Freshness;
+  /** Resolves when the log was asked for its end for the first time, whatever came of it. */
+  readonly asked: Promise<void>;
+  #answered = () => {};
   #position: Position | undefined;
   #failures = 0;
   #failure: unknown;
@@ -30,6 +33,9 @@ export class Follower {
     this.#clock = clock;
     this.#heard = heard;
     this.#freshness = new Freshness(clock);
+    this.asked = new Promise((resolve) => {
+      this.#answered = resolve;
+    });
   }
 
   /** Up to where the log was heard; undefined before it could be read for the first time. */
@@ -60,6 +66,7 @@ export class Follower {
         this.#failures += 1;
         this.#failure = error;
       }
+      this.#answered();
       this.#heard.looked();
       const most = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(this.#failures, 10));
       await this.#clock.sleep(FIRST_DELAY_MS + Math.random() * most, signal);
@@ -73,6 +80,7 @@ export class Follower {
     this.#position = position;
     this.#heard.began();
     this.#freshness.set(asked);
+    this.#answered();
     this.#heard.looked();
   }
 

@@ -150,6 +150,10 @@ class TieredBackend implements FullBackend, TierAccess {
     await this.#writing.changeKeys(keys, options, (call) => this.#lowest.atomic(steps, { ...options, ...call }));
   }
 
+  ready(): Promise<void> {
+    return this.#stack.ready;
+  }
+
   promote(keys: readonly string[], options?: Call): Promise<number> {
     return this.#reading.promote(keys, options);
   }

@@ -41,6 +41,8 @@ export class Stack {
   readonly operations = new Operations();
   readonly clock: Clock;
   readonly readOnly: boolean;
+  /** Resolves when every log was asked where it ends: from then on copies may be written, where it could say. */
+  readonly ready: Promise<void>;
   readonly #over = new AbortController();
   readonly #work = new Set<Promise<void>>();
 
@@ -73,6 +75,7 @@ export class Stack {
     // A fastest tier that is ours alone is changed by nobody else; a single tier has no copies above it.
     const followed = followers.filter((_, level) => level > 0 || this.uppers[0]?.isPrivate === false);
     for (const follower of followed) this.track(follower.run(over));
+    this.ready = Promise.all(followed.map(({ asked }) => asked)).then(() => undefined);
   }
 
   /** Up to where the log of each upper tier was heard. */

@@ -43,7 +43,7 @@ export class Writing {
     scope: Selector,
     options: WriteCall | undefined,
     act: (call: WriteCall) => Awaitable<R>,
-    after: (result: R) => Aftermath,
+    after: (result: R) => Awaitable<Aftermath>,
     operation: Operation = this.#stack.operations.begin(),
   ): Promise<R> {
     const { window, operations } = this.#stack;
@@ -52,7 +52,7 @@ export class Writing {
     const positions = this.#stack.positions();
     try {
       const result = await act(this.callOf(operation, options));
-      const { keep, drop } = after(result);
+      const { keep, drop } = await after(result);
       await this.#settle(scope, keep, drop, opening, positions);
       return result;
     } catch (error) {
@@ -122,8 +122,23 @@ export class Writing {
       { keys: entries.map(({ key }) => key) },
       options,
       (call) => this.#stack.lowest.setMany(entries, { ...options, ...call }),
-      (outcomes) => aftermathOf(entries, outcomes, mode),
+      async (outcomes) => aftermathOf(await this.#withDeadlines(entries, outcomes), outcomes, mode),
     );
+  }
+
+  /** An entry that kept the deadline which it had, with what that is: a copy needs to know. Where it can't be told, there is no copy. */
+  async #withDeadlines(entries: readonly NewEntry[], outcomes: readonly SetOutcome[]): Promise<readonly NewEntry[]> {
+    const kept = entries.filter((entry, i) => entry.keepDeadline && outcomes[i] === "stored").map(({ key }) => key);
+    if (kept.length === 0) return entries;
+    const read = async () => this.#stack.lowest.getMany(kept, { want: "expiry", peek: true });
+    const found = await read().catch(() => []);
+    const heads = new Map(kept.map((key, i) => [key, found[i]]));
+    return entries.map((entry) => {
+      const head = heads.get(entry.key);
+      if (!entry.keepDeadline || head === undefined) return entry;
+      const { keepDeadline: _, expiresAt: __, ...rest } = entry;
+      return head.expiresAt === undefined ? rest : { ...rest, expiresAt: head.expiresAt };
+    });
   }
 
   /** Changes keys of which no copy is to stay. */
