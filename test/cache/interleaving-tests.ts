@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
+import type { FullBackend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
+import { openRedis } from "../../src/backends/redis/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
+import type { Clock } from "../../src/clock.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { startRedis } from "../support/redis-server.js";
 import { tempDir } from "../support/temp-dir.js";
 import { type Interleaved, interleave } from "./interleaving.js";
 import { explore } from "./seeds.js";
@@ -20,17 +24,34 @@ export function staleValueTests(runs: number): void {
   });
 
   test("no stale value is left behind in a SQLite file that two share", async () => {
-    const clock = new FakeClock();
     const path = `${tempDir("interleaving")}/c.db`;
-    const open = () => openSqlite({ path, namespace: "", clock, emit: () => undefined });
-    const backends = [await open(), await open()];
-    const fresh = async (): Promise<Interleaved> => {
-      await backends[0]?.deleteWhere({ all: true });
-      return { clock, slow: true, backends };
-    };
-    const { runs: tried, failures } = await explore("sqlite", runs, fresh, interleave);
-    expect(failures).toEqual([]);
-    expect(tried).toBe(runs);
-    for (const backend of backends) await backend.close();
+    await share("sqlite", runs, false, (clock) => openSqlite({ path, namespace: "", clock, emit: () => undefined }));
   });
+
+  test("no stale value is left behind in a Redis that two share", async () => {
+    const server = await startRedis();
+    const { url } = server;
+    const open = (clock: Clock) => openRedis({ url, namespace: "i:", clock, emit: () => undefined });
+    // Each takes as long as five of the others.
+    await share("redis", Math.ceil(runs / 5), true, open);
+    await server.stop();
+  });
+}
+
+async function share(
+  name: string,
+  runs: number,
+  remote: boolean,
+  open: (clock: Clock) => Promise<FullBackend>,
+): Promise<void> {
+  const clock = new FakeClock();
+  const backends = [await open(clock), await open(clock)];
+  const fresh = async (): Promise<Interleaved> => {
+    await backends[0]?.deleteWhere({ all: true });
+    return { clock, slow: true, remote, backends };
+  };
+  const { runs: tried, failures } = await explore(name, runs, fresh, interleave);
+  expect(failures).toEqual([]);
+  expect(tried).toBe(runs);
+  for (const backend of backends) await backend.close();
 }

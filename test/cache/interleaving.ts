@@ -19,11 +19,13 @@ export function randomOf(seed: number): () => number {
 class Scheduler {
   readonly #random: () => number;
   readonly #clock: FakeClock;
+  readonly #remote: boolean;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(random: () => number, clock: FakeClock) {
+  constructor(random: () => number, clock: FakeClock, remote: boolean) {
     this.#random = random;
     this.#clock = clock;
+    this.#remote = remote;
   }
 
   readonly turn = (): Promise<void> => new Promise((resolve) => this.#waiting.push(resolve));
@@ -37,6 +39,7 @@ class Scheduler {
     work.then(end, end);
     while (!done) {
       await new Promise((resolve) => setImmediate(resolve));
+      if (this.#remote && this.#waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       const [next] = this.#waiting.splice(Math.floor(this.#random() * this.#waiting.length), 1);
       next?.();
       // Who waits for another process sleeps.
@@ -67,6 +70,8 @@ function inSteps(backend: FullBackend, turn: () => Promise<void>): FullBackend {
 
 export interface Interleaved {
   clock: FakeClock;
+  /** The store answers when it does: who waits for it must not see years go by. */
+  remote?: boolean;
   /** Two are two processes: they share nothing but the store. */
   backends: readonly FullBackend[];
   /** Calls of the store take their time. */
@@ -80,9 +85,12 @@ const tagOf = (key: string) => `tag-${key.slice(2)}`;
  * One random run: loads and refreshes of a few keys, while their source changes and the cache is told so in every way there is.
  * @returns what was wrong at the end, or while it ran; nothing when all is well
  */
-export async function interleave(seed: number, { clock, backends, slow }: Interleaved): Promise<string[]> {
+export async function interleave(
+  seed: number,
+  { clock, backends, slow, remote = false }: Interleaved,
+): Promise<string[]> {
   const random = randomOf(seed);
-  const scheduler = new Scheduler(random, clock);
+  const scheduler = new Scheduler(random, clock, remote);
   const { turn } = scheduler;
   // The first far more often: what is never wanted at once can't go wrong.
   const pick = (list: readonly string[]) => list[Math.floor(random() ** 3 * list.length)] ?? "";
