@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
-import { describeBackend } from "../contract/backend.js";
+import { describeBackend, type Harness } from "../contract/backend.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
 
 let cluster: RedisCluster;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
-describeBackend("redis cluster", async () => {
+const harness = async (): Promise<Harness> => {
   const opened: Backend[] = [];
   return {
     clock: systemClock,
@@ -26,9 +26,13 @@ describeBackend("redis cluster", async () => {
     advance: (ms) => systemClock.sleep(ms + 5),
     shortTtl: 150,
     deadlineTolerance: 100,
+    versionsByContent: true,
+    tellsTwice: true,
     async dispose() {
       await Promise.all(opened.map((backend) => backend.close()));
       await cluster.flush();
     },
   };
-});
+};
+
+describeBackend("redis cluster", harness, { full: true });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
 import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
-import { describeBackend } from "../contract/backend.js";
+import { describeBackend, type Harness } from "../contract/backend.js";
 import { bytes, put, texts } from "../contract/harness.js";
 import { type SentinelSet, startSentinels } from "../support/redis-sentinel.js";
 import { redisCli } from "../support/redis-server.js";
@@ -27,18 +27,21 @@ beforeAll(async () => {
 
 afterAll(() => set.stop());
 
-describeBackend("redis sentinel", async () => ({
+const harness = async (): Promise<Harness> => ({
   clock: systemClock,
   open: (namespace = "", { readOnly = false } = {}) => open({ namespace, readOnly }),
   // Redis counts in whole milliseconds of its own.
   advance: (ms) => systemClock.sleep(ms + 5),
   shortTtl: 150,
   deadlineTolerance: 100,
+  versionsByContent: true,
   async dispose() {
     await close();
     await redisCli(await set.primary(), "FLUSHALL");
   },
-}));
+});
+
+describeBackend("redis sentinel", harness, { full: true });
 
 describe("a primary that Sentinels watch", () => {
   afterEach(close);
