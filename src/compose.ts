@@ -54,6 +54,10 @@ const REDIS: Omit<Capabilities, "counts"> = {
  * @throws CacheError what the stores say; those that were opened are closed
  */
 export async function compose(plan: Plan, context: Context): Promise<Backend> {
+  if (isTransforming(plan)) {
+    const { checkTransform } = await import("./backends/transform/index.js");
+    checkTransform(plan.transform);
+  }
   const opened = await Promise.allSettled(
     plan.tiers.map((tier, i) => openTier(plan, tier, i === plan.tiers.length - 1, context)),
   );
@@ -103,6 +107,8 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   }
 }
 
+const isTransforming = ({ transform }: Pick<Plan, "transform">) => Object.keys(transform).length > 0;
+
 /** Also where nothing is asked for: what others compressed or encrypted is read all the same. */
 async function openTransformed(
   store: StoreOptions,
@@ -110,7 +116,7 @@ async function openTransformed(
   context: BackendContext,
 ): Promise<Backend> {
   const backend = await openBackend(store, context);
-  if (store.kind === "memory" && !transform.compression && !transform.encryption) return backend;
+  if (store.kind === "memory" && !isTransforming({ transform })) return backend;
   const { transformed } = await import("./backends/transform/index.js");
   return transformed(backend, { ...transform, namespace: context.namespace }, context);
 }

@@ -4,7 +4,6 @@ import type { ResilienceOptions } from "./backends/resilient/options.js";
 import {
   type Algorithm,
   type CompressionOptions,
-  checkTransform,
   type EncryptionKey,
   KeyRing,
   type TransformOptions,
@@ -92,7 +91,6 @@ function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | u
   checkDistinct((standIn ? [...stores, standIn] : stores).map(placeOf), "openCache");
   const namespace = prefixOf(options.namespace ?? "");
   const transform = transformOf(options);
-  checkTransform({ ...transform, namespace });
   const tiers = nameTiers(stores.map(placeOf)).map(({ name }, i) => {
     const { ttl, ...own } = stores[i] ?? lowest;
     return { name, store: withTimeout(own, timeout), ...(ttl !== undefined && { ttlMs: ttl }) };

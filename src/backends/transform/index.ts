@@ -97,7 +97,7 @@ export function transformed(
 export function checkTransform({
   compression,
   maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED,
-}: TransformOptions): void {
+}: Omit<TransformOptions, "namespace">): void {
   if (!(Number.isInteger(maxDecompressedBytes) && maxDecompressedBytes > 0) || maxDecompressedBytes > MOST) {
     throw new CacheError("usage", "invalid-compression", `maxDecompressedBytes can't be ${maxDecompressedBytes}`, {
       hint: `Give it in whole bytes, from 1 to ${MOST}.`,
@@ -133,7 +133,10 @@ class TransformedBackend implements Backend {
 
   /** Nearly always nothing is to be done: that is found out with a look at one byte of each. */
   #open(keys: readonly string[], entries: (Stored | undefined)[]): Awaitable<(Stored | undefined)[]> {
-    for (const entry of entries) if (entry && isTransformed(entry.value)) return this.#openSome(keys, entries);
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry !== undefined && isTransformed(entry.value)) return this.#openSome(keys, entries);
+    }
     return entries;
   }
 
