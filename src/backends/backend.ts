@@ -103,7 +103,7 @@ export interface DeleteOptions extends WriteCall {
   cursor?: string;
   /** Mark entries that have a stale window as stale now; delete the others. */
   soft?: boolean;
-  /** Called after each step with the entries dealt with so far. */
+  /** Called after each step with the entries dealt with so far, also after one that found none: so it is seen that the deletion goes on. */
   onProgress?: (done: number) => void;
 }
 
@@ -132,6 +132,8 @@ export interface ScanOptions extends Call {
   cursor?: string;
   /** Entries at most, over all pages. */
   limit?: number;
+  /** Called after each step, also one that found nothing to list: so it is seen that the listing goes on. */
+  onStep?: () => void;
 }
 
 export interface ScanPage {

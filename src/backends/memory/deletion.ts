@@ -33,9 +33,8 @@ export async function deleteInSteps(
     while (!walk.done && done < limit && !signal?.aborted) {
       for (const entry of walk.step(Math.min(stepSize, limit - done))) deleteOne(store, entry, soft, report);
       cursor = walk.cursor;
-      const before = done;
       done = report.deleted + report.softened;
-      if (done > before) options.onProgress?.(done);
+      options.onProgress?.(done);
       if (walk.done) break;
       turns += 1;
       if (rate !== undefined) await clock.sleep(Math.max(0, start + (done / rate) * 1000 - clock.monotonic()), signal);

@@ -235,6 +235,7 @@ export class MemoryBackend implements FullBackend, DecodedReader {
     while (!walk.done && given < limit && !signal?.aborted) {
       const found = walk.step(Math.min(STEP, limit - given));
       given += found.length;
+      options.onStep?.();
       const entries = found.map((entry): EntryInfo => (options.fields === "all" ? infoOf(entry) : { key: entry.key }));
       if (walk.cursor !== undefined) {
         if (entries.length > 0) yield { entries, cursor: walk.cursor };

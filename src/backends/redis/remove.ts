@@ -135,7 +135,7 @@ class Progress {
     this.deleted += deleted;
     this.softened += softened;
     const done = this.deleted + this.softened;
-    if (deleted + softened > 0) this.#options.onProgress?.(done);
+    this.#options.onProgress?.(done);
     const { rate, signal } = this.#options;
     if (rate === undefined || rate <= 0) return;
     const ahead = (done / rate) * 1000 - (this.#store.clock.monotonic() - this.#start);
@@ -177,6 +177,7 @@ async function walk(
     if (revoked.length > 0 && !soft) await unlink(store, revoked);
     const found = await inspect(page.candidates, page.seenTags);
     const taken = found.slice(0, Math.max(0, progress.left));
+    if (taken.length === 0) await progress.advance(0);
     for (const chunk of chunks(taken, progress.step)) {
       if (progress.stopped) {
         await removing;

@@ -47,6 +47,7 @@ export async function* scan(store: Store, selector: Selector, options: ScanOptio
   while (left > 0) {
     checkSignal(options.signal);
     const page = cursor.place === "" ? await source.read(cursor.at) : await readAgain(source, cursor);
+    options.onStep?.();
     const ordered = inOrder(page, cursor, Number.isFinite(left));
     const found = await inspect(
       ordered.map(([candidate]) => candidate),

@@ -72,9 +72,8 @@ async function deleteAlong(
     const found = store.run((link) => walk.next(link, looks, clock.now()));
     const choice = choose(found, soft, countExpired, limit - done);
     if (choice.last) walk.rewind(choice.last);
-    const before = done;
     done += await remove(store, choice, countExpired, report);
-    if (done > before) options.onProgress?.(done);
+    options.onProgress?.(done);
     if (rate !== undefined && !walk.done) {
       await clock.sleep(Math.max(0, start + (done / rate) * 1000 - clock.monotonic()), signal);
     }

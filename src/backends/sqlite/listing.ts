@@ -35,6 +35,7 @@ export async function* list(
       return found.map((entry) => (fields === "all" ? infoOf(link, entry) : { key: entry.key }));
     });
     given += entries.length;
+    options.onStep?.();
     const { cursor } = walk;
     if (cursor !== undefined) {
       if (entries.length > 0) yield { entries, cursor };
