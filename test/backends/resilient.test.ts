@@ -180,6 +180,47 @@ describe("deadlines", () => {
     expect(took).toBeLessThan(3 * 30 + 80 + 120);
   });
 
+  test("what a deletion that was given up does after that is told to nobody", async () => {
+    const it = wrapped({ timeoutMs: 30, retries: 0 });
+    let late = (_: number) => {};
+    it.fault = (_, args) => () => {
+      late = (args[1] as { onProgress: (n: number) => void }).onProgress;
+      return never();
+    };
+    const told: number[] = [];
+    await failing(() => it.outer.deleteWhere({ all: true }, { onProgress: (n) => told.push(n) }));
+    late(7);
+    expect(told).toEqual([]);
+    it.fault = () => undefined;
+  });
+
+  test.each(["deleteWhere", "scan"])("%s goes on as long as it takes where nothing matches", async (name) => {
+    const it = wrapped({ timeoutMs: 60 });
+    await put(it.outer, ...Array.from({ length: 20_000 }, (_, i) => `k${i}`));
+    let steps = 0;
+    // Each of the 20 steps of the store takes 10 ms.
+    it.fault = (method, args) => {
+      if (method !== name) return undefined;
+      const options = args[1] as { onStep?: () => void; onProgress?: (n: number) => void };
+      const told = options.onStep ?? options.onProgress;
+      const slowly = (done: number) => {
+        const until = performance.now() + 10;
+        while (performance.now() < until) steps += 1;
+        told?.(done);
+      };
+      it.fault = () => undefined;
+      const slow = name === "scan" ? { ...options, onStep: () => slowly(0) } : { ...options, onProgress: slowly };
+      return () =>
+        name === "scan" ? it.backend.scan({ prefix: "x" }, slow) : it.backend.deleteWhere({ prefix: "x" }, slow);
+    };
+    const call =
+      name === "scan" ? () => listed(it.outer, { prefix: "x" }) : () => it.outer.deleteWhere({ prefix: "x" });
+    const began = performance.now();
+    await call();
+    expect(performance.now() - began).toBeGreaterThan(100);
+    expect(steps).toBeGreaterThan(0);
+  });
+
   test("a stream has one for each piece", async () => {
     const it = wrapped({ timeoutMs: 60 });
     let closed = 0;

@@ -153,7 +153,7 @@ export class ResilientBackend implements FullBackend, ForeignReader {
     let before = 0;
     let done = 0;
     let current: object | undefined;
-    const report = await this.#supervisor.pursue<DeleteReport>({
+    const deleting = this.#supervisor.pursue<DeleteReport>({
       attempt: (backend, stop, advance) => {
         before += done;
         done = 0;
@@ -174,7 +174,9 @@ export class ResilientBackend implements FullBackend, ForeignReader {
       endsItself: true,
       patienceMs: timeoutMs === 0 ? 0 : timeoutMs + waits,
     });
-    current = undefined;
+    const report = await deleting.finally(() => {
+      current = undefined;
+    });
     return before === 0 ? report : { ...report, deleted: report.deleted + before };
   }
 

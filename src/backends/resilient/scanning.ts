@@ -8,7 +8,10 @@ interface Reading {
   stop: AbortController;
 }
 
-/** Pages of a listing, with a deadline each; one that failed is asked for again from where the last one ended. */
+/**
+ * Pages of a listing. One that failed is asked for again from where the last one ended. The deadline is one between two steps of the backend: where little
+ * matches, many steps make a page.
+ */
 export async function* scanPages(
   supervisor: Supervisor,
   selector: Selector,
@@ -18,7 +21,9 @@ export async function* scanPages(
   const position: Pick<ScanOptions, "cursor" | "limit"> = {};
   if (options.cursor !== undefined) position.cursor = options.cursor;
   if (options.limit !== undefined) position.limit = options.limit;
+  const { timeoutMs } = supervisor.settings;
   let reading: Reading | undefined;
+  let stepped: () => void = () => undefined;
   let waiting = false;
   const abandon = () => {
     if (reading !== undefined) leave(reading);
@@ -29,13 +34,18 @@ export async function* scanPages(
   try {
     for (;;) {
       const result = await supervisor.pursue({
-        attempt: (backend) => {
+        attempt: (backend, _, advance) => {
           if (waiting) abandon();
           waiting = true;
+          stepped = advance;
           if (reading === undefined) {
             const stop = new AbortController();
             if (signal?.aborted) stop.abort(signal.reason);
-            const pages = backend.scan(selector, { ...options, ...position, signal: stop.signal });
+            const onStep = () => {
+              stepped();
+              options.onStep?.();
+            };
+            const pages = backend.scan(selector, { ...options, ...position, signal: stop.signal, onStep });
             reading = { pages: pages[Symbol.asyncIterator](), stop };
           }
           return reading.pages.next();
@@ -43,6 +53,7 @@ export async function* scanPages(
         idempotent: true,
         signal,
         endsItself: true,
+        patienceMs: timeoutMs,
       });
       waiting = false;
       if (result.done) {
