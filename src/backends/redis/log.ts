@@ -41,6 +41,8 @@ export class Log {
   readonly origin = randomBytes(9).toString("base64url");
   readonly #store: Store;
   readonly #connect: (commandTimeoutMs: number) => Promise<Connection>;
+  /** The namespace is in the set of listeners, which outlives the log by far. */
+  #listened = false;
   readonly #over = new AbortController();
   readonly #open = new Set<Connection>();
 
@@ -101,8 +103,17 @@ export class Log {
     return result;
   }
 
-  position(): Promise<Position> {
-    return this.#listen(this.#store.connection);
+  async position(): Promise<Position> {
+    const { connection, names } = this.#store;
+    if (this.#listened) {
+      const [left, entries] = await connection.pipeline([
+        ["PTTL", names.log],
+        ["XREVRANGE", names.log, "+", "-", "COUNT", 1],
+      ]);
+      const [last] = asArray(entries).map(readEntry);
+      if (last && asInteger(left) > LISTEN_MS / 2) return last.id;
+    }
+    return this.#listen(connection);
   }
 
   async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
@@ -166,7 +177,9 @@ export class Log {
       const entries = replies[0] === null ? [] : asArray(asArray(asArray(replies[0])[0])[1]).map(readEntry);
       const intact = asArray(replies[1]).length > 0 && !entries.some(({ field }) => field === BIRTH);
       if (intact) {
-        return { changes: this.#changesOf(entries), position: entries.at(-1)?.id ?? position, gap: false };
+        const changes = this.#changesOf(entries);
+        const more = entries.length === PAGE_ENTRIES;
+        return { changes, position: entries.at(-1)?.id ?? position, gap: false, ...(more && { more }) };
       }
     }
     return { changes: [], position: await this.#listen(connection), gap: true };
@@ -191,7 +204,9 @@ export class Log {
         if (reply instanceof Error && !isReply(reply, "NOPERM")) throw mapError(reply, node.target);
       }
       const [last] = asArray(await node.call(["XREVRANGE", log, "+", "-", "COUNT", 1])).map(readEntry);
-      if (last) return last.id;
+      if (!last) continue;
+      this.#listened = true;
+      return last.id;
     }
   }
 }
