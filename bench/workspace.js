@@ -57,7 +57,7 @@ export function openWorkspace() {
 function install(source, target) {
   mkdirSync(source);
   mkdirSync(target);
-  for (const name of ["package.json", "bin", "src", "scripts"])
+  for (const name of ["package.json", "tsconfig.json", "tsconfig.library.json", "bin", "src", "scripts"])
     cpSync(join(ROOT, name), join(source, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(source, "node_modules"));
   const quiet = { cwd: source, stdio: /** @type {const} */ (["ignore", "pipe", "inherit"]) };
