@@ -86,6 +86,8 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
     namespace: plan.namespace,
     readOnly: plan.readOnly || (tier.readOnly ?? false),
   };
+  // Copies in this process's memory are safe from others, and are to be read fast.
+  if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, full);
   const open = (store: StoreOptions) => openTransformed(store, plan.transform, full);
   const remote = tier.store.kind === "redis";
   const standsIn = isLowest && fallback !== undefined;

@@ -44,14 +44,29 @@ export type {
   WriteOptions,
 } from "./cache/cache.js";
 export type { Cached, CachedOptions, Invalidated } from "./cache/cached.js";
+export type { Invalidations } from "./cache/invalidations.js";
 export { generateKey, hashKey, patternKey, recordKey } from "./cache/keys.js";
 export type { Counted } from "./cache/listing.js";
 export type { LoadManyContext, ManyLoader } from "./cache/loading/many.js";
 export type { LoadContext, Loader, LoadOptions } from "./cache/loading/options.js";
-export type { InvalidateOptions, ReadRangeOptions, WriterOptions } from "./cache/options.js";
+export type { Alert, AlertName, Monitor, MonitorOptions, Sample, Thresholds } from "./cache/monitor.js";
+export type { BatchStep, InvalidateOptions, ReadRangeOptions, ValueEntry, WriterOptions } from "./cache/options.js";
+export type { RecordId, RecordOptions, RecordSource, Records } from "./cache/records.js";
 export type { Serializer, SerializerChoice } from "./cache/serializer.js";
 export type { Clock } from "./clock.js";
 export { CacheError, type ErrorKind } from "./errors.js";
 export type { CacheEvent, Listener, WarningEvent } from "./events.js";
 export { type OpenCacheOptions, openCache, type StoreChoice } from "./library.js";
 export type { Filter, Selector } from "./selector.js";
+export {
+  type KeepWarmOptions,
+  keepWarm,
+  startWarming,
+  type WarmEntry,
+  type Warming,
+  type WarmingEnd,
+  type WarmingOptions,
+  type WarmingReport,
+  type WarmSource,
+  warmFromBelow,
+} from "./transfer/warming.js";
