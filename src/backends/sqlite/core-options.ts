@@ -6,12 +6,13 @@ import type { StoreSettings } from "./store.js";
 export const BRIEF_WAIT_MS = 10;
 
 /**
- * How the log of the database is kept. For one command few and large parts are faster (SQLite's own 1,000 pages make a bulk deletion wait twice as long);
- * where an event loop must go on, they are small.
+ * How the log of the database is kept: pages (4 KiB) at which whoever commits takes it into the database, which waits for the disk, and bytes to which it is cut
+ * back. For one command few and large parts are faster (SQLite's own 1,000 pages make a bulk deletion wait twice as long). Where an event loop must go on
+ * nobody does it in passing: a thread does.
  */
 const LOG_OF = {
   sync: { checkpointPages: 4000, logBytes: 16 * 1024 * 1024 },
-  async: { checkpointPages: 500, logBytes: 4 * 1024 * 1024 },
+  async: { checkpointPages: 0, logBytes: 2 * 1024 * 1024 },
 };
 
 /** What the backends on SQLite are opened with. */
@@ -20,7 +21,7 @@ export interface CoreOptions extends BackendContext, Bounds {
   busyTimeoutMs?: number;
   /**
    * How to wait for it. `sync` (default): in SQLite, for which everything else in the process stands still; for a command that does one thing.
-   * `async`: {@link BRIEF_WAIT_MS} in SQLite, then again and again from the event loop; the log is taken into the database in small parts.
+   * `async`: {@link BRIEF_WAIT_MS} in SQLite, then again and again from the event loop; a thread takes the log into the database.
    */
   wait?: "sync" | "async";
 }

@@ -312,7 +312,9 @@ export class Core {
     clearTimeout(this.#recencyTimer);
     if (this.lru) this.#writeRecency();
     if (!this.store.readOnly) this.#janitor.finish(CLOSE_MS);
+    const stopped = this.store.stop();
     this.store.close();
+    await stopped;
   }
 
   /** Removes an entry whose value is lost, and counts the error. Others may have replaced it: an id is one write. */

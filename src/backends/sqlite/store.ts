@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
 import type { Awaitable, BackendContext } from "../backend.js";
@@ -12,13 +13,16 @@ import {
 } from "./database.js";
 import { checkSignal, closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
 import { Link } from "./link.js";
-import { LogSize } from "./log-size.js";
+import { LogKeeper } from "./log-keeper.js";
 import { quarantine } from "./quarantine.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
 const OPEN_RETRY_MS = 10;
 /** Milliseconds between two tries to write, at most: long enough for others to be through, and never the same for two who wait. */
 const WRITE_RETRY_MS = 8;
+
+/** Pages of the log (4 KiB each) whose way into the database keeps an event loop for some milliseconds only. */
+const SMALL_PART_PAGES = 500;
 
 /** How a database is opened, and how its lock is waited for. */
 export interface StoreSettings extends DatabaseOptions {
@@ -46,7 +50,7 @@ export class Store {
   readonly #Sqlite: DatabaseConstructor;
   readonly #options: DatabaseOptions;
   readonly #context: BackendContext;
-  readonly #logSize: LogSize | undefined;
+  readonly #keeper: LogKeeper | undefined;
   #link: Link | undefined;
 
   private constructor(Sqlite: DatabaseConstructor, options: StoreSettings, context: BackendContext) {
@@ -58,7 +62,8 @@ export class Store {
     this.readOnly = options.readOnly;
     this.lockWaitMs = options.lockWaitMs;
     this.#busyTimeoutMs = options.busyTimeoutMs;
-    this.#logSize = options.patient ? new LogSize(options.path, context.clock) : undefined;
+    this.#keeper =
+      options.patient && !options.readOnly ? new LogKeeper(options.path, () => this.#takeInPassing()) : undefined;
   }
 
   /** @throws CacheError whatever {@link openDatabase} refuses, `store-busy`, `store-permission`, `disk-full`, … */
@@ -125,34 +130,35 @@ export class Store {
    * @throws CacheError `store-busy`, and what the signal says
    */
   change<T>(work: (link: Link) => T, signal?: AbortSignal): Awaitable<T> {
-    if (this.#logSize === undefined) return this.write(work);
+    if (this.#keeper === undefined) return this.write(work);
     const start = this.clock.monotonic();
     try {
-      return this.#writeAndTend(work, this.#logSize);
+      return this.#writeAndTend(work, this.#keeper);
     } catch (error) {
       if (!isBusy(error)) throw error;
-      return this.#again(work, this.#logSize, start + this.#busyTimeoutMs, signal);
+      return this.#again(work, this.#keeper, start + this.#busyTimeoutMs, signal);
     }
   }
 
   /** The answer waits with the writer where the log has grown too large. */
-  #writeAndTend<T>(work: (link: Link) => T, logSize: LogSize): Awaitable<T> {
+  #writeAndTend<T>(work: (link: Link) => T, keeper: LogKeeper): Awaitable<T> {
     const result = this.write(work);
-    const restMs = logSize.tend(this.link);
-    return restMs === 0 ? result : this.clock.sleep(restMs).then(() => result);
+    const restMs = keeper.tend();
+    // Real time, since it is the disk's.
+    return restMs === 0 ? result : pause(restMs, result);
   }
 
   async #again<T>(
     work: (link: Link) => T,
-    logSize: LogSize,
+    keeper: LogKeeper,
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     for (;;) {
-      await this.clock.sleep(1 + Math.random() * WRITE_RETRY_MS, signal);
+      await pause(1 + Math.random() * WRITE_RETRY_MS);
       checkSignal(signal);
       try {
-        return await this.#writeAndTend(work, logSize);
+        return await this.#writeAndTend(work, keeper);
       } catch (error) {
         if (!isBusy(error) || this.clock.monotonic() >= deadline) throw error;
       }
@@ -229,6 +235,16 @@ export class Store {
     } catch (failure) {
       throw explain(failure, this.path);
     }
+  }
+
+  /** Without a thread the log is taken into the database by whoever commits, in small parts. */
+  #takeInPassing(): void {
+    this.#link?.db.pragma(`wal_autocheckpoint = ${SMALL_PART_PAGES}`);
+  }
+
+  /** Ends what is done in a thread. */
+  async stop(): Promise<void> {
+    await this.#keeper?.close();
   }
 
   /** Closes the database; SQLite takes the log into it where this was the last connection. */
