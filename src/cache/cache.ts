@@ -195,7 +195,7 @@ export class Cache {
    * store outlives them. What a deletion, an invalidation or a write overtakes goes to those who asked before it and is not kept. A store that
    * fails costs nobody the loader's value. Every caller gets a value of its own, in the form in which the serializer gives it back.
    *
-   * Callers of one key should give the same options: who joins a load gets what the first one's allow.
+   * Callers of one key should give the same options: who joins a load gets what the first one's loader gives, kept as the first one says.
    * @returns undefined where the loader gave that, now or within `negativeTtl`
    * @throws CacheError `aborted`, `call-timeout`, `load-timeout`, `invalid-key`, `invalid-ttl`, `invalid-tag`, `invalid-load-options`; whatever the loader throws
    */

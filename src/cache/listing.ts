@@ -1,7 +1,7 @@
 import type { Backend, ScanPage } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { checkSelector, escapeGlob, type Selector } from "../selector.js";
-import { Deadline } from "./call.js";
+import { Deadline, untilAborted } from "./call.js";
 import { Distinct } from "./distinct.js";
 import type { PacedScanOptions } from "./options.js";
 
@@ -30,7 +30,12 @@ async function* bounded(
   const deadline = new Deadline(clock, timeout, rest.signal);
   const { signal } = deadline;
   try {
-    yield* paced(backend.scan(selector, { ...rest, signal }), clock, rate, signal);
+    const pages = paced(backend.scan(selector, { ...rest, signal }), clock, rate, signal)[Symbol.asyncIterator]();
+    for (;;) {
+      const page = await untilAborted(pages.next(), signal);
+      if (page.done) break;
+      yield page.value;
+    }
     // A scan that a signal ended says nothing; a deadline that cut it short must not look like the end.
     if (signal.aborted && rest.signal?.aborted !== true) throw signal.reason;
   } finally {

@@ -50,12 +50,21 @@ export class Landing {
 /** What a caller gets of it: no landing is what a refresh brings that left the work to another process. */
 const giveLanding = (landing: Landing | undefined) => landing?.give();
 
+export interface Purpose extends Concerned {
+  /** Its caller allows a stale value. */
+  mayBeStale: boolean;
+}
+
 /** One lookup of a key, and the load that follows a miss, for all who ask for it meanwhile. */
 export class Flight {
   readonly key: string;
   /** Tags that the value is known to get; undefined: they are told by the loader, or from the value. */
   readonly tags: readonly string[] | undefined;
+  /** What it brings may be stale. */
+  readonly mayBeStale: boolean;
   readonly landed: Promise<Landing | undefined>;
+  /** When its work is done: after a {@link cancel} that can be later than {@link landed}. */
+  readonly done: Promise<void>;
   readonly #opening: Opening;
   readonly #controller = new AbortController();
   #callers = 0;
@@ -73,20 +82,24 @@ export class Flight {
    * @param onEnd called once, whichever way it ends, before any caller hears of it
    */
   constructor(
-    { key, tags }: Concerned,
+    { key, tags, mayBeStale }: Purpose,
     window: ChangeWindow,
     run: (flight: Flight) => Promise<Landing | undefined>,
     onEnd: (flight: Flight, landing: Landing | undefined) => void,
   ) {
     this.key = key;
     this.tags = tags;
+    this.mayBeStale = mayBeStale;
     this.#opening = window.open();
     const end = (landing: Landing | undefined) => {
       this.#over = true;
       this.#opening.close();
       onEnd(this, landing);
     };
-    this.landed = run(this).then(
+    const work = run(this);
+    const nothing = () => undefined;
+    this.done = work.then(nothing, nothing);
+    this.landed = untilAborted(work, this.#controller.signal).then(
       (landing) => {
         end(landing);
         return landing;

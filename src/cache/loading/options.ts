@@ -85,6 +85,11 @@ export function staleWindows<T>(options: LoadOptions<T>, defaultTtl: number | nu
   return { whileRevalidate: rest, ifError: rest };
 }
 
+/** The options let a stale value be given, in some case. */
+export function allowsStale<T>({ softTtl, staleWhileRevalidate, staleIfError }: LoadOptions<T>): boolean {
+  return softTtl !== undefined || staleWhileRevalidate !== undefined || staleIfError !== undefined;
+}
+
 /** Until when an entry is fresh, and until when it is there: epoch milliseconds, absent = for ever. */
 export interface Deadlines {
   staleAt?: number;

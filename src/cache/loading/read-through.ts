@@ -1,13 +1,15 @@
 import type { Awaitable, Stored } from "../../backends/backend.js";
-import type { Concerned } from "../../changes.js";
 import { abortedBy, CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
 import type { Selector } from "../../selector.js";
-import { Flight, type Landing } from "./flight.js";
+import { Flight, type Landing, type Purpose } from "./flight.js";
 import { Keeper } from "./keeper.js";
-import { checkLoadOptions, type Loader, type LoadOptions, staleWindows } from "./options.js";
+import { allowsStale, checkLoadOptions, type Loader, type LoadOptions, staleWindows } from "./options.js";
 import type { LoadParts } from "./parts.js";
 import { Pauses } from "./pauses.js";
+
+/** Milliseconds that loads have to come to their end when the cache is closed. */
+const CLOSE_WAIT = 1000;
 
 /** What one read gave: the entry, or undefined. */
 export type Found = Awaitable<readonly (Stored | undefined)[]>;
@@ -38,10 +40,13 @@ export class ReadThrough {
   }
 
   /** The flight that is under way for a key, if there is one that will do; undefined: {@link begin} one. */
-  join(key: string, { signal }: { signal?: AbortSignal | undefined }): Promise<unknown> | undefined {
+  join<T>(key: string, options: LoadOptions<T>): Promise<unknown> | undefined {
+    const { signal } = options;
     if (signal?.aborted) return Promise.reject(abortedBy(signal));
     const flight = this.#flights.get(key);
-    return flight === undefined || flight.overtaken ? undefined : flight.join(signal);
+    if (flight === undefined || flight.overtaken) return undefined;
+    // Who allows no stale value must not get one because another does.
+    return flight.mayBeStale && !allowsStale(options) ? undefined : flight.join(signal);
   }
 
   /** Many keys in one read. */
@@ -76,7 +81,7 @@ export class ReadThrough {
       return Promise.reject(error);
     }
     const run = (flight: Flight) => this.#answer(flight, found, loader, options, onWait);
-    const flight = new Flight(concernedBy(key, options), this.#parts.window, run, (ended, landing) => {
+    const flight = new Flight(purposeOf(key, options), this.#parts.window, run, (ended, landing) => {
       if (this.#flights.get(key) === ended) this.#flights.delete(key);
       this.#parts.tally.read(landing?.hit ?? false, ended.callers);
       if (landing?.hit !== true) this.#parts.counts.joined += Math.max(0, ended.callers - 1);
@@ -98,7 +103,11 @@ export class ReadThrough {
     const flights = [...this.#flights.values(), ...this.#refreshes.values()];
     const closed = new CacheError("usage", "closed", "the cache was closed while a value was loaded");
     for (const flight of flights) flight.cancel(closed);
-    await Promise.allSettled(flights.map(({ landed }) => landed));
+    // They have a lease to give back; a store that does not answer is not waited for longer.
+    const waiting = new AbortController();
+    const enough = this.#parts.clock.sleep(CLOSE_WAIT, waiting.signal);
+    if (flights.length > 0) await Promise.race([Promise.all(flights.map(({ done }) => done)), enough]);
+    waiting.abort();
   }
 
   async #answer<T>(
@@ -172,7 +181,7 @@ export class ReadThrough {
         throw error;
       }
     };
-    const flight = new Flight(concernedBy(key, options), this.#parts.window, run, (ended) => {
+    const flight = new Flight(purposeOf(key, options), this.#parts.window, run, (ended) => {
       if (this.#refreshes.get(key) === ended) this.#refreshes.delete(key);
     });
     this.#refreshes.set(key, flight);
@@ -234,6 +243,8 @@ export class ReadThrough {
   }
 }
 
-function concernedBy<T>(key: string, { tags }: LoadOptions<T>): Concerned {
-  return tags === undefined || typeof tags === "function" ? { key } : { key, tags };
+function purposeOf<T>(key: string, options: LoadOptions<T>): Purpose {
+  const { tags } = options;
+  const mayBeStale = allowsStale(options);
+  return tags === undefined || typeof tags === "function" ? { key, mayBeStale } : { key, mayBeStale, tags };
 }
