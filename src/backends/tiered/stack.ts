@@ -71,9 +71,12 @@ export class Stack {
         }),
     );
     const followers = tiers.map(({ backend }, level) => new Follower(backend, clock, this.#listenerAt(level)));
-    for (const [level, tier] of this.uppers.entries()) tier.follow(followers.slice(level + 1), followers[level]);
     // A fastest tier that is ours alone is changed by nobody else; a single tier has no copies above it.
-    const followed = followers.filter((_, level) => level > 0 || this.uppers[0]?.isPrivate === false);
+    const isFollowed = (level: number) => level > 0 || this.uppers[0]?.isPrivate === false;
+    for (const [level, tier] of this.uppers.entries()) {
+      tier.follow(followers.slice(level + 1), isFollowed(level) ? followers[level] : undefined);
+    }
+    const followed = followers.filter((_, level) => isFollowed(level));
     for (const follower of followed) this.track(follower.run(over));
     this.ready = Promise.all(followed.map(({ asked }) => asked)).then(() => undefined);
   }

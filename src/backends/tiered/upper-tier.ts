@@ -49,7 +49,7 @@ export class UpperTier {
   readonly #openedAt: number;
   /** Of the stores below. */
   #below: readonly Follower[] = [];
-  /** Of itself, where others write to it, too. */
+  /** Of itself; none for a store in this process that no tier lies above. */
   #own: Follower | undefined;
   /** Nothing from before our time is in it. */
   #settled: boolean;
@@ -83,7 +83,7 @@ export class UpperTier {
     return !this.backend.capabilities.persistent;
   }
 
-  /** Up to where its own log was heard: what is stored after a change that came later is not stored. Undefined where nothing can be stored safely. */
+  /** Up to where its own log was heard: a copy is not stored after a change that came later. */
   get since(): Position | undefined {
     return this.#own?.position;
   }
@@ -230,7 +230,7 @@ export class UpperTier {
     for (const entry of entries) {
       const copy = this.#copyOf(entry);
       const fits = copy !== undefined && !opening.concerns(concernedBy(entry)) && !this.owes(entry.key);
-      if (fits && (this.isPrivate || since !== undefined)) good.push(copy);
+      if (fits && (this.#own === undefined || since !== undefined)) good.push(copy);
       else gone.push(entry.key);
     }
     const dropping = mustDrop ? this.drop({ keys: gone }) : undefined;
@@ -239,7 +239,7 @@ export class UpperTier {
     try {
       answer = this.backend.setMany(good, {
         origin: this.#options.origin,
-        ...(!this.isPrivate && since !== undefined && { since }),
+        ...(since !== undefined && { since }),
       });
     } catch (error) {
       answer = Promise.reject(error);
@@ -263,7 +263,7 @@ export class UpperTier {
       // No copy is no failure of what it was made for.
       this.tally.add("errors", 1);
       // A copy that arrives late is refused for what changed since, where it is stored with a position.
-      if (mustDrop || this.isPrivate) await this.drop({ keys: entries.map(({ key }) => key) });
+      if (mustDrop || this.#own === undefined) await this.drop({ keys: entries.map(({ key }) => key) });
     }
   }
 
