@@ -19,11 +19,18 @@ const ROWS = {
     summary: "invalidate 25,000 rows by prefix in a small and a large store",
     load: () => import("./rows/invalidate-sqlite.js"),
   },
+  "get-or-set": { summary: "10,000 callers on one missing key", load: () => import("./rows/get-or-set.js") },
   "get-bytes": {
     summary: "one getBytes through the core: memory, SQLite, Redis",
     load: () => import("./rows/get-bytes.js"),
   },
   resilience: { summary: "a read from memory with resilience and stats", load: () => import("./rows/resilience.js") },
+  "get-decoded": {
+    summary: "await cache.get of a small JSON object in memory",
+    load: () => import("./rows/get-decoded.js"),
+  },
+  "memory-bytes": { summary: "memory that an entry needs in memory", load: () => import("./rows/memory-bytes.js") },
+  traces: { summary: "hit rates of every policy on traces", load: () => import("./rows/traces.js") },
 };
 
 const [wanted] = process.argv.slice(2);
