@@ -19,6 +19,8 @@ const MIN_ENTRIES = 64;
 export class FrequencySketch {
   #words = new Uint32Array((MIN_ENTRIES / BLOCK_ENTRIES) * BLOCK_WORDS);
   #entries = MIN_ENTRIES;
+  /** What a hash tells its block by. */
+  #mask = MIN_ENTRIES / BLOCK_ENTRIES - 1;
   #additions = 0;
 
   /** Makes it large enough for so many entries; the counts stay. */
@@ -30,43 +32,44 @@ export class FrequencySketch {
       larger.copyWithin(length, 0, length);
       this.#words = larger;
       this.#entries *= 2;
+      this.#mask = this.#mask * 2 + 1;
     }
   }
 
   increment(hash: number): void {
-    const words = this.#words;
     const spread = spreadOf(hash);
-    const block = this.#blockOf(hash);
-    let added = false;
-    for (let row = 0; row < 4; row++) {
-      const bits = spread >>> (row * 8);
-      const at = block + row * 4 + (bits & 3);
-      const shift = ((bits >>> 2) & 7) * 4;
-      const word = words[at] ?? 0;
-      if (((word >>> shift) & 15) === 15) continue;
-      words[at] = word + (1 << shift);
-      added = true;
-    }
-    if (!added) return;
-    this.#additions += 1;
+    const block = (hash & this.#mask) * BLOCK_WORDS;
+    // Written out: every hit comes this way.
+    const before = this.#additions;
+    this.#count(block + (spread & 3), spread);
+    this.#count(block + 4 + ((spread >>> 8) & 3), spread >>> 8);
+    this.#count(block + 8 + ((spread >>> 16) & 3), spread >>> 16);
+    this.#count(block + 12 + ((spread >>> 24) & 3), spread >>> 24);
+    if (this.#additions === before) return;
+    this.#additions = before + 1;
     if (this.#additions >= this.#entries * SAMPLES_PER_ENTRY) this.#halve();
+  }
+
+  /** @param bits the two lowest were for the word, the next three tell the counter in it */
+  #count(at: number, bits: number): void {
+    const shift = bits & 28;
+    const word = this.#words[at] ?? 0;
+    if (((word >>> shift) & 15) === 15) return;
+    this.#words[at] = word + (1 << shift);
+    this.#additions += 1;
   }
 
   /** 0 to 15. */
   frequency(hash: number): number {
     const spread = spreadOf(hash);
-    const block = this.#blockOf(hash);
+    const block = (hash & this.#mask) * BLOCK_WORDS;
     let least = 15;
     for (let row = 0; row < 4; row++) {
       const bits = spread >>> (row * 8);
       const word = this.#words[block + row * 4 + (bits & 3)] ?? 0;
-      least = Math.min(least, (word >>> (((bits >>> 2) & 7) * 4)) & 15);
+      least = Math.min(least, (word >>> (bits & 28)) & 15);
     }
     return least;
-  }
-
-  #blockOf(hash: number): number {
-    return (hash & (this.#words.length / BLOCK_WORDS - 1)) * BLOCK_WORDS;
   }
 
   #halve(): void {

@@ -38,6 +38,9 @@ export class HillClimber {
   #step = STEP;
   #hits = 0;
   #samples = 0;
+  /** The samples after which the next step is due. */
+  #due = MIN_SAMPLES;
+  #entries = 0;
   #before = 0;
 
   constructor(maxEntries: number) {
@@ -49,15 +52,27 @@ export class HillClimber {
     return this.#window;
   }
 
-  /** @param entries that are held now */
-  looked(hash: number, hit: boolean, entries: number): void {
+  /** A new entry, with which there are so many. */
+  added(hash: number, entries: number): void {
+    this.#entries = entries;
+    this.#shadow.resize(entries);
+    this.#shadow.see(hash, false);
     this.#samples += 1;
-    if (hit) this.#hits += 1;
-    this.#shadow.see(hash, hit, entries);
-    if (this.#samples >= MIN_SAMPLES && this.#samples >= entries * SAMPLES_PER_ENTRY) this.#climb(entries);
+    if (this.#samples >= this.#due) this.#climb();
   }
 
-  #climb(entries: number): void {
+  hit(hash: number): void {
+    this.#hits += 1;
+    this.#shadow.see(hash, true);
+    this.#samples += 1;
+    if (this.#samples >= this.#due) this.#climb();
+  }
+
+  #climb(): void {
+    const entries = this.#entries;
+    this.#due = Math.max(MIN_SAMPLES, entries * SAMPLES_PER_ENTRY);
+    // There were fewer entries when it was last worked out.
+    if (this.#samples < this.#due) return;
     const rate = this.#hits / this.#samples;
     const change = rate - this.#before;
     this.#before = rate;

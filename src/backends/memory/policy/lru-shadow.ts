@@ -10,6 +10,8 @@ const KEYS = 128;
 export class LruShadow {
   readonly #held: LRUCache<number, true>;
   readonly #most: number;
+  /** Hashes up to it are looked at. */
+  #below = 2 ** 32;
   #seen = 0;
   #hits = 0;
   #ownHits = 0;
@@ -19,9 +21,14 @@ export class LruShadow {
     this.#held = new LRUCache({ max: this.#most });
   }
 
-  /** @param hit what the store itself answered @param entries that it holds now */
-  see(hash: number, hit: boolean, entries: number): void {
-    if ((hash >>> 0) * entries > this.#most * 2 ** 32) return;
+  /** So many entries the store holds now: the share of the keys that is looked at follows from it. */
+  resize(entries: number): void {
+    this.#below = (this.#most / entries) * 2 ** 32;
+  }
+
+  /** @param hit what the store itself answered */
+  see(hash: number, hit: boolean): void {
+    if (hash >>> 0 > this.#below) return;
     this.#seen += 1;
     if (hit) this.#ownHits += 1;
     if (this.#held.get(hash)) this.#hits += 1;

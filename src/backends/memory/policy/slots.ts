@@ -6,10 +6,12 @@ export class Slots {
   /** What the entry takes of the bytes that the store may hold. */
   #weights = new Float64Array(64);
   readonly #free: number[] = [];
+  #count = 0;
 
   take(entry: MemoryEntry, weight: number): number {
     const slot = this.#free.pop() ?? this.#entries.length;
     this.#entries[slot] = entry;
+    this.#count += 1;
     if (slot >= this.#weights.length) this.#weights = grown(this.#weights, new Float64Array(this.#weights.length * 2));
     this.#weights[slot] = weight;
     return slot;
@@ -25,6 +27,7 @@ export class Slots {
     this.#entries[slot] = undefined;
     this.#weights[slot] = 0;
     this.#free.push(slot);
+    this.#count -= 1;
   }
 
   entry(slot: number): MemoryEntry | undefined {
@@ -37,7 +40,7 @@ export class Slots {
 
   /** Slots that are taken. */
   get count(): number {
-    return this.#entries.length - this.#free.length;
+    return this.#count;
   }
 }
 

@@ -34,6 +34,8 @@ export class WTinyLfu implements Policy {
   #hashes = new Int32Array(64);
   /** What left the window last and has to win against the next victims. */
   #candidate = NONE;
+  /** Something had to go already. Before that recency alone is kept: what is protected from nothing need not be told apart. */
+  #pressed = false;
 
   constructor({ slots, maxEntries, maxBytes }: PolicyOptions) {
     this.#slots = slots;
@@ -52,12 +54,12 @@ export class WTinyLfu implements Policy {
     this.#lists.push(WINDOW, slot);
     this.#candidate = NONE;
     this.#drainWindow();
-    this.#climber.looked(hash, false, this.#slots.count);
+    this.#climber.added(hash, this.#slots.count);
   }
 
   use(slot: number): void {
     this.#touch(slot);
-    this.#climber.looked(this.#hashes[slot] ?? 0, true, this.#slots.count);
+    this.#climber.hit(this.#hashes[slot] ?? 0);
   }
 
   rewrite(slot: number, by: number): void {
@@ -76,6 +78,7 @@ export class WTinyLfu implements Policy {
   }
 
   victim(spared: number): number | undefined {
+    this.#pressed = true;
     this.#drainWindow();
     const victim = this.#oldestBut(spared);
     const candidate = this.#candidate;
@@ -104,7 +107,7 @@ export class WTinyLfu implements Policy {
 
   #touch(slot: number): void {
     this.#sketch.increment(this.#hashes[slot] ?? 0);
-    if (this.#lists.listOf(slot) !== PROBATION) {
+    if (!this.#pressed || this.#lists.listOf(slot) !== PROBATION) {
       this.#lists.renew(slot);
       return;
     }
