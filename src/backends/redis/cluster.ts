@@ -96,7 +96,7 @@ export class Cluster implements Connection {
   async primaries(): Promise<readonly Primary[]> {
     this.checkOpen();
     const { primaries } = await this.#nodes.refresh(this.#commandTimeoutMs);
-    return Promise.all(primaries.map(async (primary) => ({ id: primary.id, node: await this.#nodes.at(primary) })));
+    return primaries.map((primary) => ({ id: primary.id, node: this.#nodes.node(primary) }));
   }
 
   async ping(): Promise<number> {

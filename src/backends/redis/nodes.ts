@@ -1,5 +1,6 @@
 import { CacheError } from "../../errors.js";
 import { type Place, placeText } from "./address.js";
+import type { Node } from "./connection.js";
 import { mapError, tellingOf } from "./errors.js";
 import type { Server } from "./server.js";
 import { readSlots, type Topology } from "./topology.js";
@@ -41,6 +42,17 @@ export class Nodes {
     });
     this.#servers.set(name, opening);
     return opening;
+  }
+
+  /** A node for who keeps it for longer: it may be let go of in between. */
+  node(place: Place): Node {
+    const server = () => this.at(place);
+    return {
+      target: `redis://${placeText(place)}`,
+      call: async (command) => (await server()).call(command),
+      pipelineRaw: async (commands) => (await server()).pipelineRaw(commands),
+      pipeline: async (commands) => (await server()).pipeline(commands),
+    };
   }
 
   /** @throws CacheError if a node left the last request without an answer */
