@@ -594,7 +594,7 @@ describe("the journal on disk", () => {
     const path = journalIn(tempDir());
     const it = cache({ journalPath: path });
     it.away();
-    await Promise.all(Array.from({ length: 50 }, () => it.outer.deleteMany(["k"])));
+    for (let i = 0; i < 20; i++) await it.outer.deleteMany(["k", "k"]);
     await it.outer.setMany([entry("k", "v")]);
     expect(readFileSync(path, "utf8").match(/"k"/g)).toHaveLength(1);
     expect(it.outer.state().fallback?.pending).toBe(1);

@@ -25,11 +25,17 @@ export class JournalFile implements Journal {
   readonly #path: string;
   readonly #bounds: JournalBounds;
   readonly #emit: Listener;
+  /** What is safe on the disk, and in no batch yet. */
   readonly #noted = new Noted();
+  /** Changes in a batch that was not forgotten yet. */
   #taken = 0;
-  #overflowed = false;
+  #lost = { fresh: false, taken: false };
   #lines: Line[] = [];
-  #writing: Promise<void> | undefined;
+  /** Changes on their way to the disk. */
+  #underWay = 0;
+  #writing = false;
+  /** The lines that are being written: why they could not be. */
+  #turn: Promise<CacheError | undefined> | undefined;
 
   constructor(path: string, bounds: JournalBounds, emit: Listener) {
     this.#path = path;
@@ -48,51 +54,56 @@ export class JournalFile implements Journal {
   }
 
   get pending(): number {
-    return this.#noted.size + this.#taken;
+    return this.#noted.size + this.#underWay + this.#taken + (this.overflowed ? 1 : 0);
   }
 
   get overflowed(): boolean {
-    return this.#overflowed;
+    return this.#lost.fresh || this.#lost.taken;
   }
 
   async add(change: Missed): Promise<void> {
     const fresh = this.#noted.fresh(change);
-    // Who added it first may still be waiting for the disk.
-    if (fresh === undefined) return this.#writing;
-    if (this.#noted.size + sizeOf(fresh) > this.#bounds.maxKeys && !this.#bounds.whole) throw journalFull();
-    this.#noted.add(fresh);
-    return new Promise((resolve, reject) => {
-      const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-      this.#lines.push({ change: fresh, text: lineOf(fresh), settle });
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = undefined;
+    if (fresh === undefined) return;
+    this.#underWay += 1;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const settle = (error?: unknown) => (error === undefined ? resolve() : reject(error));
+        this.#lines.push({ change: fresh, text: lineOf(fresh), settle });
+        if (!this.#writing) void this.#writeAll();
       });
-    });
-  }
-
-  /** What is added while the disk is busy goes to it together. */
-  async #writeAll(): Promise<void> {
-    while (this.#lines.length > 0) {
-      const lines = this.#lines.splice(0);
-      const failure = await this.#append(lines.map(({ text }) => text).join("")).then(
-        () => undefined,
-        (error: unknown) => (error instanceof CacheError ? error : notWritten(this.#path, error)),
-      );
-      for (const { change, settle } of lines) {
-        if (failure !== undefined) this.#noted.remove(change);
-        settle(failure);
-      }
+    } finally {
+      this.#underWay -= 1;
     }
   }
 
-  async #append(text: string): Promise<void> {
+  /** What is added while the disk is busy goes to it together. Never fails. */
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    while (this.#lines.length > 0) {
+      const lines = this.#lines.splice(0);
+      const count = lines.reduce((sum, { change }) => sum + sizeOf(change), 0);
+      this.#turn = this.#append(lines.map(({ text }) => text).join(""), count).then(
+        () => undefined,
+        (error: unknown) => (error instanceof CacheError ? error : notWritten(this.#path, error)),
+      );
+      const failure = await this.#turn;
+      for (const { change, settle } of lines) {
+        // Where one line stands for everything, single ones need not be remembered.
+        if (failure === undefined && !this.#lost.fresh) this.#noted.add(change);
+        settle(failure);
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #append(text: string, count: number): Promise<void> {
     const { maxBytes, maxKeys, whole } = this.#bounds;
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
     for (let move = 0; move < MOVES; move++) {
       const file = await open(this.#path, "a", 0o600);
       try {
         const { ino, size } = await file.stat();
-        if (size + Buffer.byteLength(text) > maxBytes || this.#noted.size > maxKeys) {
+        if (size + Buffer.byteLength(text) > maxBytes || this.#noted.size + count > maxKeys) {
           if (!whole) throw journalFull();
           return await this.#overflow();
         }
@@ -109,7 +120,6 @@ export class JournalFile implements Journal {
 
   /** One line in place of all. */
   async #overflow(): Promise<void> {
-    this.#overflowed = true;
     const draft = `${this.#path}.draft`;
     const file = await open(draft, "w", 0o600);
     try {
@@ -123,14 +133,19 @@ export class JournalFile implements Journal {
       if (codeOf(error) !== "ENOENT") throw error;
     });
     await syncFolder(this.#path);
+    this.#lost.fresh = true;
+    this.#noted.clear();
   }
 
   async take(): Promise<Batch> {
-    await this.#writing;
+    // A file that is taken away while it is written to is written again: who does both must not take it from himself.
+    await this.#turn;
+    // In the same step: what is safe by now is in the file that is set aside, and what comes to it later stays pending.
+    this.#taken += this.#noted.size;
+    this.#lost = { fresh: false, taken: this.overflowed };
+    this.#noted.clear();
     const folder = dirname(this.#path);
     await this.#setAside();
-    this.#taken += this.#noted.size;
-    this.#noted.clear();
     const names = await readdir(folder).catch((error: unknown) => {
       if (codeOf(error) === "ENOENT") return [];
       throw notRead(this.#path, error);
@@ -172,7 +187,7 @@ export class JournalFile implements Journal {
   async #forget(paths: readonly string[]): Promise<void> {
     for (const path of paths) await rm(path, { force: true });
     this.#taken = 0;
-    this.#overflowed = false;
+    this.#lost.taken = false;
   }
 
   #isOurs(name: string): boolean {

@@ -68,11 +68,6 @@ export class Noted {
     else this.#others.add(JSON.stringify(change));
   }
 
-  remove(change: Missed): void {
-    if (isKeys(change)) for (const key of change.selector.keys) this.#keys.delete(key);
-    else this.#others.delete(JSON.stringify(change));
-  }
-
   clear(): void {
     this.#keys.clear();
     this.#others.clear();

@@ -9,7 +9,7 @@ import { type Owed, replay } from "./replay.js";
 /** Milliseconds that a call waits at most while the store is taken back. */
 const HOLD_MS = 1000;
 
-/** Replays that are made while new changes are still noted down; for the next one, those wait. */
+/** Replays that are made while new changes are still noted down; after so many, those wait. */
 const OPEN_REPLAYS = 3;
 
 export interface StandbySettings {
@@ -162,19 +162,18 @@ export class Standby {
 
   /** Never fails. */
   async #tryToRecover(): Promise<void> {
+    let release: () => void = () => undefined;
     try {
       await this.#store.ping();
       for (let round = 0; !this.trusted && !this.#stopped; round++) {
-        const release = round < OPEN_REPLAYS ? undefined : this.#holdChanges();
-        try {
-          await this.#makeGood();
-          if (this.#journal.pending === 0) this.#trust();
-        } finally {
-          release?.();
-        }
+        if (round === OPEN_REPLAYS) release = this.#holdChanges();
+        await this.#makeGood();
+        if (this.#journal.pending === 0) this.#trust();
       }
     } catch (error) {
       this.#notYet(error);
+    } finally {
+      release();
     }
   }
 
