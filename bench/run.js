@@ -19,6 +19,10 @@ const ROWS = {
     summary: "invalidate 25,000 rows by prefix in a small and a large store",
     load: () => import("./rows/invalidate-sqlite.js"),
   },
+  "writers-sqlite": {
+    summary: "four processes that write one SQLite file",
+    load: () => import("./rows/writers-sqlite.js"),
+  },
   "get-or-set": { summary: "10,000 callers on one missing key", load: () => import("./rows/get-or-set.js") },
   "get-bytes": {
     summary: "one getBytes through the core: memory, SQLite, Redis",
