@@ -10,7 +10,7 @@ const LEAST_WINDOW = 0.02;
 const MOST_WINDOW = 0.6;
 
 /** So far ahead plain LRU is the better one, and the window becomes nearly everything, which is LRU. */
-const LRU_LEAD = 0.04;
+const LRU_LEAD = 0.06;
 const LRU_WINDOW = 0.99;
 
 /** The first step, and the one with which it begins anew. */
