@@ -1,5 +1,7 @@
 import { connect } from "node:net";
+import { makeCertificates } from "./certificates.js";
 import { freePort, type RedisServer, type RedisServerOptions, redisCli, startRedis } from "./redis-server.js";
+import { tempDir } from "./temp-dir.js";
 import { until } from "./until.js";
 
 const PRIMARIES = 3;
@@ -36,7 +38,9 @@ export interface RedisClusterOptions extends Omit<RedisServerOptions, "config"> 
 
 /** A real Redis Cluster of three primaries on free ports of 127.0.0.1; resolves when every slot is served. */
 export async function startCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const { replicas = 1, config, ...rest } = options;
+  const { replicas = 1, config, tls, ...others } = options;
+  // The nodes speak TLS with each other, too: they trust one authority.
+  const rest = { ...others, ...(tls === true && { tls: await makeCertificates(tempDir("cluster-tls")) }) };
   const nodes = await Promise.all(
     Array.from({ length: PRIMARIES * (1 + replicas) }, async () =>
       startRedis({

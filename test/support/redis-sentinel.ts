@@ -1,4 +1,6 @@
+import { makeCertificates } from "./certificates.js";
 import { type RedisServer, type RedisServerOptions, redisCli, startRedis } from "./redis-server.js";
+import { tempDir } from "./temp-dir.js";
 import { until } from "./until.js";
 
 const SENTINELS = 3;
@@ -28,7 +30,9 @@ export interface SentinelOptions extends Omit<RedisServerOptions, "config"> {
 
 /** A real primary with replicas, and three Sentinels that watch it and replace it within some seconds. */
 export async function startSentinels(options: SentinelOptions = {}): Promise<SentinelSet> {
-  const { replicas = 2, sentinelPassword, ...rest } = options;
+  const { replicas = 2, sentinelPassword, tls, ...others } = options;
+  // They speak TLS with each other, too: they trust one authority.
+  const rest = { ...others, ...(tls === true && { tls: await makeCertificates(tempDir("sentinel-tls")) }) };
   const started: RedisServer[] = [];
   const start = async (more: RedisServerOptions) => {
     const server = await startRedis(more);
@@ -56,7 +60,7 @@ export async function startSentinels(options: SentinelOptions = {}): Promise<Sen
       Array.from({ length: SENTINELS }, () =>
         start({
           sentinel: true,
-          ...(rest.tls && { tls: true }),
+          ...(rest.tls && { tls: rest.tls }),
           ...(sentinelPassword !== undefined && { password: sentinelPassword }),
           config: {
             ...(rest.tls && { "tls-replication": "yes" }),

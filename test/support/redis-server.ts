@@ -20,8 +20,8 @@ export interface RedisServerOptions {
   password?: string;
   /** ACL users besides `default`. */
   users?: readonly RedisUser[];
-  /** TLS instead of plain text, with a CA and a server certificate made for this server. */
-  tls?: boolean;
+  /** TLS instead of plain text, with a CA and a server certificate made for this server, or with those of a group. */
+  tls?: boolean | Certificates;
   /** A Sentinel, which holds no data. */
   sentinel?: boolean;
   /** Directives of redis.conf, such as `{ maxmemory: "2mb", replicaof: ["127.0.0.1", "7001"] }`. */
@@ -58,7 +58,7 @@ export interface RedisServer {
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = tempDir("redis");
-  const tls = options.tls ? await makeCertificates(dir) : undefined;
+  const tls = options.tls === true ? await makeCertificates(dir) : options.tls || undefined;
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     try {
