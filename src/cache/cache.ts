@@ -2,12 +2,10 @@ import {
   type Awaitable,
   type Backend,
   type CounterName,
-  type DecodedReader,
   type DeleteReport,
   type EntryReader,
   type EntryWriter,
   type ForeignEntry,
-  readsDecoded,
   readsForeign,
   type ScanPage,
   type SetOutcome,
@@ -15,13 +13,13 @@ import {
 } from "../backends/backend.js";
 import { ChangeWindow } from "../change-window.js";
 import type { Clock } from "../clock.js";
-import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
 import { within } from "./call.js";
-import { Codec, codecOf, isNothing } from "./codec.js";
+import { isNothing } from "./codec.js";
 import { Entries } from "./entries.js";
+import { type Health, healthOf, statsOf } from "./inspection.js";
 import { Invalidating, type Invalidations, transaction } from "./invalidations.js";
 import { type Counted, countPages, expiredKey, pagesOf } from "./listing.js";
 import { LoadingCache } from "./loading/loading-cache.js";
@@ -45,6 +43,7 @@ import type {
 } from "./options.js";
 import { type RecordId, type RecordOptions, type RecordSource, Records } from "./records.js";
 import { Tally } from "./tally.js";
+import { encoded, type KeptDecoded, Values } from "./values.js";
 
 export { checkTag } from "./new-entry.js";
 export type {
@@ -72,10 +71,8 @@ export class Cache {
   readonly #loading: LoadingCache;
   readonly #invalidating: Invalidating;
   readonly #emit: Listener;
-  /** A promise until the package of the serializer is loaded. */
-  #codec: Codec | Promise<Codec>;
-  /** The same backend, where it keeps decoded values beside the bytes, and decoding can't fail. */
-  readonly #decoded: { reader: DecodedReader; decode: (bytes: Uint8Array) => unknown } | undefined;
+  readonly #values: Values;
+  readonly #kept: KeptDecoded | undefined;
   /** The function with its results kept: `cached(fn, options)`, or as a decorator of a method, `@cache.cached(options)`. */
   readonly cached: MakeCached = makeCached(this);
   /**
@@ -102,10 +99,9 @@ export class Cache {
     this.#emit = emit ?? (() => {});
     const invalidate = (selector: Selector) => this.invalidate(selector);
     this.#invalidating = new Invalidating({ clock, emit: this.#emit, invalidate });
-    const codec = codecOf(options.serializer ?? "json");
-    this.#codec = codec;
-    const canKeep = codec instanceof Codec && codec.lenient && readsDecoded(backend);
-    this.#decoded = canKeep ? { reader: backend, decode: codec.decode } : undefined;
+    const discard: LoadingCache["discard"] = (...broken) => this.#loading.discard(...broken);
+    this.#values = new Values(options.serializer ?? "json", backend, discard);
+    this.#kept = this.#values.kept;
   }
 
   /** The backend itself, for what only some stores can do. */
@@ -118,7 +114,7 @@ export class Cache {
    * @throws CacheError what the store says
    */
   async start(options: CallOptions = {}): Promise<void> {
-    await this.#codecLoaded();
+    await this.#values.codec();
     await within(this.clock, options, (signal) => this.#entries.at(options.tier).ping(signal ? { signal } : {}));
   }
 
@@ -137,8 +133,8 @@ export class Cache {
    * it expires.
    */
   async get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
-    if (options === undefined && this.#decoded !== undefined) {
-      const value = this.#decoded.reader.getDecoded(key, this.#decoded.decode);
+    if (options === undefined && this.#kept !== undefined) {
+      const value = this.#kept.reader.getDecoded(key, this.#kept.decode);
       // A miss is one of the fastest store alone.
       if (value !== undefined) {
         this.#tally.read(true);
@@ -147,7 +143,7 @@ export class Cache {
     }
     const found = this.#entries.read([key], options);
     const entry = (Array.isArray(found) ? found : await found)[0];
-    const value = entry === undefined ? undefined : await this.#valueOf(key, entry, options?.tier);
+    const value = entry === undefined ? undefined : await this.#values.decode(key, entry, options?.tier);
     if (options?.peek !== true) this.#tally.read(value !== undefined);
     return value as T | undefined;
   }
@@ -157,7 +153,7 @@ export class Cache {
     const found = await this.#entries.read(keys, options);
     const values: unknown[] = [];
     for (const [i, entry] of found.entries()) {
-      const value = entry === undefined ? undefined : await this.#valueOf(keys[i] ?? "", entry, options?.tier);
+      const value = entry === undefined ? undefined : await this.#values.decode(keys[i] ?? "", entry, options?.tier);
       if (options?.peek !== true) this.#tally.read(value !== undefined);
       values.push(value);
     }
@@ -200,8 +196,7 @@ export class Cache {
    * @throws CacheError `aborted`, `call-timeout`, `load-timeout`, `invalid-key`, `invalid-ttl`, `invalid-tag`, `invalid-load-options`; whatever the loader throws
    */
   getOrSet<T>(key: string, loader: Loader<T>, options: LoadOptions<T> = {}): Promise<T | undefined> {
-    const run = (codec: Codec) => this.#loading.get(codec, key, loader, options) as Promise<T | undefined>;
-    return this.#codec instanceof Codec ? run(this.#codec) : this.#codec.then(run);
+    return this.#values.with((codec) => this.#loading.get(codec, key, loader, options)) as Promise<T | undefined>;
   }
 
   /**
@@ -213,8 +208,8 @@ export class Cache {
     loadMany: ManyLoader<T>,
     options: LoadOptions<T> = {},
   ): Promise<(T | undefined)[]> {
-    const run = (codec: Codec) => this.#loading.getMany(codec, keys, loadMany, options) as Promise<(T | undefined)[]>;
-    return this.#codec instanceof Codec ? run(this.#codec) : this.#codec.then(run);
+    const values = this.#values.with((codec) => this.#loading.getMany(codec, keys, loadMany, options));
+    return values as Promise<(T | undefined)[]>;
   }
 
   /**
@@ -222,7 +217,7 @@ export class Cache {
    * @throws CacheError `invalid-key`, `invalid-ttl`, `invalid-tag`, `not-serializable`, `read-only`
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {
-    const codec = await this.#codecLoaded();
+    const codec = await this.#values.codec();
     return this.setBytes(key, codec.encode(value, key), options);
   }
 
@@ -238,8 +233,8 @@ export class Cache {
     values: Iterable<readonly [key: string, value: unknown]>,
     options: SetOptions = {},
   ): Promise<SetOutcome[]> {
-    const codec = await this.#codecLoaded();
     const { ttl = this.#defaultTtl, tags, ...call } = options;
+    const codec = await this.#values.codec();
     const entries = Array.from(values, ([key, value]) => ({ key, value: codec.encode(value, key), ttl, tags }));
     return this.#entries.write(entries, call);
   }
@@ -251,11 +246,9 @@ export class Cache {
 
   /** Stores values that each have a TTL and tags of their own, in one batch. */
   async setEach(entries: readonly ValueEntry[], options?: WriteOptions): Promise<SetOutcome[]> {
-    const codec = await this.#codecLoaded();
-    return this.#entries.write(
-      entries.map((entry) => this.#encoded(codec, entry)),
-      options,
-    );
+    const codec = await this.#values.codec();
+    const ready = entries.map((entry) => encoded(codec, entry, this.#defaultTtl));
+    return this.#entries.write(ready, options);
   }
 
   /**
@@ -263,13 +256,9 @@ export class Cache {
    * @throws CacheError `cross-slot` where the keys lie on different parts of a cluster, `value-too-large`, `wrong-type`, each with nothing done
    */
   async atomic(steps: readonly BatchStep[], options?: CallOptions): Promise<void> {
-    const codec = await this.#codecLoaded();
-    const ready = steps.map((step) => ("set" in step ? { set: this.#encoded(codec, step.set) } : step));
-    return this.#entries.atomic(ready, options);
-  }
-
-  #encoded(codec: Codec, { key, value, ttl = this.#defaultTtl, tags }: ValueEntry): WriteEntry {
-    return { key, value: codec.encode(value, key), ttl, tags };
+    const codec = await this.#values.codec();
+    const ready = steps.map((step) => ("set" in step ? { set: encoded(codec, step.set, this.#defaultTtl) } : step));
+    await this.#entries.atomic(ready, options);
   }
 
   /**
@@ -367,15 +356,7 @@ export class Cache {
   async stats(options: CallOptions = {}): Promise<CacheStats> {
     const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
-    return within(this.clock, options, async () => {
-      const { counters, source, tiers } = await backend.counters();
-      const info = await backend.describe();
-      const lookups = (counters.hits ?? 0) + (counters.misses ?? 0);
-      const hitRate = lookups === 0 ? undefined : (counters.hits ?? 0) / lookups;
-      const loading = { ...this.#loading.counts };
-      const report = { store: backend.name, target: info.target, counters, source, hitRate, info, loading };
-      return tiers === undefined ? report : { ...report, tiers };
-    });
+    return within(this.clock, options, () => statsOf(backend, this.#loading.counts));
   }
 
   async resetStats(): Promise<void> {
@@ -385,16 +366,8 @@ export class Cache {
   }
 
   /** One round trip: milliseconds, or why not. Never throws. */
-  async health(options: CallOptions = {}): Promise<{ ok: true; latency: number } | { ok: false; error: CacheError }> {
-    try {
-      const ping = (signal: AbortSignal | undefined) => this.#entries.at(options.tier).ping(signal ? { signal } : {});
-      return { ok: true, latency: await within(this.clock, options, ping) };
-    } catch (error) {
-      return {
-        ok: false,
-        error: error instanceof CacheError ? error : new CacheError("store", "unknown", messageOf(error)),
-      };
-    }
+  async health(options: CallOptions = {}): Promise<Health> {
+    return healthOf(() => this.#entries.at(options.tier), this.clock, options);
   }
 
   /** Removes what has expired and gives space back. */
@@ -416,22 +389,5 @@ export class Cache {
     await this.#loading.close();
     await this.#tally.close();
     await this.#backend.close();
-  }
-
-  /** Undefined for a negative result, and for bytes that don't decode: they are counted as an error and removed. */
-  async #valueOf(key: string, entry: Stored, tier: string | undefined): Promise<unknown> {
-    const codec = await this.#codecLoaded();
-    try {
-      return codec.decode(entry.value);
-    } catch (error) {
-      await this.#loading.discard(key, entry.value, error, tier);
-      return undefined;
-    }
-  }
-
-  async #codecLoaded(): Promise<Codec> {
-    if (this.#codec instanceof Codec) return this.#codec;
-    this.#codec = await this.#codec;
-    return this.#codec;
   }
 }

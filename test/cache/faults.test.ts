@@ -158,7 +158,7 @@ describe("a lease", () => {
         done = true;
       });
     await until(() => {
-      clock.advance(5);
+      clock.advance(50);
       return done;
     });
     expect(await waiting).toBe("own");
