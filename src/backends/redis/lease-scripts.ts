@@ -1,9 +1,9 @@
 import { LISTEN_MS } from "../backend.js";
 import { LISTENERS_MS } from "./log.js";
-import { BASE, DROP, LOGGING, MARKED, SINCE, STORE, TAGGING } from "./script-parts.js";
+import { BASE, DROP, LOGGING, MARGIN_MS, MARKED, MARKING, SINCE, STORE, TAGGING } from "./script-parts.js";
 import { define } from "./scripts.js";
 
-/** Keeps the log for a while, and says where it ends; says of the whole store that there may be marks. */
+/** Keeps the log for a while, and says where it ends. */
 const KEEPING = String.raw`
 local function listen(ms)
   local log=P..'log'
@@ -16,23 +16,12 @@ local function listen(ms)
   end
   return call('XREVRANGE',log,'+','-','COUNT',1)[1][1]
 end
-local function marks(names,ms)
-  for _,m in ipairs(names) do
-    local left=redis.pcall('PTTL',m)
-    if type(left)=='number' and left~=-1 then
-      if ms<0 then redis.pcall('SET',m,'1') elseif left<ms then redis.pcall('SET',m,'1','PX',num(ms)) end
-    end
-  end
-end
-local function placed(ms)
-  if P~='' then marks({P..'marks','\0cachectl:marks'},ms+5000) end
-end
 `;
 
 /** [key]…, milliseconds or "-1" for good: sets the keys that say that there may be marks. */
 export const MARK = define(`
 ${BASE}
-${KEEPING}
+${MARKING}
 marks(cmsgpack.unpack(ARGV[1]),tonumber(ARGV[3]))
 `);
 
@@ -54,7 +43,7 @@ elseif kind=='string' then return {'c'} end
 if mark=='h' then return {'h',call('PTTL',k)} end
 local since=P~='' and listen(ms) or ''
 if side=='' then
-  placed(ms)
+  marked(ms+${MARGIN_MS})
   call('SET',k,token,'PX',num(ms))
 elseif not call('SET',side,token,'NX','PX',num(ms)) then return {'h',call('PTTL',side)} end
 return {'l',since}
@@ -63,12 +52,13 @@ return {'l',since}
 /** [where the lease is, what is there, "1" if it is in place], milliseconds; 1 if it was ours. */
 export const RENEW = define(`
 ${BASE}
+${MARKING}
 ${KEEPING}
 local a,ms=cmsgpack.unpack(ARGV[1]),tonumber(ARGV[3])
 if redis.pcall('GET',a[1])~=a[2] then return 0 end
 call('PEXPIRE',a[1],num(ms))
 if P~='' then listen(ms) end
-if a[3]=='1' then placed(ms) end
+if a[3]=='1' then marked(ms+${MARGIN_MS}) end
 return 1
 `);
 

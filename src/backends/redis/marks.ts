@@ -4,6 +4,7 @@ import { MARK } from "./lease-scripts.js";
 import { marksKeyOf, type Names, type RawKey } from "./names.js";
 import { pack } from "./pack.js";
 import { asBuffer } from "./reply.js";
+import { MARGIN_MS } from "./script-parts.js";
 import { scriptsNeeded } from "./scripts.js";
 import type { Store } from "./store.js";
 
@@ -13,9 +14,6 @@ const START_BYTES = 10;
 const VERSION = 1;
 const PLACEHOLDER = 64;
 const PIECES = 128;
-
-/** Milliseconds by which the keys outlive what they speak of. */
-const MARGIN_MS = 5000;
 
 export type Mark = "placeholder" | "pieces";
 

@@ -1,6 +1,9 @@
 /** Entries that a log keeps, about: whole nodes of the stream are cut off. */
 export const LOG_ENTRIES = 10_000;
 
+/** Milliseconds by which the keys that say that there may be marks outlive what they speak of. */
+export const MARGIN_MS = 5000;
+
 /** Milliseconds for which the pieces of a value outlive it, for those who are reading them. */
 export const PIECES_GRACE_MS = 600_000;
 
@@ -16,8 +19,25 @@ local W=string.sub(P,1,-11)
 local function num(n) return string.format('%.0f',n) end
 `;
 
+/** Sets the keys that say that there may be marks, for milliseconds or, below 0, for good. They never come to end sooner. */
+export const MARKING = String.raw`
+local function marks(names,ms)
+  for _,m in ipairs(names) do
+    local left=redis.pcall('PTTL',m)
+    if type(left)=='number' and left~=-1 then
+      if ms<0 then redis.pcall('SET',m,'1') elseif left<ms then redis.pcall('SET',m,'1','PX',num(ms)) end
+    end
+  end
+end
+local function marked(ms)
+  if P~='' then marks({P..'marks','\0cachectl:marks'},ms) end
+end
+`;
+
 /** What is wrapped in a way that matters here: placeholders, and lists of pieces. A list's pieces get their deadlines from the entry. */
 export const MARKED = String.raw`
+${MARKING}
+local any=P=='' or redis.pcall('EXISTS',P..'marks','\0cachectl:marks')~=0
 local function flags(h)
   if #h<10 or string.sub(h,1,9)~='\255cac\254\r\n\192\1' then return nil end
   local f=string.byte(h,10)
@@ -25,7 +45,7 @@ local function flags(h)
 end
 local function state(k)
   local kind=call('TYPE',k).ok
-  if kind~='string' then return kind end
+  if kind~='string' or not any then return kind end
   local mark=flags(call('GETRANGE',k,0,9))
   if mark=='h' then return 'none','h' end
   return kind,mark
@@ -39,6 +59,7 @@ local function keep(k,ms)
   for i=0,n-1 do
     if ms<0 then call('PERSIST',base..i) else call('PEXPIRE',base..i,num(ms+${PIECES_GRACE_MS})) end
   end
+  if ms~=0 then marked(ms<0 and -1 or ms+${PIECES_GRACE_MS + MARGIN_MS}) end
 end
 `;
 

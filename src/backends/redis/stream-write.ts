@@ -89,7 +89,8 @@ export class PieceWriter implements EntryWriter {
       });
     }
     const { expiresAt, keepDeadline } = this.#head;
-    const lasts = expiresAt === undefined || keepDeadline;
+    // On a cluster nothing moves the mark along when the deadline is moved.
+    const lasts = expiresAt === undefined || keepDeadline || this.#store.connection.clustered;
     const ms = lasts ? undefined : Math.max(0, expiresAt - this.#store.clock.now()) + PIECES_GRACE_MS;
     await markStore(this.#store, ms);
     return { ...this.#head, value: listText(this.#list), kind: "pieces" };
