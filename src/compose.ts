@@ -28,10 +28,10 @@ export interface Plan {
   /** Of stores behind a network; `false`: their failures go to the caller as they are. */
   resilience: ResilienceOptions | false;
   /**
-   * For a process that lives on: a store behind a network that is away when it is opened is asked again with each call, instead of failing the opening, and nobody
-   * waits until upper tiers can be used.
+   * For a process that does more than one thing: nobody waits in it for another one's lock, or until upper tiers can be used; and unless `resilience` is `false`, a store behind a
+   * network that is away when it is opened is asked again with each call, instead of failing the opening.
    */
-  patient: boolean;
+  livesOn: boolean;
 }
 
 /** What is not heard of ends with it: a foreign client that writes past the log. */
@@ -75,7 +75,7 @@ export async function compose(plan: Plan, context: Context): Promise<Backend> {
     return backend ? [{ name, backend, ttlMs }] : [];
   });
   const tiered = openTiered(tiers, { ...context, namespace: plan.namespace, readOnly: plan.readOnly });
-  if (!plan.patient) await tiered.ready();
+  if (!plan.livesOn) await tiered.ready();
   return tiered;
 }
 
@@ -88,14 +88,16 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   };
   // Copies in this process's memory are safe from others, and are to be read fast.
   if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, full);
-  const open = (store: StoreOptions) => openTransformed(store, plan.transform, full);
+  const open = (store: StoreOptions) => openTransformed(waiting(store, plan), plan.transform, full);
   const remote = tier.store.kind === "redis";
   const standsIn = isLowest && fallback !== undefined;
   if (!standsIn && (!remote || plan.resilience === false)) return open(tier.store);
   const { resilient, withFallback } = await import("./backends/resilient/index.js");
   const capabilities = { ...REDIS, counts: plan.namespace !== "" };
   const store = resilient(
-    remote && (plan.patient || standsIn) ? () => open(tier.store) : await open(tier.store),
+    remote && ((plan.livesOn && plan.resilience !== false) || standsIn)
+      ? () => open(tier.store)
+      : await open(tier.store),
     plan.resilience || { retries: 0, breaker: false, healthIntervalMs: 0 },
     { ...context, target: tier.name, ...(remote && { expected: { name: "redis", capabilities } }) },
   );
@@ -107,6 +109,11 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
     await store.close();
     throw error;
   }
+}
+
+/** A process that lives on has other things to do than to wait for another one's lock. */
+function waiting(store: StoreOptions, { livesOn }: Plan): StoreOptions {
+  return livesOn && "path" in store ? { wait: "async", ...store } : store;
 }
 
 const isTransforming = ({ transform }: Pick<Plan, "transform">) => Object.keys(transform).length > 0;

@@ -102,7 +102,7 @@ function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | u
     readOnly,
     transform,
     resilience: resilience && { ...(timeout !== undefined && { timeoutMs: timeout }), ...resilience },
-    patient: resilience !== false,
+    livesOn: true,
   };
   return { plan, ttl: checkedTtl(options.ttl === undefined ? lowest.ttl : options.ttl) };
 }

@@ -48,7 +48,7 @@ export async function openConfigured(
     readOnly,
     transform: await transformOf(config),
     resilience: config.fallback ? {} : false,
-    patient: false,
+    livesOn: false,
   };
   const { clock } = context;
   // One command reads the truth, and is over before copies could be trusted: that is nothing to tell.
