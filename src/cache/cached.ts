@@ -37,7 +37,7 @@ type Method<This, Args extends unknown[], R> = (this: This, ...args: Args) => R;
  * The function with its results kept in the cache. A result of `undefined` is not kept, unless there is a `negativeTtl`.
  * @throws CacheError `invalid-prefix`; a call: what `getOrSet` and `generateKey` throw, and `invalid-key` for a `key` that gives an empty string
  */
-export function cachedFunction<This, Args extends unknown[], R>(
+function cachedFunction<This, Args extends unknown[], R>(
   cache: ReadingThrough,
   fn: Method<This, Args, R>,
   options: CachedOptions<Args, Awaited<R>>,
@@ -74,7 +74,7 @@ export type Invalidated<Args extends unknown[], R> = Selector | ((args: Args, re
  * The function, after whose success entries are invalidated. A call that fails invalidates nothing.
  * @throws CacheError a call: what `invalidate` throws, with the function's work done
  */
-export function invalidatingFunction<This, Args extends unknown[], R>(
+function invalidatingFunction<This, Args extends unknown[], R>(
   cache: Invalidating,
   fn: Method<This, Args, R>,
   which: Invalidated<Args, Awaited<R>>,
@@ -88,7 +88,7 @@ export function invalidatingFunction<This, Args extends unknown[], R>(
 }
 
 /** A standard decorator of a method (TC39 stage 3): the method, replaced by one of the same type. */
-export type MethodDecorator = <This, Args extends unknown[], R>(
+type MethodDecorator = <This, Args extends unknown[], R>(
   method: (this: This, ...args: Args) => Promise<R>,
   context?: ClassMethodDecoratorContext,
 ) => Cached<This, Args, Awaited<R>>;

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from "vit
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
 import { generateKey } from "../../src/cache/keys.js";
+import type { makeUsers as MakeUsers } from "../support/decorated.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Gate } from "../support/gate.js";
 import { tempDir } from "../support/temp-dir.js";
@@ -141,7 +142,7 @@ describe("decorators", () => {
     const { code: text } = await transform(source, { loader: "ts", target: "es2022", format: "esm" });
     const path = join(tempDir("decorators"), "decorated.mjs");
     writeFileSync(path, text);
-    const { makeUsers }: typeof import("../support/decorated.js") = await import(/* @vite-ignore */ path);
+    const { makeUsers }: { makeUsers: typeof MakeUsers } = await import(/* @vite-ignore */ path);
     const Users = makeUsers(cache);
     const users = new Users();
     expect(await users.find(1)).toEqual({ id: 1, secret: "s" });
