@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Backend, NewEntry } from "../../src/backends/backend.js";
 import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js";
@@ -113,6 +114,28 @@ describe("while slots move", () => {
     expect(await writing).toEqual(["stored", "stored"]);
     expect(await keysOf(backend, { tags: ["u"] })).toEqual(["{s}1", "{s}2"]);
     expect(await keysOf(backend, { tags: ["t"] })).toEqual([]);
+    await cluster.settled();
+  });
+
+  test("a tag that is purged after its index was written and before the value was still reaches it", async () => {
+    const backend = await open();
+    await put(backend, ...["{s}1", "{s}2"].map((key) => ({ key, value: bytes("old"), tags: ["t"] })));
+    const slot = await cluster.slotOf("n:{s}1");
+    const from = await cluster.ownerOf(slot);
+    const to = await otherThan(from);
+    await cluster.beginMove(slot, to);
+    await cluster.moveKeys(slot, from, to, 1);
+    // The values wait for the slot, the index does not.
+    const writing = put(backend, ...["{s}1", "{s}2"].map((key) => ({ key, value: bytes("new"), tags: ["u"] })));
+    const digest = createHash("sha1").update("u").digest("hex");
+    const indexes = await cluster.ownerOf(await cluster.slotOf(`{${digest}}`));
+    // What a purge does that finds no such entry yet.
+    const script = `local names=redis.call('KEYS','*t:{${digest}}') return #names>0 and redis.call('DEL',unpack(names))`;
+    await until(async () => (await redisCli(indexes, "EVAL", script, "0")) === "1");
+    while ((await cluster.moveKeys(slot, from, to, 1)) > 0);
+    await cluster.endMove(slot, to);
+    await writing;
+    expect(await keysOf(backend, { tags: ["u"] })).toEqual(["{s}1", "{s}2"]);
     await cluster.settled();
   });
 
