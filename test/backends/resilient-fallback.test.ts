@@ -571,6 +571,28 @@ describe("the journal on disk", () => {
     expect(keys.filter((key) => !taken.has(key))).toEqual([]);
   });
 
+  test("what is not in a batch that was taken meanwhile stays pending", async () => {
+    const bounds = { maxKeys: 100_000, maxBytes: 1_000_000, whole: true };
+    for (let round = 0; round < 60; round++) {
+      const journal = new JournalFile(journalIn(tempDir()), bounds, () => {});
+      const add = (key: string) => journal.add({ selector: { keys: [key] } });
+      const first = add("a");
+      for (let i = 0; i < round % 12; i++) await turn();
+      const taking = journal.take();
+      const second = add("b");
+      for (let i = 0; i < round / 12; i++) await turn();
+      const third = add("c");
+      const batch = await taking;
+      await batch.forget();
+      await Promise.all([first, second, third]);
+      const taken = batch.changes.flatMap(({ selector }) => ("keys" in selector ? selector.keys : []));
+      if (["a", "b", "c"].some((key) => !taken.includes(key))) expect(journal.pending).toBeGreaterThan(0);
+      const rest = await journal.take();
+      await rest.forget();
+      expect(journal.pending).toBe(0);
+    }
+  });
+
   test("that another process has left half replayed is replayed", async () => {
     const dir = tempDir();
     writeFileSync(join(dir, "journal.replay-1"), lineOf({ selector: { keys: ["a"] } }));

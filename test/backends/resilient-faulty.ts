@@ -4,7 +4,7 @@ import { CacheError } from "../../src/errors.js";
 type Method = keyof FullBackend;
 
 /** What a call does instead of going through: throws what is given, or is answered by what a function gives. */
-export type Fault = Error | (() => unknown);
+type Fault = Error | (() => unknown);
 
 export interface Faulty {
   backend: FullBackend;

@@ -13,12 +13,9 @@ import type { ResilienceContext, ResilienceOptions } from "./options.js";
 import { ResilientBackend } from "./resilient-backend.js";
 import { Standby } from "./standby.js";
 
-export type { BreakerOptions, ResilienceContext, ResilienceOptions } from "./options.js";
+export type { ResilienceContext, ResilienceOptions } from "./options.js";
 
-/** How the store has failed and recovered so far. */
-export type ResilienceState = ResilienceInfo;
-
-export type Resilient = FullBackend & ForeignReader & { state(): ResilienceState };
+export type Resilient = FullBackend & ForeignReader & { state(): ResilienceInfo };
 
 /**
  * Wraps a backend in deadlines, retries, a circuit breaker and health checks; see {@link ResilienceOptions} for the figures.
@@ -59,7 +56,7 @@ export interface FallbackContext extends ResilienceContext, Pick<BackendContext,
 }
 
 /** `degraded`: callers are served from the fallback just now. */
-export type WithFallback = FullBackend & ForeignReader & { state(): ResilienceState; readonly degraded: boolean };
+export type WithFallback = FullBackend & ForeignReader & { state(): ResilienceInfo; readonly degraded: boolean };
 
 /**
  * A store that another one stands in for while it is away. At the first failure that is left after the retries, reading and filling go on in the fallback; every change
