@@ -13,7 +13,7 @@ interface TierOptions {
 }
 
 /** What goes first when the bounds are reached. */
-const POLICIES = { memory: ["lru"], stored: ["fifo", "lru"] } as const;
+export const POLICIES = { memory: ["w-tinylfu", "lru", "lfu", "fifo", "ttl"], stored: ["fifo", "lru"] } as const;
 
 export type StoreTarget =
   | ({ kind: "memory"; policy?: (typeof POLICIES.memory)[number] } & TierOptions)

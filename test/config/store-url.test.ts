@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseStoreUrl, redactUrl, resolvePath } from "../../src/config/store-url.js";
+import { MEMORY_POLICIES } from "../../src/backends/backend.js";
+import { POLICIES, parseStoreUrl, redactUrl, resolvePath } from "../../src/config/store-url.js";
 import { CacheError } from "../../src/errors.js";
 
 const parse = (text: string) => parseStoreUrl(text, "--store", "/base", "/home/me");
@@ -88,6 +89,12 @@ describe("store URLs", () => {
     expect(`${error.message} ${error.hint}`).toContain(message);
     expect(error.message.startsWith("--store: ")).toBe(true);
     expect(error.hint).toMatch(/\w/);
+  });
+
+  it("knows the policies that there are", () => {
+    expect([...POLICIES.memory].sort()).toEqual([...MEMORY_POLICIES].sort());
+    for (const policy of MEMORY_POLICIES) expect(parse(`memory:?policy=${policy}`)).toEqual({ kind: "memory", policy });
+    expect(refusal("memory:?policy=arc").hint).toBe("Use w-tinylfu or lru or lfu or fifo or ttl.");
   });
 
   it("hints at what that store has", () => {
