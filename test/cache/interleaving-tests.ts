@@ -3,6 +3,7 @@ import type { FullBackend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
+import { openTiered } from "../../src/backends/tiered/index.js";
 import type { Clock } from "../../src/clock.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { startRedis } from "../support/redis-server.js";
@@ -26,6 +27,21 @@ export function staleValueTests(runs: number): void {
   test("no stale value is left behind in a SQLite file that two share", async () => {
     const path = `${tempDir("interleaving")}/c.db`;
     await share("sqlite", runs, false, (clock) => openSqlite({ path, namespace: "", clock, emit: () => undefined }));
+  });
+
+  test("no stale value is left behind in memory over a SQLite file that two share", async () => {
+    const path = `${tempDir("interleaving")}/c.db`;
+    const open = async (clock: Clock) => {
+      const context = { namespace: "", clock, emit: () => undefined };
+      const upper = openMemory({ ...context, sweepMs: 0 });
+      const lower = await openSqlite({ ...context, path });
+      const tiers = [
+        { name: "memory", backend: upper },
+        { name: "sqlite", backend: lower },
+      ];
+      return openTiered(tiers, context);
+    };
+    await share("tiered", Math.ceil(runs / 5), false, open);
   });
 
   test("no stale value is left behind in a Redis that two share", async () => {
