@@ -1,9 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
-import type { Backend } from "../../src/backends/backend.js";
-import { openRedis } from "../../src/backends/redis/index.js";
-import { systemClock } from "../../src/clock.js";
-import { describeBackend, type Harness } from "../contract/backend.js";
+import { describeBackend } from "../contract/backend.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
+import { redisHarness } from "../support/redis-harness.js";
 
 let cluster: RedisCluster;
 
@@ -13,26 +11,10 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
-const harness = async (): Promise<Harness> => {
-  const opened: Backend[] = [];
-  return {
-    clock: systemClock,
-    open: async (namespace = "", { readOnly = false } = {}) => {
-      const backend = await openRedis({ url: cluster.url, namespace, clock: systemClock, emit: () => {}, readOnly });
-      opened.push(backend);
-      return backend;
-    },
-    // Redis counts in whole milliseconds of its own.
-    advance: (ms) => systemClock.sleep(ms + 5),
-    shortTtl: 150,
-    deadlineTolerance: 100,
-    versionsByContent: true,
-    tellsTwice: true,
-    async dispose() {
-      await Promise.all(opened.map((backend) => backend.close()));
-      await cluster.flush();
-    },
-  };
-};
+const harness = redisHarness(
+  () => cluster.url,
+  () => cluster.flush(),
+  { tellsTwice: true },
+);
 
 describeBackend("redis cluster", harness, { full: true });

@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
 import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
-import { describeBackend, type Harness } from "../contract/backend.js";
+import { describeBackend } from "../contract/backend.js";
 import { bytes, put, texts } from "../contract/harness.js";
+import { redisHarness } from "../support/redis-harness.js";
 import { type SentinelSet, startSentinels } from "../support/redis-sentinel.js";
 import { redisCli } from "../support/redis-server.js";
 import { until } from "../support/until.js";
@@ -27,21 +28,13 @@ beforeAll(async () => {
 
 afterAll(() => set.stop());
 
-const harness = async (): Promise<Harness> => ({
-  clock: systemClock,
-  open: (namespace = "", { readOnly = false } = {}) => open({ namespace, readOnly }),
-  // Redis counts in whole milliseconds of its own.
-  advance: (ms) => systemClock.sleep(ms + 5),
-  shortTtl: 150,
-  deadlineTolerance: 100,
-  versionsByContent: true,
-  async dispose() {
-    await close();
-    await redisCli(await set.primary(), "FLUSHALL");
-  },
-});
+const harness = redisHarness(
+  () => set.url,
+  async () => redisCli(await set.primary(), "FLUSHALL"),
+);
 
-describeBackend("redis sentinel", harness, { full: true });
+// With the log, leases, streams and batches in test/deep.
+describeBackend("redis sentinel", harness);
 
 describe("a primary that Sentinels watch", () => {
   afterEach(close);
@@ -62,6 +55,28 @@ describe("a primary that Sentinels watch", () => {
       kind: "connection",
       code: "store-unreachable",
     });
+  });
+
+  test("a primary that hangs: a timeout, no second wait for the sake of counting, and then the next primary", async () => {
+    const before = await set.settled();
+    const backend = await open({ namespace: "n:", commandTimeoutMs: 400, connectTimeoutMs: 400 });
+    await put(backend, "kept");
+    expect(Number(await redisCli(before, "WAIT", "2", "2000"))).toBe(2);
+    before.pause();
+    try {
+      const calls = await Promise.allSettled([backend.getMany(["kept"]), backend.ping(), backend.describe()]);
+      for (const call of calls) {
+        expect(call).toMatchObject({ status: "rejected", reason: { retryable: true } });
+        if (call.status === "rejected") expect(["timeout", "connection"]).toContain(call.reason.kind);
+      }
+      const began = performance.now();
+      await expect(Promise.resolve(backend.count({ hits: 1 }))).rejects.toMatchObject({ kind: "timeout" });
+      expect(performance.now() - began).toBeLessThan(200);
+      await until(async () => (await texts(backend, ["kept"]))[0] === "value of kept", { timeoutMs: 15_000 });
+    } finally {
+      before.resume();
+    }
+    expect(await set.settled()).not.toBe(before);
   });
 
   test("a planned failover: every call succeeds or fails with the connection, none hangs, and writes go on", async () => {

@@ -31,7 +31,7 @@ export interface ServerAddress extends Place, Identity {
   secure: boolean;
 }
 
-export interface Identity {
+interface Identity {
   username?: string;
   password?: string;
 }

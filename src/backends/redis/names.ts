@@ -105,7 +105,7 @@ export function isInternal(full: Buffer): boolean {
 }
 
 /** A hash tag in the sense of Redis Cluster: something between the first `{` and the first `}` after it. */
-export function hasHashTag(key: string): boolean {
+function hasHashTag(key: string): boolean {
   const open = key.indexOf("{");
   return open >= 0 && key.indexOf("}", open + 1) > open + 1;
 }

@@ -32,6 +32,8 @@ export class SentinelConnection implements Connection {
   readonly #commandTimeoutMs: number;
   readonly #over = new AbortController();
   #primary: Server | undefined;
+  /** The last request was not answered in time. */
+  #silence: CacheError | undefined;
   #finding: Promise<Server> | undefined;
 
   private constructor(address: Address, settings: ConnectionSettings, clock: Clock) {
@@ -62,7 +64,7 @@ export class SentinelConnection implements Connection {
   }
 
   checkAnswering(): void {
-    this.#primary?.checkAnswering();
+    if (this.#silence) throw this.#silence;
   }
 
   async call(command: Command): Promise<unknown> {
@@ -147,11 +149,18 @@ export class SentinelConnection implements Connection {
 
   async #exchange(server: Server, commands: readonly Command[], end: number): Promise<unknown[]> {
     try {
-      return await server.pipelineRaw(commands, Math.min(this.#commandTimeoutMs, end - this.#clock.monotonic()));
+      const limit = Math.min(this.#commandTimeoutMs, end - this.#clock.monotonic());
+      const replies = await server.pipelineRaw(commands, limit);
+      this.#silence = undefined;
+      return replies;
     } catch (error) {
       // Lost, or silent: by the next call there may be another primary.
       this.#leave(server);
-      throw error;
+      this.checkOpen();
+      if (!(error instanceof CacheError)) throw error;
+      if (error.kind === "timeout") this.#silence = error;
+      // Another call that went wrong has ended the connection under this one.
+      throw error.code === "closed" ? mapError(new Error("Connection is closed."), this.target) : error;
     }
   }
 

@@ -14,7 +14,7 @@ import { hasTags, type Store } from "./store.js";
  */
 
 /** A place in the indexes of some tags. */
-export interface Tagging {
+interface Tagging {
   key: string;
   sidecar: Sidecar;
 }

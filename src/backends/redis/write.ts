@@ -216,10 +216,12 @@ export class Writer {
     );
     const argsOf = (some: readonly Ready[], sidecarOf: (ready: Ready) => RawKey) => {
       const packer = new Packer(bytesOf(some) * 2);
+      // As late as can be: on a cluster the indexes are written before.
+      const now = store.clock.now();
       for (const ready of some) {
         packer.add(ready.full);
         packer.add(ready.stored);
-        packer.add(ready.deadline);
+        packer.add(relativeDeadline(ready.entry.expiresAt, now));
         packer.add(memberKey(ready.entry.key));
         packer.add(sidecarOf(ready));
         packer.add(texts.get(ready) ?? "");
@@ -245,9 +247,10 @@ export class Writer {
     const note = noteOf?.(keysOf(chunk));
     const argsOf = (some: readonly Touch[], sidecarOf: (change: Touch) => RawKey) => {
       const packer = new Packer(some.length * 128);
+      const sent = store.clock.now();
       for (const change of some) {
         packer.add(store.names.full(change.key));
-        packer.add(relativeDeadline(change.expiresAt, now));
+        packer.add(relativeDeadline(change.expiresAt, sent));
         packer.add(memberKey(change.key));
         packer.add(sidecarOf(change));
       }
