@@ -62,6 +62,9 @@ describe("an address", () => {
     await expect(open({ ...tls(), url: `${cluster.nodes[0]?.url}/1` })).rejects.toMatchObject({ kind: "usage" });
     await expect(open()).rejects.toMatchObject({ kind: "connection", code: "tls-failed" });
     await expect(open({ url: "redis+cluster://127.0.0.1:1" })).rejects.toMatchObject({ code: "store-unreachable" });
+    for (const namespace of ["a{", "{}:", "a{b:"]) {
+      await expect(open({ ...tls(), namespace })).rejects.toMatchObject({ kind: "usage", code: "invalid-namespace" });
+    }
     const single = await startRedis();
     try {
       await expect(open({ url: `redis+cluster://127.0.0.1:${single.port}` })).rejects.toMatchObject({
@@ -75,6 +78,13 @@ describe("an address", () => {
 });
 
 describe("what lies beside an entry", () => {
+  test("lies in its slot, also in a namespace of one slot", async () => {
+    const backend = await open({ ...tls(), namespace: "{n}:" });
+    await put(backend, entry("a}b", "v", { tags: ["t"] }), entry("k", "v", { tags: ["t"] }));
+    expect(await keysOf(backend, { tags: ["t"] })).toEqual(["a}b", "k"]);
+    expect(await backend.deleteWhere({ tags: ["t"] })).toMatchObject({ deleted: 2, complete: true });
+  });
+
   test("lies in its slot, whatever braces the key has", () => {
     for (const namespace of ["", "n:", "{n}:", "a}b:"]) {
       const names = new Names(namespace);

@@ -41,7 +41,7 @@ import { hottest } from "./hottest.js";
 import { describeStore } from "./info.js";
 import { Leases } from "./lease.js";
 import { Log } from "./log.js";
-import { Names } from "./names.js";
+import { checkSpreads, Names } from "./names.js";
 import { prunePieces } from "./piece-sweep.js";
 import { pruneTags } from "./prune.js";
 import { Reader } from "./read.js";
@@ -61,7 +61,13 @@ export interface RedisOptions extends BackendContext, ConnectionSettings {}
  */
 export async function openRedis(options: RedisOptions): Promise<FullBackend & ForeignReader> {
   const connection = await connect(options, options.clock);
-  return new RedisBackend(connection, options);
+  try {
+    if (connection.clustered) checkSpreads(options.namespace);
+    return new RedisBackend(connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 class RedisBackend implements FullBackend, ForeignReader {

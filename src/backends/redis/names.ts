@@ -1,3 +1,4 @@
+import { CacheError } from "../../errors.js";
 import { keyFromBytes, keyToBytes } from "../../key.js";
 import { anchorOf, slotOf } from "./slots.js";
 
@@ -83,6 +84,17 @@ export class Names {
   counters(shard: number): string {
     return `${this.internal}c:${shard}`;
   }
+}
+
+/**
+ * Refuses a namespace for a cluster in which nothing could share a slot with its entry: a brace in it begins a hash tag that each key would end elsewhere.
+ * @throws CacheError `invalid-namespace`
+ */
+export function checkSpreads(namespace: string): void {
+  if (!namespace.includes("{") || hasHashTag(namespace)) return;
+  throw new CacheError("usage", "invalid-namespace", "on a cluster a namespace can't hold a { without its }", {
+    hint: "Leave out the brace, or close it: {app}: keeps all of the namespace in one slot.",
+  });
 }
 
 /** @param namespace "" = of the whole store */
