@@ -85,10 +85,15 @@ const ALGORITHMS = ["gzip", "brotli", "zstd"] as const;
 
 /** User and password are those of the store's own server, and no business of another. */
 function withoutSecrets(config: ResolvedConfig): ResolvedConfig {
-  return { ...config, settings: { ...config.settings, redisUsername: undefined }, password: undefined };
+  return {
+    ...config,
+    settings: { ...config.settings, redisUsername: undefined },
+    password: undefined,
+    sentinelPassword: undefined,
+  };
 }
 
-function storeOptions(store: StoreTarget, { settings, password }: ResolvedConfig): StoreOptions {
+function storeOptions(store: StoreTarget, { settings, password, sentinelPassword }: ResolvedConfig): StoreOptions {
   const timeout = settings.timeout?.value;
   const timeoutMs = typeof timeout === "number" ? timeout : undefined;
   if (store.kind === "redis") {
@@ -97,6 +102,7 @@ function storeOptions(store: StoreTarget, { settings, password }: ResolvedConfig
       ...store,
       ...(typeof username === "string" && { username }),
       ...(password !== undefined && { password }),
+      ...(sentinelPassword !== undefined && { sentinelPassword }),
       ...(timeoutMs !== undefined && { timeoutMs }),
     };
   }

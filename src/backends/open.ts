@@ -23,6 +23,10 @@ export type StoreOptions =
       ca?: string;
       cert?: string;
       key?: string;
+      /** 1 to 20; default 1, which all callers share. */
+      connections?: number;
+      /** Of the Sentinels themselves. */
+      sentinelPassword?: string;
       timeoutMs?: number;
     };
 
@@ -44,12 +48,13 @@ export async function openBackend(store: StoreOptions, context: BackendContext):
     }
     case "redis": {
       const { openRedis } = await import("./redis/index.js");
-      const { url, username, password, timeoutMs } = store;
+      const { url, username, password, connections, sentinelPassword, timeoutMs } = store;
       const tls = given({ ca: pem(store.ca), cert: pem(store.cert), key: pem(store.key) });
       return openRedis({
         ...context,
         url,
-        ...given({ username, password, connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs }),
+        ...given({ username, password, connections, sentinelPassword }),
+        ...given({ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs }),
         ...(Object.keys(tls).length > 0 && { tls }),
       });
     }

@@ -5,7 +5,7 @@ import { formatDuration, formatSize } from "../units.js";
 import { checkFlagsOfStore, chooseStore, withBounds } from "./choose-store.js";
 import { type ConfigFile, findConfigFiles, homeOf } from "./files.js";
 import { type ConfigInput, outranks, type Setting, type Settings, type Source } from "./layers.js";
-import { readPassword } from "./password.js";
+import { readPassword, readSentinelPassword } from "./password.js";
 import {
   environmentNames,
   parseSetting,
@@ -32,6 +32,7 @@ export interface ResolvedConfig {
   /** Milliseconds, null = never. */
   defaultTtl: number | null;
   password: string | undefined;
+  sentinelPassword: string | undefined;
   files: readonly ConfigFile[];
   warnings: readonly WarningEvent[];
 }
@@ -48,6 +49,7 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const stores = chosen.stores.map((one, _, all) => withBounds(one, settings, chosen.source, all.length === 1));
   checkFlagsOfStore(input, stores);
   const password = await readPassword(input, chosen, warnings);
+  const sentinelPassword = readSentinelPassword(chosen, warnings);
   const tiers = tiersOf(stores, settings.tier);
   const store = lowest(tiers);
   const prefix = stores.some(({ kind }) => kind === "redis") ? String(settings.redisKeyPrefix?.value ?? "") : "";
@@ -63,6 +65,7 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
     keyPrefix: checkNamespace(prefix + (namespace === "" || namespace.endsWith(":") ? namespace : `${namespace}:`)),
     defaultTtl: typeof ttl === "number" ? ttl : null,
     password,
+    sentinelPassword,
     files: found,
     warnings,
   });

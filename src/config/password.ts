@@ -63,6 +63,19 @@ export async function readPassword(
   return readPasswordFile(path, warnings);
 }
 
+/** The password of the Sentinels, under the same rule: it goes where the layer that said it, or a higher one, named them. */
+export function readSentinelPassword(
+  { settings, redis, address }: Chosen,
+  warnings: WarningEvent[],
+): string | undefined {
+  const { sentinelPassword } = settings;
+  if (!sentinelPassword || !redis) return undefined;
+  const elsewhere = address.find((part) => mayNotSend(part.source, sentinelPassword.source));
+  if (!elsewhere) return String(sentinelPassword.value);
+  warnings.push(withheld(sentinelPassword.source, elsewhere));
+  return undefined;
+}
+
 /** One password can't be right for several servers, and each would get to see it. */
 function refuseForSeveral({ password, passwordFile, askPassword }: Settings): void {
   const setting = password ?? passwordFile ?? (askPassword?.value === true ? askPassword : undefined);

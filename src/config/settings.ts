@@ -194,6 +194,13 @@ const SETTINGS = {
     },
     "REDIS_PASSWORD",
   ),
+  sentinelPassword: {
+    flag: "sentinel-password",
+    kind: "text",
+    value: "TEXT",
+    secret: true,
+    summary: "password of the Sentinels themselves (others can see it: prefer CACHE_SENTINEL_PASSWORD)",
+  },
   passwordFile: {
     flag: "password-file",
     kind: "text",

@@ -18,7 +18,7 @@ export const POLICIES = { memory: ["w-tinylfu", "lru", "lfu", "fifo", "ttl"], st
 export type StoreTarget =
   | ({ kind: "memory"; policy?: (typeof POLICIES.memory)[number] } & TierOptions)
   | ({ kind: "sqlite" | "file"; path: string; policy?: (typeof POLICIES.stored)[number] } & TierOptions)
-  | ({ kind: "redis"; url: string; ca?: string; cert?: string; key?: string } & TierOptions);
+  | ({ kind: "redis"; url: string; ca?: string; cert?: string; key?: string; connections?: number } & TierOptions);
 
 export type RedisTarget = Extract<StoreTarget, { kind: "redis" }>;
 
@@ -87,7 +87,18 @@ function parseRedis(text: string, base: string, home: string): StoreTarget {
     if (value !== null) files[name] = resolvePath(value, base, home);
     parts.query.delete(name);
   }
-  return { kind: "redis", url: formatRedisUrl(parts), ...files, ...parseOptions("redis", parts.query) };
+  const connections = parts.query.get("connections");
+  parts.query.delete("connections");
+  if (connections !== null && !/^(?:[1-9]|1\d|20)$/.test(connections))
+    throw invalid(`connections=${connections} is not a number from 1 to 20`, "Write it like connections=4.");
+  const options = parseOptions("redis", parts.query);
+  return {
+    kind: "redis",
+    url: formatRedisUrl(parts),
+    ...files,
+    ...(connections !== null && { connections: Number(connections) }),
+    ...options,
+  };
 }
 
 function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOptions {
@@ -103,7 +114,7 @@ function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOp
         throw invalid(`maxEntries=${value} is not a whole number above zero`, "Write it like maxEntries=1000.");
       options.maxEntries = Number(value);
     } else {
-      const known = kind === "redis" ? "ttl, ca, cert and key" : "ttl, maxEntries, maxBytes and policy";
+      const known = kind === "redis" ? "ttl, ca, cert, key and connections" : "ttl, maxEntries, maxBytes and policy";
       // With a ? in its password that was not escaped, a part of the password would be repeated here.
       const shown = /^[\w-]+$/.test(name) ? `"${name}"` : "like that in its URL";
       throw invalid(`a ${kind} store has no option ${shown}`, `Its options are ${known}.`);

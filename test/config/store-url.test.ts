@@ -39,6 +39,7 @@ describe("store URLs", () => {
     ["redis+cluster://h1:7000,[::1]:7001", { kind: "redis", url: "redis+cluster://h1:7000,[::1]:7001" }],
     ["rediss+cluster://u:p@h1,h2/0?ttl=1m", { kind: "redis", url: "rediss+cluster://u:p@h1,h2/0", ttl: 60_000 }],
     ["redis+sentinel://h1:1,h2:2/primary", { kind: "redis", url: "redis+sentinel://h1:1,h2:2/primary" }],
+    ["redis://h?connections=4", { kind: "redis", url: "redis://h", connections: 4 }],
     [
       "rediss+sentinel://:p@h1/primary/3?ca=ca.pem",
       { kind: "redis", url: "rediss+sentinel://:p@h1/primary/3", ca: "/base/ca.pem" },
@@ -69,6 +70,7 @@ describe("store URLs", () => {
     ["redis+cluster://h/1", "no database but 0"],
     ["redis+cluster://h:port", "is not a Redis URL"],
     ["redis+cluster:", "names no host"],
+    ["redis://h?connections=21", "not a number from 1 to 20"],
     ["redis:", "names no host"],
     ["redis:///0", "names no host"],
     ["redis://h:port", "is not a Redis URL"],
@@ -98,7 +100,7 @@ describe("store URLs", () => {
   });
 
   it("hints at what that store has", () => {
-    expect(refusal("redis://h?maxEntries=5").hint).toBe("Its options are ttl, ca, cert and key.");
+    expect(refusal("redis://h?maxEntries=5").hint).toBe("Its options are ttl, ca, cert, key and connections.");
     for (const url of ["sqlite:c?size=5", "file:d?ca=x", "memory:?size=5"])
       expect(refusal(url).hint).toBe("Its options are ttl, maxEntries, maxBytes and policy.");
     expect(refusal("sqlite:x?maxEntries=abc").hint).toBe("Write it like maxEntries=1000.");
