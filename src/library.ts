@@ -70,6 +70,7 @@ export async function openCache(options: OpenCacheOptions): Promise<Cache> {
       clock,
       readOnly,
       emit: onEvent,
+      failedReads: "miss",
       ...(ttl !== undefined && { defaultTtl: ttl }),
       ...(serializer !== undefined && { serializer }),
     });

@@ -94,8 +94,9 @@ export class Cache {
       window.record({ selector });
       this.#loading.changed(selector);
     };
-    this.#entries = new Entries({ ...parts, onChange });
     this.#loading = new LoadingCache({ ...parts, window, emit, random, at: (tier) => this.#entries.at(tier) });
+    const onFailedRead = options.failedReads === "miss" ? this.#loading.readFailed : undefined;
+    this.#entries = new Entries({ ...parts, onChange, onFailedRead });
     this.#emit = emit ?? (() => {});
     const invalidate = (selector: Selector) => this.invalidate(selector);
     this.#invalidating = new Invalidating({ clock, emit: this.#emit, invalidate });

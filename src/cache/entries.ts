@@ -34,6 +34,8 @@ export interface EntriesParts {
   tally: Tally;
   defaultTtl: number | null;
   readOnly: boolean;
+  /** Is told when a read fails, which is a miss then; absent: the caller is. */
+  onFailedRead?: ((error: unknown) => void) | undefined;
 }
 
 /** The entries of a cache as bytes: calls with their deadlines and tiers, checked and counted, and every change told to the loads that are under way. */
@@ -56,8 +58,24 @@ export class Entries {
     );
   }
 
-  /** In the order of the keys, counted; memory answers at once. */
+  /** In the order of the keys; memory answers at once. */
   read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
+    const { onFailedRead } = this.#parts;
+    if (onFailedRead === undefined) return this.#read(keys, options);
+    const miss = (error: unknown) => {
+      if (!isAway(error)) throw error;
+      onFailedRead(error);
+      return keys.map(() => undefined);
+    };
+    try {
+      const found = this.#read(keys, options);
+      return found instanceof Promise ? found.catch(miss) : found;
+    } catch (error) {
+      return miss(error);
+    }
+  }
+
+  #read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
     // The hottest path: no options, and memory answers with the array itself.
     if (options === undefined) return this.#parts.backend.getMany(keys);
     const { signal, timeout, tier, ...rest } = options;
@@ -180,6 +198,12 @@ export class Entries {
       onChange(selector);
     }
   }
+}
+
+/** The store did not answer; the caller's own signal and deadline are no failure of it. */
+function isAway(error: unknown): boolean {
+  if (!(error instanceof CacheError)) return false;
+  return error.kind === "connection" || (error.kind === "timeout" && !["aborted", "call-timeout"].includes(error.code));
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -20,6 +20,11 @@ export interface CacheOptions {
   readOnly?: boolean;
   /** How often counters are written to the store, in milliseconds. 0 = only on `close`. Default 5,000. */
   countInterval?: number;
+  /**
+   * What becomes of a read whose store can't be reached or does not answer in time: `throw` (default) it, or give a `miss`, counted as an error and told as the
+   * event `cache-bypassed`.
+   */
+  failedReads?: "throw" | "miss";
   /** How values become bytes. Default `json`. */
   serializer?: SerializerChoice;
   /** Is told what a person should hear about that failed no call: a store that could not be read while a loader gave the value. */

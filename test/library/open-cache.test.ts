@@ -172,3 +172,35 @@ describe("openCache", () => {
     expect(existsSync(store.slice("sqlite:".length))).toBe(false);
   });
 });
+
+describe("a store that is away", () => {
+  test("fails no read: a miss, counted and told; a write is an error", async () => {
+    const server = await startRedis();
+    const events: string[] = [];
+    const resilience = { retries: 0, breaker: false } as const;
+    const cache = await openCache({
+      store: server.url,
+      namespace: "n",
+      resilience,
+      onEvent: ({ code }) => events.push(code),
+    });
+    try {
+      await cache.set("k", 1);
+      expect(await cache.get("k")).toBe(1);
+      await server.kill();
+      expect([await cache.get("k"), await cache.has("k"), await cache.getMany(["k"])]).toEqual([
+        undefined,
+        false,
+        [undefined],
+      ]);
+      expect(events).toContain("cache-bypassed");
+      await expect(cache.set("k", 2)).rejects.toMatchObject({ kind: "connection" });
+      await expect(cache.delete("k")).rejects.toMatchObject({ kind: "connection" });
+      await expect(cache.get("k", { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "aborted" });
+      expect(await cache.getOrSet("k", () => "loaded")).toBe("loaded");
+    } finally {
+      await cache.close();
+      await server.stop();
+    }
+  });
+});

@@ -47,6 +47,9 @@ export class LoadingCache {
     this.#faults = new StoreFaults(parts.clock, parts.tally, this.counts, parts.emit);
   }
 
+  /** A read that failed outside of a load. */
+  readonly readFailed = (error: unknown): void => this.#faults.note(error);
+
   get<T>(codec: Codec, key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<unknown> {
     if (options.timeout !== undefined) {
       return this.#within(options, (bounded) => this.get(codec, key, loader, bounded));
