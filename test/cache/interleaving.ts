@@ -5,7 +5,7 @@ import type { Selector } from "../../src/selector.js";
 import type { FakeClock } from "../support/fake-clock.js";
 
 /** Numbers from 0 up to 1, the same for the same seed (mulberry32, public domain). */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
