@@ -114,6 +114,8 @@ await build({
   outfile,
   // What is imported dynamically is bundled too, and begins when it is asked for.
   supported: { "dynamic-import": false },
+  // In a CommonJS file: what `createRequire` takes as well as a URL.
+  define: { "import.meta.url": "__filename" },
   external: ["*.node", "ioredis", "typescript"],
   plugins: [version, zodApart, lazyOclif, leftOut, found, lazyBuiltins],
 });

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import nodeModule from "node:module";
+import { createRequire } from "node:module";
 import type { Worker } from "node:worker_threads";
 
 /** Writes of this process between two looks at the size of the log. */
@@ -81,8 +81,7 @@ export class LogKeeper {
 
   async #start(): Promise<Worker> {
     const { Worker } = await import("node:worker_threads");
-    // In the bundle of the command line there is no URL of the module, but the name of its file.
-    const { resolve } = nodeModule.createRequire(typeof __filename === "string" ? __filename : import.meta.url);
+    const { resolve } = createRequire(import.meta.url);
     const workerData = { driver: resolve("better-sqlite3"), path: this.#path };
     const thread = new Worker(THREAD, { eval: true, workerData });
     thread.unref();
