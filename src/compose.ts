@@ -86,8 +86,8 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
     namespace: plan.namespace,
     readOnly: plan.readOnly || (tier.readOnly ?? false),
   };
-  // Copies in this process's memory are safe from others, and are to be read fast.
-  if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, full);
+  // Copies in this process's memory are safe from others, are to be read fast, and are made also where the store itself may only be read.
+  if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, { ...full, readOnly: false });
   const open = (store: StoreOptions) => openTransformed(waiting(store, plan), plan.transform, full);
   const remote = tier.store.kind === "redis";
   const standsIn = isLowest && fallback !== undefined;
