@@ -6,10 +6,13 @@ import { entry, type Harness } from "../contract/harness.js";
 import { FakeClock } from "./fake-clock.js";
 import { until } from "./until.js";
 
-/** Time that a test moves. Who looks into a log again and again does so in real time. */
+/** Time that a test moves. Who sleeps is woken by that, or when so much of real time has passed: so that a log is looked into again while the test waits. */
 export class SteppedClock extends FakeClock {
-  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return systemClock.sleep(ms, signal);
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const end = signal ? AbortSignal.any([signal, woken.signal]) : woken.signal;
+    await Promise.race([super.sleep(ms, end), systemClock.sleep(ms, end)]);
+    woken.abort();
   }
 }
 
