@@ -2,10 +2,20 @@ import { execFile } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseStoreUrl } from "../../src/config/store-url.js";
+import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { tempDir } from "../support/temp-dir.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+
+let redis: RedisServer;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+
+afterAll(() => redis.stop());
 
 /** What the test run itself is, or would change the machine. */
 const NOT_RUN_HERE: Readonly<Record<string, string>> = {
@@ -32,11 +42,25 @@ test("every shell block of the README works, in order, in an empty home", { time
   expect(skipped).toHaveLength(Object.keys(NOT_RUN_HERE).length);
   const outputs: string[] = [];
   for (const block of blocks.filter((one) => !skipped.includes(one))) {
-    // The clone is installed already, and `npx cache` in it is this program.
-    const script = block.replaceAll("npm ci && ", "").replaceAll("npx cache", "cache");
+    // The clone is installed already, `npx cache` in it is this program, and the reader's Redis the one of this test.
+    const script = block
+      .replaceAll("npm ci && ", "")
+      .replaceAll("npx cache", "cache")
+      .replaceAll("redis://localhost:6379", redis.url);
     const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: home, env });
     outputs.push(stdout);
   }
-  expect(outputs.length).toBeGreaterThanOrEqual(6);
-  expect(outputs.join("")).toContain('"name": "Desk lamp"');
+  expect(outputs.length).toBeGreaterThanOrEqual(9);
+  const said = outputs.join("");
+  for (const part of ['"name": "Desk lamp"', '{"name": "Stool"}{"name": "Stool"}', "for few eyes"])
+    expect(said).toContain(part);
+});
+
+test("every store URL of the README is one", () => {
+  const text = readFileSync(join(ROOT, "README.md"), "utf8");
+  const urls = [...text.matchAll(/[`"](?:-s )?((?:memory|sqlite|file|rediss?(?:\+\w+)?):[^`"\s]*)[`"]/g)].map(
+    ([, url = ""]) => url,
+  );
+  expect(urls.length).toBeGreaterThanOrEqual(12);
+  for (const url of urls) expect(() => parseStoreUrl(url, "the README", "/", "/"), url).not.toThrow();
 });
