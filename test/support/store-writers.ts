@@ -19,8 +19,10 @@ export async function bundled(name: string): Promise<string> {
     format: "esm",
     alias: { "better-sqlite3": sqlite },
     external: [sqlite],
-    // ioredis is CommonJS and asks for modules of Node.
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    // ioredis is CommonJS and asks for modules of Node. The names are the banner's own: what is bundled has its imports beside it.
+    banner: {
+      js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
+    },
     logLevel: "error",
   });
   return outfile;
