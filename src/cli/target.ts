@@ -39,6 +39,11 @@ export function originLine(config: ResolvedConfig): string {
   return escapeLine(`${stores}${tier}${keyPrefix === "" ? "" : `, namespace ${keyPrefix}`}`);
 }
 
+/** The tier that says what is known of an entry: the one that was asked for, else the last. */
+export function decidingTier({ tiers }: ResolvedConfig): string {
+  return tiers.at(-1)?.name ?? "";
+}
+
 const isTiered = ({ tiers, settings }: ResolvedConfig) => tiers.length > 1 || settings.tier !== undefined;
 
 /**

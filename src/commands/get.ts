@@ -11,7 +11,7 @@ import { metaLines, metaOf, metaOfForeign } from "../cli/render/entry.js";
 import { bytesOf, foreignLine, type Result, resultAsJson, savedAsJson } from "../cli/render/result.js";
 import { escapeLine, valueForTerminal } from "../cli/render/value.js";
 import { keysFrom, requireKeys } from "../cli/selection.js";
-import { origin, refuseStoreFile } from "../cli/target.js";
+import { decidingTier, origin, refuseStoreFile } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 import { textOf } from "../utf8.js";
@@ -89,19 +89,24 @@ export default class Get extends CacheCommand {
         );
       }
       if (foreign)
-        return { key, found: true, foreign, ...(flags.meta && { meta: await this.#foreignMeta(cache, key) }) };
+        return { key, found: true, foreign, ...(flags.meta && { meta: await this.#foreignMeta(cache, key, flags) }) };
       return { key, found: false, reason: await cache.whyMissing(key, { signal: this.signal }) };
     }
-    const meta = flags.meta ? { meta: metaOf(entry, cache) } : {};
+    const meta = flags.meta ? { meta: metaOf(entry, cache.clock, await this.#tier(flags)) } : {};
     if (flags.path === undefined) return { key, found: true, bytes: entry.value, ...meta };
     const picked = pickPath(textOf(entry.value) ?? "", flags.path);
     if (picked === undefined) return { key, found: false, reason: `nothing at ${flags.path}` };
     return { key, found: true, picked, ...meta };
   }
 
-  async #foreignMeta(cache: Cache, key: string): Promise<Readonly<Record<string, unknown>>> {
+  async #tier(flags: GetFlags): Promise<string> {
+    return decidingTier(await this.settings(flags));
+  }
+
+  async #foreignMeta(cache: Cache, key: string, flags: GetFlags): Promise<Readonly<Record<string, unknown>>> {
+    const tier = await this.#tier(flags);
     for await (const page of cache.scan({ keys: [key], types: ["any"] }, { fields: "all", signal: this.signal })) {
-      for (const entry of page.entries) return metaOfForeign(entry, cache);
+      for (const entry of page.entries) return metaOfForeign(entry, cache.clock, tier);
     }
     return {};
   }

@@ -83,3 +83,11 @@ test("without a namespace nothing is emptied, and this is told", async () => {
   expect(await inUse()).toBe(false);
   expect((await redisCli(server, "GET", "foreign")).trim()).toBe("stays");
 });
+
+test("one that waits to be emptied when all is closed has not failed", async () => {
+  await redisCli(server, "SET", "w:k", "before");
+  const { tiers, events } = await opened("w:");
+  await put(tiers, entry("k", "now"));
+  await tiers.close();
+  expect(events).toEqual([]);
+});

@@ -48,6 +48,13 @@ describe("a command on several stores", () => {
     });
   });
 
+  it("says which tier knows what is shown of an entry", async () => {
+    const { run } = setUp();
+    await run("set", "k", "v");
+    expect((await run("get", "k", "--meta", "--json")).json()).toMatchObject({ tier: "file" });
+    expect((await run("get", "k", "--meta", "--json", "--tier", "redis")).json()).toMatchObject({ tier: "redis" });
+  });
+
   it("counts and checks each of them", async () => {
     const { run, work, stores } = setUp();
     await run("set", "k", "v");

@@ -176,10 +176,14 @@ export class UpperTier {
   /** Begins to trust a store that outlives processes, once changes are heard: when it is empty, or was emptied. */
   settle(): void {
     if (this.#settled || this.#settling || this.#hopeless || !this.isFollowing) return;
+    // A last look at the logs as all is closed.
+    if (this.#options.signal.aborted) return;
     this.#settling = true;
     this.#options.track(
       this.#settle()
         .catch((error) => {
+          // Closed while it was asked: that is no failure of its own.
+          if (this.#options.signal.aborted) return;
           this.failed(error);
           return this.#options.clock.sleep(SETTLE_AGAIN_MS, this.#options.signal);
         })

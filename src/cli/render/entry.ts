@@ -1,5 +1,5 @@
 import type { EntryInfo, Stored } from "../../backends/backend.js";
-import type { Cache } from "../../cache/cache.js";
+import type { Clock } from "../../clock.js";
 import { formatDuration, formatSize } from "../../units.js";
 import { textOf } from "../../utf8.js";
 import { escapeLine } from "./value.js";
@@ -8,8 +8,8 @@ import { escapeLine } from "./value.js";
  * An entry's life and what is known of it, as JSON names them. Times are milliseconds. `valueType`, not `type`: a line of NDJSON says by
  * `type` what kind of line it is.
  */
-export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unknown>> {
-  const now = cache.clock.now();
+export function metaOf(entry: Stored, clock: Clock, tier: string): Readonly<Record<string, unknown>> {
+  const now = clock.now();
   const text = textOf(entry.value);
   return {
     ttl: entry.expiresAt === undefined ? null : Math.max(0, entry.expiresAt - now),
@@ -17,19 +17,19 @@ export function metaOf(entry: Stored, cache: Cache): Readonly<Record<string, unk
     ...(entry.createdAt !== undefined && { age: Math.max(0, now - entry.createdAt) }),
     size: entry.size,
     tags: entry.tags ?? [],
-    tier: cache.backend.name,
+    tier,
     encoding: text === undefined ? "binary" : looksLikeJson(text) ? "json" : "text",
     valueType: "string",
   };
 }
 
 /** The same of an entry of the store's own types, which has no value of bytes. */
-export function metaOfForeign(entry: EntryInfo, cache: Cache): Readonly<Record<string, unknown>> {
+export function metaOfForeign(entry: EntryInfo, clock: Clock, tier: string): Readonly<Record<string, unknown>> {
   const { expiresAt } = entry;
   return {
-    ttl: expiresAt === undefined ? null : Math.max(0, expiresAt - cache.clock.now()),
+    ttl: expiresAt === undefined ? null : Math.max(0, expiresAt - clock.now()),
     expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
-    tier: cache.backend.name,
+    tier,
     valueType: entry.type ?? "unknown",
   };
 }
