@@ -122,12 +122,18 @@ describe("a fallback", () => {
       expect((await work.bare(["get", "kept", "-s", away.url, "-n", "app"])).code).toBe(5);
       const deleted = await run("invalidate", "old");
       expect([deleted.code, deleted.stderr]).toEqual([6, expect.stringContaining("noted down as pending")]);
+      expect((await run("stats", "--json")).json()).toMatchObject({
+        resilience: { fallback: { active: true, pending: 1 } },
+      });
       expect((await run("set", "new", "2")).code).toBe(0);
       expect((await run("get", "new")).stdout).toBe("2");
       await away.restart();
       await redisCli(away, "SET", "app:old", "1");
       await redisCli(away, "SET", "app:kept", "1");
       await until(async () => (await run("get", "kept")).stdout === "1");
+      expect((await run("stats", "--json")).json()).toMatchObject({
+        resilience: { fallback: { active: false, pending: 0 } },
+      });
       expect((await run("get", "old")).code).toBe(3);
       expect(await redisCli(away, "EXISTS", "app:old")).toBe("0");
     } finally {

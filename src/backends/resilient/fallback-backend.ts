@@ -191,7 +191,8 @@ export class FallbackBackend implements FullBackend, ForeignReader {
         return { ...standIn, warnings: [warning, ...standIn.warnings] };
       },
     );
-    return { ...info, resilience: this.state() };
+    const fallback = { ...this.#standby.info(), ...(await this.#standby.waiting()) };
+    return { ...info, resilience: { ...this.state(), fallback } };
   }
 
   /** Of the store itself: who asks wants to know how it is. */

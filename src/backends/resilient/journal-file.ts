@@ -4,7 +4,16 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { basename, dirname, join } from "node:path";
 import { CacheError, codeOf, messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
-import { type Batch, type Journal, type JournalBounds, journalFull, type Missed, Noted, sizeOf } from "./journal.js";
+import {
+  type Batch,
+  type Journal,
+  type JournalBounds,
+  journalFull,
+  type Missed,
+  Noted,
+  sizeOf,
+  type Waiting,
+} from "./journal.js";
 import { EVERYTHING, lineOf, readLines } from "./journal-lines.js";
 
 interface Line {
@@ -144,26 +153,38 @@ export class JournalFile implements Journal {
     this.#taken += this.#noted.size;
     this.#lost = { fresh: false, taken: this.overflowed };
     this.#noted.clear();
-    const folder = dirname(this.#path);
     await this.#setAside();
-    const names = await readdir(folder).catch((error: unknown) => {
-      if (codeOf(error) === "ENOENT") return [];
-      throw notRead(this.#path, error);
-    });
+    const paths = await this.#paths((name) => this.#isAside(name));
     const batch: Batch = { changes: [], overflowed: false, forget: () => this.#forget(paths) };
-    const paths = names.filter((name) => this.#isAside(name)).map((name) => join(folder, name));
     let bytes = 0;
     for (const path of paths) {
-      const text = await readFile(path).catch((error: unknown) => {
-        // Another process has replayed it meanwhile.
-        if (codeOf(error) === "ENOENT") return Buffer.alloc(0);
-        throw notRead(path, error);
-      });
+      const text = await textOf(path);
       bytes += text.length;
       this.#read(text, batch);
     }
     batch.overflowed ||= bytes > this.#bounds.maxBytes && this.#bounds.whole;
     return batch;
+  }
+
+  async waiting(): Promise<Waiting> {
+    const noted = new Noted();
+    let everything = false;
+    for (const path of await this.#paths((name) => this.#isOurs(name))) {
+      const { changes, overflowed } = readLines(await textOf(path));
+      for (const change of changes) noted.add(change);
+      everything ||= overflowed;
+    }
+    return { pending: noted.size + (everything ? 1 : 0), overflowed: everything };
+  }
+
+  async #paths(isMeant: (name: string) => boolean): Promise<string[]> {
+    const folder = dirname(this.#path);
+    try {
+      return (await readdir(folder)).filter(isMeant).map((name) => join(folder, name));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      throw notRead(this.#path, error);
+    }
   }
 
   #read(text: Buffer, batch: Batch): void {
@@ -196,6 +217,16 @@ export class JournalFile implements Journal {
 
   #isAside(name: string): boolean {
     return name.startsWith(`${basename(this.#path)}.replay-`);
+  }
+}
+
+/** Nothing where another process has replayed it meanwhile. */
+async function textOf(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return Buffer.alloc(0);
+    throw notRead(path, error);
   }
 }
 

@@ -20,6 +20,13 @@ export interface Batch {
   forget(): Promise<void>;
 }
 
+/** What a store has still to be told. */
+export interface Waiting {
+  /** Changes, a key each. */
+  pending: number;
+  overflowed: boolean;
+}
+
 /** Where changes are noted down that a store could not be told of. */
 export interface Journal {
   /** Changes that were added here and not forgotten yet, a key each. */
@@ -32,6 +39,8 @@ export interface Journal {
    * next one again.
    */
   take(): Promise<Batch>;
+  /** Everything that is noted down and not forgotten, also by other processes. @throws CacheError `journal-not-read` */
+  waiting(): Promise<Waiting>;
 }
 
 export interface JournalBounds {
@@ -129,6 +138,10 @@ export class MemoryJournal implements Journal {
     this.#noted.add(fresh);
     this.#fresh.push(fresh);
     this.#bytes = bytes;
+  }
+
+  async waiting(): Promise<Waiting> {
+    return { pending: this.pending, overflowed: this.overflowed };
   }
 
   async take(): Promise<Batch> {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type CacheError, messageOf } from "../../errors.js";
 import type { Awaitable, FallbackInfo, FullBackend } from "../backend.js";
 import { isStoreFailure } from "./failures.js";
-import type { Journal, Missed } from "./journal.js";
+import type { Journal, Missed, Waiting } from "./journal.js";
 import type { ResilienceContext } from "./options.js";
 import { type Owed, replay } from "./replay.js";
 
@@ -67,6 +67,11 @@ export class Standby {
   info(): FallbackInfo {
     const { pending, overflowed } = this.#journal;
     return { active: !this.trusted, ...this.counts, pending, overflowed };
+  }
+
+  /** What the store has still to be told, whoever noted it down. @throws CacheError `journal-not-read` */
+  waiting(): Promise<Waiting> {
+    return this.#journal.waiting();
   }
 
   /** The store has failed. */
