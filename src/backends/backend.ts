@@ -395,7 +395,7 @@ export const CHUNK_BYTES = 256 * 1024;
 /** One step of {@link Batching.atomic}. */
 export type AtomicStep = { set: NewEntry } | { delete: string };
 
-export interface Batching {
+interface Batching {
   /**
    * All or nothing, and nobody sees a part of it; later steps win over earlier ones on the same key.
    * @throws CacheError `cross-slot` where the keys lie on different parts of a cluster; `value-too-large`, `other-type` with nothing done
@@ -403,7 +403,7 @@ export interface Batching {
   atomic(steps: readonly AtomicStep[], options?: WriteCall): Awaitable<void>;
 }
 
-export interface Ranking {
+interface Ranking {
   /** Keys of live entries, those in most use first as far as the store knows it, else the youngest. @param limit at most 10,000 */
   hottest(limit: number, options?: Call): Promise<string[]>;
 }

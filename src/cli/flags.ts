@@ -12,7 +12,7 @@ export const settingFlags: FlagInput = Object.fromEntries(
     const spec = settingSpec(name);
     const common = {
       summary: spec.fallback === undefined ? spec.summary : `${spec.summary} [default: ${spec.fallback}]`,
-      helpGroup: spec.invocation ? "OUTPUT" : spec.flag.startsWith("redis-") ? "REDIS" : "STORE",
+      helpGroup: spec.invocation ? "OUTPUT" : /^(?:redis|sentinel)-/.test(spec.flag) ? "REDIS" : "STORE",
       ...(spec.char !== undefined && { char: spec.char as "s" }),
     };
     return [spec.flag, spec.kind === "boolean" ? Flags.boolean(common) : textFlag(spec, common)];
@@ -22,8 +22,8 @@ export const settingFlags: FlagInput = Object.fromEntries(
 function textFlag(spec: SettingSpec, common: Common) {
   const text = {
     ...common,
-    helpValue: spec.value ?? helpValue(spec.kind),
-    ...(spec.choices && { options: [...spec.choices] }),
+    // The parser shows choices by itself.
+    ...(spec.choices ? { options: [...spec.choices] } : { helpValue: spec.value ?? helpValue(spec.kind) }),
   };
   return spec.several ? repeatedFlag(text) : Flags.string(text);
 }

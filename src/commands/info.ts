@@ -6,7 +6,7 @@ import { infoText } from "../cli/render/info.js";
 import { origin, originLine, targetOf } from "../cli/target.js";
 
 export default class Info extends CacheCommand {
-  static override summary = "Show which backends can be used, the settings and where each comes from, and the server.";
+  static override summary = "Show which backends can be used, the settings and where each comes from, and the store.";
   static override description =
     "--check asks each tier for an answer, says how long it took, and exits 5 if one gave none: for CI and probes.";
   static override examples = [

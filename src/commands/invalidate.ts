@@ -33,7 +33,7 @@ const MOST_LOOKED_AT = 100;
 export default class Invalidate extends CacheCommand {
   static override summary = "Delete entries by key, prefix, glob, tag or all of them.";
   static override description =
-    "Keys are deleted without a question. A prefix, glob or tag shows a count first and asks, or needs --yes. --all needs the target's name. If the store is away nothing is done: exit 5.";
+    "Keys are deleted without a question. A prefix, glob or tag shows a count first and asks, or needs --yes. --all needs the target's name. If the store is away nothing is done: exit 5; with --fallback it is noted down as pending: exit 6.";
   static override examples = [
     "<%= config.bin %> invalidate product:1 product:2",
     "<%= config.bin %> invalidate --prefix product: --dry-run",

@@ -31,7 +31,7 @@ function tiersOf({ store, counters, hitRate, info, tiers }: CacheStats) {
 export default class Stats extends CacheCommand {
   static override summary = "Show hits, misses, hit rate, sizes and errors of the store.";
   static override description =
-    "Hits and misses are counted per namespace, over all processes. On Redis without a namespace nothing is counted there: the server's own figures are shown, about all its clients.";
+    "Hits and misses are counted per namespace, over all processes. On Redis without a namespace nothing is counted there: the server's own figures are shown, about all its clients. Of several stores each has its own line; with --fallback the breaker, retries and what is pending are shown.";
   static override examples = [
     "<%= config.bin %> stats",
     "<%= config.bin %> stats --group-by prefix",

@@ -1,6 +1,6 @@
 import { CacheError } from "../errors.js";
 
-export type RedisTopology = "server" | "sentinel" | "cluster";
+type RedisTopology = "server" | "sentinel" | "cluster";
 
 /** A Redis URL in its parts; still as written, escapes and all. */
 export interface RedisUrl {

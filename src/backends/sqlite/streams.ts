@@ -1,7 +1,7 @@
 import type { Link } from "./link.js";
 
 /** Milliseconds after which a stream that nobody writes to is rubbish: its writer is gone, since a living one gives a sign in time. */
-export const STREAM_AGE_MS = 3_600_000;
+const STREAM_AGE_MS = 3_600_000;
 /** How often a writer that has nothing to write gives a sign, in milliseconds. */
 export const STREAM_SIGN_MS = 600_000;
 /** Chunks that one step removes: 4 MB. */
