@@ -427,7 +427,7 @@ export interface TierAccess {
   /** Fastest first. */
   readonly tierNames: readonly string[];
   /** One of them alone. @throws CacheError `unknown-tier` */
-  tier(name: string): FullBackend;
+  tier(name: string): Backend;
   /** Resolves when copies may be written into the upper tiers, or it is known that they may not yet. */
   ready(): Promise<void>;
   /** Copies entries of the lowest tier into those above it, and counts no lookup. @returns how many of the keys had one that was small enough */
@@ -437,9 +437,6 @@ export interface TierAccess {
 export function hasTiers(backend: Backend): backend is Backend & TierAccess {
   return "tierNames" in backend;
 }
-
-/** Every backend has all that belongs to one. */
-export type FullBackend = Backend;
 
 /** What goes first when a store in memory is full; `w-tinylfu` weighs how often and how recently an entry was used. */
 export const MEMORY_POLICIES = ["lru", "lfu", "fifo", "ttl", "w-tinylfu"] as const;

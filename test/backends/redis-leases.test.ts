@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { FullBackend, Lease } from "../../src/backends/backend.js";
+import type { Backend, Lease } from "../../src/backends/backend.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
 import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
 
 let server: RedisServer;
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-async function open(namespace = "app:", url = server.url): Promise<FullBackend> {
+async function open(namespace = "app:", url = server.url): Promise<Backend> {
   const backend = await openRedis({ url, namespace, clock: systemClock, emit: () => {} });
   opened.push(backend);
   return backend;
@@ -24,13 +24,13 @@ async function open(namespace = "app:", url = server.url): Promise<FullBackend> 
 
 const entry = (key: string, value = "v", more: object = {}) => ({ key, value: Buffer.from(value), ...more });
 
-async function taken(backend: FullBackend, key: string, over?: string): Promise<Lease> {
+async function taken(backend: Backend, key: string, over?: string): Promise<Lease> {
   const answer = await backend.lease(key, 60_000, over === undefined ? {} : { over });
   if (answer.outcome !== "taken") throw new Error(answer.outcome);
   return answer.lease;
 }
 
-async function listed(backend: FullBackend, fields: "key" | "all" = "key"): Promise<string[]> {
+async function listed(backend: Backend, fields: "key" | "all" = "key"): Promise<string[]> {
   const keys: string[] = [];
   for await (const page of backend.scan({ all: true }, { fields })) keys.push(...page.entries.map(({ key }) => key));
   return keys;
@@ -95,7 +95,7 @@ describe("a placeholder", () => {
 
   test("is taken along by every deletion of ours, and counted by none", async () => {
     const [one, two] = [await open(), await open()];
-    const deletions: ((b: FullBackend, key: string) => Promise<unknown>)[] = [
+    const deletions: ((b: Backend, key: string) => Promise<unknown>)[] = [
       async (b, key) => (await b.deleteMany([key]))[0],
       async (b) => (await b.deleteWhere({ all: true })).deleted > 0,
       async (b, key) => (await b.deleteWhere({ keys: [key] })).deleted > 0,

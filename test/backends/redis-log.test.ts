@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { ChangePage, FullBackend, Position } from "../../src/backends/backend.js";
+import type { Backend, ChangePage, Position } from "../../src/backends/backend.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { type Change, coverage } from "../../src/changes.js";
 import { systemClock } from "../../src/clock.js";
@@ -15,7 +15,7 @@ const USERS = [
 ];
 
 let server: RedisServer;
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 
 beforeAll(async () => {
   server = await startRedis({ users: USERS });
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-async function open(namespace = "", username?: string, url = server.url): Promise<FullBackend> {
+async function open(namespace = "", username?: string, url = server.url): Promise<Backend> {
   const user = username === undefined ? {} : { username, password: "p" };
   const backend = await openRedis({ url, namespace, ...user, clock: systemClock, emit: () => {} });
   opened.push(backend);
@@ -49,11 +49,11 @@ class Heard {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(backend: FullBackend, after: Position) {
+  constructor(backend: Backend, after: Position) {
     this.#done = this.#follow(backend, after);
   }
 
-  async #follow(backend: FullBackend, after: Position) {
+  async #follow(backend: Backend, after: Position) {
     try {
       for await (const page of backend.changes(after, this.#stop.signal)) {
         this.pages.push(page);
@@ -78,7 +78,7 @@ class Heard {
   }
 }
 
-const hear = async (backend: FullBackend) => new Heard(backend, await backend.position());
+const hear = async (backend: Backend) => new Heard(backend, await backend.position());
 
 describe("the log lives while somebody listens", () => {
   test("nobody listens: nothing is kept; somebody does: for a minute", async () => {

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { EntryReader, FullBackend, NewEntry } from "../../src/backends/backend.js";
+import type { Backend, EntryReader, NewEntry } from "../../src/backends/backend.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
 import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
 
 let server: RedisServer;
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-async function open(namespace = "app:"): Promise<FullBackend> {
+async function open(namespace = "app:"): Promise<Backend> {
   const backend = await openRedis({ url: server.url, namespace, clock: systemClock, emit: () => {} });
   opened.push(backend);
   return backend;
@@ -25,7 +25,7 @@ async function open(namespace = "app:"): Promise<FullBackend> {
 const VALUE = Buffer.alloc(900_000, "x");
 const MINUTES = 60_000;
 
-async function stream(backend: FullBackend, head: Omit<NewEntry, "value">): Promise<void> {
+async function stream(backend: Backend, head: Omit<NewEntry, "value">): Promise<void> {
   const writer = await backend.openWrite(head);
   await writer.write(VALUE);
   expect(await writer.commit()).toBe("stored");
@@ -57,7 +57,7 @@ describe("pieces", () => {
     expect(await lives()).toEqual([-1, -1, -1, -1]);
   });
 
-  const GONE: Record<string, (backend: FullBackend) => unknown> = {
+  const GONE: Record<string, (backend: Backend) => unknown> = {
     "deleted by key": (b) => b.deleteMany(["k"]),
     "deleted by prefix": (b) => b.deleteWhere({ prefix: "k" }),
     "deleted with everything, from another namespace": async () => (await open("")).deleteWhere({ all: true }),

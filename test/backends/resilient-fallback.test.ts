@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import {
@@ -37,7 +37,7 @@ const memory = () => openMemory({ namespace: "", clock, emit: () => {}, maxEntri
 interface Cache {
   outer: WithFallback;
   /** The store without anything around it: what is really in it. */
-  store: FullBackend;
+  store: Backend;
   link: Faulty;
   fallback: Faulty;
   events: CacheEvent[];
@@ -49,7 +49,7 @@ interface Cache {
 interface More extends FallbackOptions {
   namespace?: string;
   readOnly?: boolean;
-  store?: FullBackend;
+  store?: Backend;
 }
 
 function cache({ namespace = "n:", readOnly = false, store = memory(), ...options }: More = {}): Cache {

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { type ResilienceOptions, type Resilient, resilient } from "../../src/backends/resilient/index.js";
 import { systemClock } from "../../src/clock.js";
@@ -80,7 +80,7 @@ async function ended(call: () => unknown): Promise<Ended> {
   return { took: took - busy, ...(error && { error }) };
 }
 
-const OPERATIONS: Record<string, (backend: FullBackend) => unknown> = {
+const OPERATIONS: Record<string, (backend: Backend) => unknown> = {
   get: (backend) => backend.getMany(["k1", "k2"]),
   set: (backend) => backend.setMany([entry("k1", "new"), entry("x", "new")]),
   delete: (backend) => backend.deleteMany(["k1", "k2"]),

@@ -1,13 +1,13 @@
-import type { Backend, FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { CacheError } from "../../src/errors.js";
 
-type Method = keyof FullBackend;
+type Method = keyof Backend;
 
 /** What a call does instead of going through: throws what is given, or is answered by what a function gives. */
 type Fault = Error | (() => unknown);
 
 export interface Faulty {
-  backend: FullBackend;
+  backend: Backend;
   /** Calls by name, faults included. */
   calls: Record<string, number>;
   /** Decides about every call; undefined = it goes through. */
@@ -16,8 +16,8 @@ export interface Faulty {
 
 /** A real backend some of whose calls go wrong, as the test says. */
 export function faulty(inner: Backend): Faulty {
-  const found: Faulty = { backend: inner as FullBackend, calls: {}, fault: () => undefined };
-  found.backend = new Proxy(inner as FullBackend, {
+  const found: Faulty = { backend: inner as Backend, calls: {}, fault: () => undefined };
+  found.backend = new Proxy(inner as Backend, {
     get(target, name) {
       const own: unknown = Reflect.get(target, name, target);
       if (typeof name !== "string" || typeof own !== "function") {

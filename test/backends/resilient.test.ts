@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import {
+  type Backend,
   type ChangePage,
-  type FullBackend,
   type Lease,
   type NewEntry,
   readsDecoded,
@@ -59,7 +59,7 @@ const drain = async (pages: AsyncIterable<unknown>) => {
 };
 
 /** Every call, with the method of the wrapped store that it comes to. */
-const CALLS: Record<string, { call: (backend: FullBackend) => unknown; retried: boolean; on?: string }> = {
+const CALLS: Record<string, { call: (backend: Backend) => unknown; retried: boolean; on?: string }> = {
   getMany: { call: (b) => b.getMany(["k"]), retried: true },
   "getMany with its head": { call: (b) => b.getMany(["k"], { want: "all" }), on: "getMany", retried: true },
   setMany: { call: (b) => b.setMany([entry("k")]), retried: true },
@@ -506,7 +506,7 @@ describe("a store that is opened later", () => {
     const open = async () => {
       seen.opens += 1;
       await seen.fault?.();
-      return memory as FullBackend;
+      return memory as Backend;
     };
     const outer = resilient(open, options, { clock: systemClock, emit: () => {}, random: () => 0 });
     onTestFinished(() => outer.close());

@@ -2,7 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
 import { drain, pattern } from "../contract/full.js";
@@ -11,7 +11,7 @@ import { FakeClock } from "../support/fake-clock.js";
 import { expectSound } from "../support/sqlite-invariants.js";
 import { tempDir } from "../support/temp-dir.js";
 
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 afterEach(async () => {
   for (const backend of opened.splice(0)) await backend.close();
 });
@@ -38,7 +38,7 @@ describe.each(["sqlite", "file"])("a %s store of layout 1", (kind) => {
     return { clock, db, open, layout };
   }
 
-  const expectOld = async (backend: FullBackend) => {
+  const expectOld = async (backend: Backend) => {
     expect(await texts(backend, ["plain", "tagged", "gone"])).toEqual(["value", "{}", undefined]);
     const [tagged] = await backend.getMany(["tagged"], { want: "all" });
     expect(tagged).toMatchObject({ tags: ["t", "u"], expiresAt: 4_000_000_000_000, staleAt: 3_000_000_000_000 });
@@ -76,7 +76,7 @@ describe.each(["sqlite", "file"])("a %s store of layout 1", (kind) => {
     await expectTwice(open, layout);
   });
 
-  async function expectTwice(open: () => Promise<FullBackend>, layout: () => unknown) {
+  async function expectTwice(open: () => Promise<Backend>, layout: () => unknown) {
     expect(await texts(await open(), ["plain"])).toEqual(["new"]);
     expect(layout()).toBe(2);
   }

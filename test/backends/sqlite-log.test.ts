@@ -2,7 +2,7 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
-import { type ChangePage, type FullBackend, LISTEN_MS } from "../../src/backends/backend.js";
+import { type Backend, type ChangePage, LISTEN_MS } from "../../src/backends/backend.js";
 import { openSqlite, type SqliteOptions } from "../../src/backends/sqlite/index.js";
 import type { Selector } from "../../src/selector.js";
 import { coversOne, inTime } from "../contract/full.js";
@@ -10,7 +10,7 @@ import { entry, put, texts } from "../contract/harness.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { tempDir } from "../support/temp-dir.js";
 
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 afterEach(async () => {
   for (const backend of opened.splice(0)) await backend.close();
 });
@@ -33,7 +33,7 @@ function setUp() {
     }
   };
   /** The first page after a position, or the first with a change or a gap. */
-  const look = async (backend: FullBackend, after: string, wanted = 1): Promise<ChangePage> => {
+  const look = async (backend: Backend, after: string, wanted = 1): Promise<ChangePage> => {
     const stop = new AbortController();
     const pages = backend.changes(after, stop.signal)[Symbol.asyncIterator]();
     const advance = (ms: number) => clock.advance(ms);

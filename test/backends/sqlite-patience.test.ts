@@ -2,19 +2,19 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openSqlite, type SqliteOptions } from "../../src/backends/sqlite/index.js";
 import { systemClock } from "../../src/clock.js";
 import { entry, keysOf, put, texts } from "../contract/harness.js";
 import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
 
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 afterEach(async () => {
   for (const backend of opened.splice(0)) await backend.close();
 });
 
-async function open(path: string, more: Partial<SqliteOptions> = {}): Promise<FullBackend> {
+async function open(path: string, more: Partial<SqliteOptions> = {}): Promise<Backend> {
   const backend = await openSqlite({ path, namespace: "", clock: systemClock, emit: () => {}, ...more });
   opened.push(backend);
   return backend;

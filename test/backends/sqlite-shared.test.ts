@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
 import { type Clock, systemClock } from "../../src/clock.js";
@@ -30,7 +30,7 @@ describe.each(["sqlite", "file"])("%s, shared by processes", (kind) => {
     const folder = tempDir("shared");
     const path = kind === "file" ? folder : join(folder, "c.db");
     const db = kind === "file" ? join(folder, "index.db") : path;
-    const open = async (clock: Clock = systemClock): Promise<FullBackend> => {
+    const open = async (clock: Clock = systemClock): Promise<Backend> => {
       const options = { path, namespace: "w:", clock, emit: () => {} };
       const backend = kind === "file" ? await openFile(options) : await openSqlite(options);
       ends.push(() => backend.close());

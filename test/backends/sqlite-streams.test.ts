@@ -2,7 +2,7 @@ import { readdirSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
-import type { EntryWriter, FullBackend } from "../../src/backends/backend.js";
+import type { Backend, EntryWriter } from "../../src/backends/backend.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { openSqlite, type SqliteOptions } from "../../src/backends/sqlite/index.js";
 import { drain, pattern } from "../contract/full.js";
@@ -13,7 +13,7 @@ import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
 
 const HOUR = 3_600_000;
-const opened: FullBackend[] = [];
+const opened: Backend[] = [];
 afterEach(async () => {
   for (const backend of opened.splice(0)) await backend.close();
 });
@@ -53,7 +53,7 @@ describe.each(["sqlite", "file"])("%s, large values", (kind) => {
     return { clock, db, open, isEmpty, spoil };
   }
 
-  const write = async (backend: FullBackend, key: string, size: number): Promise<EntryWriter> => {
+  const write = async (backend: Backend, key: string, size: number): Promise<EntryWriter> => {
     const writer = await backend.openWrite({ key });
     for (let at = 0; at < size; at += 100_000) await writer.write(pattern(Math.min(100_000, size - at)));
     return writer;

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { FullBackend, NewEntry } from "../../src/backends/backend.js";
+import type { Backend, NewEntry } from "../../src/backends/backend.js";
 import { type MemoryBackend, openMemory } from "../../src/backends/memory/index.js";
 import { openTiered, type TieredContext, type TierOptions } from "../../src/backends/tiered/index.js";
 import { Cache } from "../../src/cache/cache.js";
@@ -17,8 +17,8 @@ const HOUR = 3_600_000;
 interface Setup {
   ttlMs?: number;
   /** Wraps the store in the middle, or the lowest. */
-  wrapMiddle?: (backend: FullBackend) => FullBackend;
-  wrapLowest?: (backend: FullBackend) => FullBackend;
+  wrapMiddle?: (backend: Backend) => Backend;
+  wrapLowest?: (backend: Backend) => Backend;
   three?: boolean;
 }
 
@@ -47,7 +47,7 @@ async function putBelow(lowest: MemoryBackend, ...entries: (string | NewEntry)[]
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-const same = (backend: FullBackend) => backend;
+const same = (backend: Backend) => backend;
 const held = (memory: MemoryBackend, key: string) => memory.getMany([key], { want: "all", peek: true })[0];
 
 describe("reading", () => {
@@ -94,7 +94,7 @@ describe("reading", () => {
 
   test("what is all in memory is answered at once, and of a batch only the rest is asked for below", async () => {
     const asked: (readonly string[])[] = [];
-    const spy = (backend: FullBackend) =>
+    const spy = (backend: Backend) =>
       new Proxy(backend, {
         get(target, property) {
           const value: unknown = Reflect.get(target, property, target);
@@ -142,7 +142,7 @@ describe("reading", () => {
 describe("a tier that fails", () => {
   test("above the lowest is passed over and told once; the lowest's failure is thrown", async () => {
     let away: string | undefined;
-    const failing = (name: string) => (backend: FullBackend) =>
+    const failing = (name: string) => (backend: Backend) =>
       new Proxy(backend, {
         get(target, property) {
           if (property === "getMany" && away === name) {
@@ -171,7 +171,7 @@ describe("a tier that fails", () => {
 
   test("to delete its copies is not read until they are gone, which is tried again", async () => {
     let fault: Fault = "none";
-    const wrapMiddle = (backend: FullBackend) => faulty(backend, { pause: async () => {}, faultOf: () => fault });
+    const wrapMiddle = (backend: Backend) => faulty(backend, { pause: async () => {}, faultOf: () => fault });
     const { clock, tiers, middle } = await opened({ three: true, wrapMiddle });
     await put(tiers, entry("k", "old"));
     expect(textOf(held(middle, "k"))).toBe("old");
@@ -190,7 +190,7 @@ describe("a tier that fails", () => {
 
   test("to write leaves no copies: what became of the write is not known", async () => {
     let fault: Fault = "none";
-    const wrapLowest = (backend: FullBackend) => faulty(backend, { pause: async () => {}, faultOf: () => fault });
+    const wrapLowest = (backend: Backend) => faulty(backend, { pause: async () => {}, faultOf: () => fault });
     const { tiers, memory } = await opened({ wrapLowest });
     await put(tiers, entry("k", "old"));
     fault = "after";
@@ -203,11 +203,11 @@ describe("a tier that fails", () => {
 test("when no log can be read, memory is not read after 2 s, and this is told; then it is again", async () => {
   const gate = new Gate();
   let stuck = false;
-  const wrapLowest = (backend: FullBackend) =>
+  const wrapLowest = (backend: Backend) =>
     new Proxy(backend, {
       get(target, property) {
         if (property === "changes") {
-          return async function* (...args: Parameters<FullBackend["changes"]>) {
+          return async function* (...args: Parameters<Backend["changes"]>) {
             for await (const page of target.changes(...args)) {
               if (stuck) await gate.opened;
               yield page;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { MAGIC } from "../../src/backends/envelope.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 interface Store {
-  open(): Promise<FullBackend>;
+  open(): Promise<Backend>;
   /** All that the store keeps, as an intruder finds it. */
   contents(): Promise<string>;
 }
@@ -69,7 +69,7 @@ const STORES: Record<string, () => Store> = {
 /** Every call is a connection of its own. */
 function opener(store: Store) {
   const events: CacheEvent[] = [];
-  const open = async (options: Partial<TransformOptions>): Promise<FullBackend> => {
+  const open = async (options: Partial<TransformOptions>): Promise<Backend> => {
     const inner = await store.open();
     onTestFinished(() => inner.close());
     return transformed(inner, { namespace: "app:", ...options }, { emit: (event) => events.push(event) });

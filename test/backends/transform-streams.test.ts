@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { CHUNK_BYTES, type EntryReader, type FullBackend } from "../../src/backends/backend.js";
+import { type Backend, CHUNK_BYTES, type EntryReader } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { isTransformed, makeHeader } from "../../src/backends/transform/header.js";
 import { KeyRing, type TransformOptions, transformed } from "../../src/backends/transform/index.js";
@@ -26,8 +26,8 @@ interface Watched {
   before?: ((opening: number) => void) | undefined;
 }
 
-function watched(inner: FullBackend, seen: Watched): FullBackend {
-  const openRead: FullBackend["openRead"] = async (key, options) => {
+function watched(inner: Backend, seen: Watched): Backend {
+  const openRead: Backend["openRead"] = async (key, options) => {
     seen.before?.(seen.opened);
     seen.opened += 1;
     const reader = await inner.openRead(key, options);
@@ -67,7 +67,7 @@ function setUp() {
   return { inner, seen, over, raw };
 }
 
-async function stream(backend: FullBackend, value: Uint8Array, key = "k"): Promise<void> {
+async function stream(backend: Backend, value: Uint8Array, key = "k"): Promise<void> {
   const writer = await backend.openWrite({ key });
   for (let at = 0; at < value.length; at += 50_000) await writer.write(value.subarray(at, at + 50_000));
   expect(await writer.commit()).toBe("stored");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type FullBackend, readsDecoded } from "../../src/backends/backend.js";
+import { type Backend, readsDecoded } from "../../src/backends/backend.js";
 import { MAGIC, TRANSFORM_MAGIC } from "../../src/backends/envelope.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { makeHeader } from "../../src/backends/transform/header.js";
@@ -37,7 +37,7 @@ function setUp(namespace = "app:") {
   return {
     inner,
     events,
-    over: (options: Partial<TransformOptions> = {}, below: FullBackend = inner, readOnly = false) =>
+    over: (options: Partial<TransformOptions> = {}, below: Backend = inner, readOnly = false) =>
       transformed(below, { namespace, ...options }, { ...context, readOnly }),
     /** The bytes that are really there. */
     raw: (key = "k") => Buffer.from(inner.getMany([key], { peek: true })[0]?.value ?? []),
@@ -45,7 +45,7 @@ function setUp(namespace = "app:") {
 }
 
 /** The backend with some of its methods in other hands. */
-const altered = (backend: FullBackend, changed: Partial<FullBackend>): FullBackend =>
+const altered = (backend: Backend, changed: Partial<Backend>): Backend =>
   new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(Object.hasOwn(changed, name) ? changed : target, name);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
-import type { Backend, FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -108,7 +108,7 @@ describe("every call", () => {
 
 test("one tier of several can be named", async () => {
   const [upper, lower] = [memory(), memory()];
-  const tiers = new Map<string, FullBackend>([
+  const tiers = new Map<string, Backend>([
     ["memory", upper],
     ["lower", lower],
   ]);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
 import { CacheError } from "../../src/errors.js";
@@ -22,7 +22,7 @@ function openCache(persistent = true) {
   const backend = openMemory({ namespace: "", clock, emit: () => undefined, sweepMs: 0 });
   const calls: string[] = [];
   let fault: Fault = () => undefined;
-  const line: FullBackend = new Proxy(backend, {
+  const line: Backend = new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
       if (name === "capabilities") return { ...target.capabilities, persistent };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
@@ -58,7 +58,7 @@ async function share(
   name: string,
   runs: number,
   remote: boolean,
-  open: (clock: Clock) => Promise<FullBackend>,
+  open: (clock: Clock) => Promise<Backend>,
 ): Promise<void> {
   const clock = new FakeClock();
   const backends = [await open(clock), await open(clock)];

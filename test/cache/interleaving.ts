@@ -1,4 +1,4 @@
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { Cache } from "../../src/cache/cache.js";
 import type { LoadOptions } from "../../src/cache/loading/options.js";
 import type { Selector } from "../../src/selector.js";
@@ -52,7 +52,7 @@ class Scheduler {
 const STEPS = new Set(["getMany", "setMany", "deleteMany", "deleteWhere", "lease", "commit", "release"]);
 
 /** The backend, each of whose calls may wait before it and after it, as over a network. */
-function inSteps(backend: FullBackend, turn: () => Promise<void>): FullBackend {
+function inSteps(backend: Backend, turn: () => Promise<void>): Backend {
   return new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
@@ -73,7 +73,7 @@ export interface Interleaved {
   /** The store answers when it does: who waits for it must not see years go by. */
   remote?: boolean;
   /** Two are two processes: they share nothing but the store. */
-  backends: readonly FullBackend[];
+  backends: readonly Backend[];
   /** Calls of the store take their time. */
   slow: boolean;
 }

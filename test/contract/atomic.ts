@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AtomicStep, FullBackend } from "../../src/backends/backend.js";
+import type { AtomicStep, Backend } from "../../src/backends/backend.js";
 import { CacheError } from "../../src/errors.js";
 import { openFull, openTwo } from "./full.js";
 import { bytes, type Current, entry, keysOf, put, texts } from "./harness.js";
@@ -110,7 +110,7 @@ export function describeAtomic(current: Current): void {
   });
 
   /** What belongs to every backend beside the first contract, called so that a synchronous throw is a rejection too. */
-  const CALLS: Record<string, { call: (backend: FullBackend) => unknown; writes: boolean }> = {
+  const CALLS: Record<string, { call: (backend: Backend) => unknown; writes: boolean }> = {
     announce: { call: (b) => b.announce("delete", { keys: ["k"] }), writes: true },
     lease: { call: (b) => b.lease("l", 1000), writes: true },
     openWrite: { call: async (b) => (await b.openWrite({ key: "l" })).commit(), writes: true },

@@ -19,7 +19,7 @@ export type { Harness } from "./harness.js";
 /**
  * The contract of src/backends/backend.ts as tests that every backend passes.
  * @param create makes a harness on an empty store; called before each test
- * @param parts `full`: also what makes it a `FullBackend`: the log, leases, versions, streams, atomic batches
+ * @param parts `full`: also what makes it a `Backend`: the log, leases, versions, streams, atomic batches
  */
 export function describeBackend(
   name: string,

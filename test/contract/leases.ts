@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { FullBackend, NewEntry } from "../../src/backends/backend.js";
+import type { Backend, NewEntry } from "../../src/backends/backend.js";
 import { leased, openFull, openTwo, versionOf } from "./full.js";
 import { bytes, type Current, entry, keysOf, put, texts } from "./harness.js";
 
-type Act = (backend: FullBackend, key: string) => unknown;
+type Act = (backend: Backend, key: string) => unknown;
 
 /** What overtakes a load of `key`, whose result carries the tags `t` and `u`. */
 const OVERTAKEN_BY: Record<string, Act> = {
@@ -206,11 +206,8 @@ export function describeLeases(current: Current): void {
 
     test.each([
       ...Object.entries(OVERTAKEN_BY),
-      [
-        "it was given another deadline",
-        (b: FullBackend, key: string) => b.touchMany([{ key, expiresAt: null }]),
-      ] as const,
-      ["its old tag was purged", (b: FullBackend) => b.deleteWhere({ tags: ["old"] })] as const,
+      ["it was given another deadline", (b: Backend, key: string) => b.touchMany([{ key, expiresAt: null }])] as const,
+      ["its old tag was purged", (b: Backend) => b.deleteWhere({ tags: ["old"] })] as const,
     ])("of a refresh stores nothing after %s", async (_, act) => {
       const { clock } = current();
       const [one, two] = await openTwo(current);

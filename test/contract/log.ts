@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { type FullBackend, LISTEN_MS, type WriteCall } from "../../src/backends/backend.js";
+import { type Backend, LISTEN_MS, type WriteCall } from "../../src/backends/backend.js";
 import type { ChangeOp, Concerned } from "../../src/changes.js";
 import { coversOne, Follower, follow, inTime, leased, openFull, openTwo } from "./full.js";
 import { bytes, type Current, entry, put } from "./harness.js";
 
 interface Case {
   name: string;
-  act: (backend: FullBackend, call: WriteCall) => unknown;
+  act: (backend: Backend, call: WriteCall) => unknown;
   op: ChangeOp;
   covers: readonly Concerned[];
 }

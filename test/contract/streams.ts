@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import {
+  type Backend,
   CHUNK_BYTES,
   type EntryInfo,
-  type FullBackend,
   type NewEntry,
   type SetOptions,
 } from "../../src/backends/backend.js";
@@ -13,7 +13,7 @@ const LARGE = 3_000_007;
 
 /** Writes a value as a stream, in pieces of odd sizes. */
 async function stream(
-  backend: FullBackend,
+  backend: Backend,
   head: Omit<NewEntry, "value">,
   value: Uint8Array,
   options?: SetOptions,
@@ -189,7 +189,7 @@ export function describeStreams(current: Current): void {
       expect(await texts(backend, ["k"])).toEqual(["v"]);
     });
 
-    const GONE: Record<string, (backend: FullBackend) => unknown> = {
+    const GONE: Record<string, (backend: Backend) => unknown> = {
       deleted: (b) => b.deleteMany(["k"]),
       "deleted by prefix": (b) => b.deleteWhere({ prefix: "k" }),
       "deleted with everything": (b) => b.deleteWhere({ all: true }),
@@ -300,7 +300,7 @@ export function describeStreams(current: Current): void {
       expect(await keysOf(two)).toEqual(["a"]);
     });
 
-    const OVERTAKEN_BY: Record<string, (backend: FullBackend) => unknown> = {
+    const OVERTAKEN_BY: Record<string, (backend: Backend) => unknown> = {
       "a deletion": (b) => b.deleteMany(["k"]),
       "a set": (b) => b.setMany([entry("k", "set")]),
       "a purge of its tag": (b) => b.deleteWhere({ tags: ["t"] }),

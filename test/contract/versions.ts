@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { leased, openFull, openTwo, versionOf } from "./full.js";
 import { type Current, entry, keysOf, put, texts } from "./harness.js";
 
 /** Changes after which a copy of `k` with the tag `t` is not to be stored. */
-const OVERTAKEN_BY: Record<string, (backend: FullBackend) => unknown> = {
+const OVERTAKEN_BY: Record<string, (backend: Backend) => unknown> = {
   "a set": (b) => b.setMany([entry("k", "new")]),
   "a deletion": (b) => b.deleteMany(["k"]),
   "a deletion by prefix": (b) => b.deleteWhere({ prefix: "k" }),

@@ -1,4 +1,4 @@
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { CacheError } from "../../src/errors.js";
 
 /**
@@ -22,7 +22,7 @@ const CHANGES = new Set(["setMany", "touchMany", "deleteMany", "deleteWhere", "a
 const failure = () => new CacheError("connection", "cut", "the connection was cut");
 
 /** A backend on a way that is slow and fails. */
-export function faulty(inner: FullBackend, { pause, faultOf, onLate }: Disturbance): FullBackend {
+export function faulty(inner: Backend, { pause, faultOf, onLate }: Disturbance): Backend {
   const call = async (name: string, act: () => unknown): Promise<unknown> => {
     const fault = CHANGES.has(name) ? (faultOf?.() ?? "none") : "none";
     await pause(`${name} goes`);
@@ -36,7 +36,7 @@ export function faulty(inner: FullBackend, { pause, faultOf, onLate }: Disturban
     if (fault === "after") throw failure();
     return answer;
   };
-  async function* changes(...[after, signal]: Parameters<FullBackend["changes"]>): ReturnType<FullBackend["changes"]> {
+  async function* changes(...[after, signal]: Parameters<Backend["changes"]>): ReturnType<Backend["changes"]> {
     for await (const page of inner.changes(after, signal)) {
       if (page.changes.length > 0) await pause("a page of the log comes");
       yield page;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { FullBackend, NewEntry } from "../../src/backends/backend.js";
+import type { Backend, NewEntry } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openTiered } from "../../src/backends/tiered/index.js";
 import { type Concerned, coverage } from "../../src/changes.js";
@@ -106,7 +106,7 @@ export async function runHistory(
   const pause = async (label: string) => {
     if (disturbed) await scheduler.schedule(Promise.resolve(), label);
   };
-  const disturb = (backend: FullBackend, given: readonly Fault[]) => {
+  const disturb = (backend: Backend, given: readonly Fault[]) => {
     let calls = 0;
     return faulty(backend, {
       pause,
@@ -185,7 +185,7 @@ class Run {
   /** Of every value, when its writing had ended, and what it was written as. */
   readonly #values = new Map<string, { ended: number; entry: NewEntry }>();
 
-  async perform(backend: FullBackend, at: number, planned: Step, name: string): Promise<void> {
+  async perform(backend: Backend, at: number, planned: Step, name: string): Promise<void> {
     try {
       await this.#perform(backend, at, planned, name);
     } catch (error) {
@@ -193,7 +193,7 @@ class Run {
     }
   }
 
-  async #perform(backend: FullBackend, at: number, planned: Step, name: string): Promise<void> {
+  async #perform(backend: Backend, at: number, planned: Step, name: string): Promise<void> {
     if (planned.do === "read") {
       const began = ++this.#time;
       const found = await backend.getMany(planned.keys, { want: planned.want });
@@ -223,7 +223,7 @@ class Run {
   }
 
   /** @returns true if it was stored */
-  async #store(backend: FullBackend, how: "set" | "load" | "pipe", entry: NewEntry): Promise<boolean> {
+  async #store(backend: Backend, how: "set" | "load" | "pipe", entry: NewEntry): Promise<boolean> {
     if (how === "set") return (await backend.setMany([entry]))[0] === "stored";
     if (how === "pipe") {
       const writer = await backend.openWrite({ key: entry.key, ...(entry.tags && { tags: entry.tags }) });

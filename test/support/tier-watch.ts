@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { systemClock } from "../../src/clock.js";
 
 /** A running tier-reader.ts. */
@@ -58,7 +58,7 @@ export class TierReader {
 }
 
 /** Changes of the key `k` with the tag `t`, one after the other. */
-const CHANGES: readonly ((writer: FullBackend) => unknown)[] = [
+const CHANGES: readonly ((writer: Backend) => unknown)[] = [
   (writer) => writer.deleteMany(["k"]),
   (writer) => writer.setMany([{ key: "k", value: Buffer.from("other") }]),
   (writer) => writer.deleteWhere({ tags: ["t"] }),
@@ -71,7 +71,7 @@ const CHANGES: readonly ((writer: FullBackend) => unknown)[] = [
  * Changes a key over and over, each time when the reader has a copy of it.
  * @returns of each round, for how many milliseconds after the answer to the change the reader still gave the old value; 0 = not at all
  */
-export async function latenesses(writer: FullBackend, reader: TierReader, rounds: number): Promise<number[]> {
+export async function latenesses(writer: Backend, reader: TierReader, rounds: number): Promise<number[]> {
   const late: number[] = [];
   for (let round = 0; round < rounds; round++) {
     await writer.setMany([{ key: "k", value: Buffer.from(`${round}`), tags: ["t"] }]);

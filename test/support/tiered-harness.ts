@@ -1,4 +1,4 @@
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { type MemoryBackend, openMemory } from "../../src/backends/memory/index.js";
 import { openTiered } from "../../src/backends/tiered/index.js";
 import { type Clock, systemClock } from "../../src/clock.js";
@@ -18,7 +18,7 @@ export class SteppedClock extends FakeClock {
 
 interface Below {
   clock: Clock;
-  open(namespace: string, readOnly?: boolean): Promise<FullBackend>;
+  open(namespace: string, readOnly?: boolean): Promise<Backend>;
   more: Partial<Harness>;
   after?(): Promise<unknown>;
 }
@@ -27,11 +27,11 @@ const MARK = entry("heard of what came before this");
 
 /** A memory tier over whatever is opened below it. */
 export function memoryOver({ clock, open, more, after }: Below): Harness {
-  const opened: FullBackend[] = [];
+  const opened: Backend[] = [];
   const memories: MemoryBackend[] = [];
-  const elsewhere = new Map<string, Promise<FullBackend>>();
+  const elsewhere = new Map<string, Promise<Backend>>();
   /** The suite reads what another connection wrote at once. Tiers obey it as soon as they hear of it: this waits for that. */
-  async function heard(backend: FullBackend, memory: MemoryBackend, namespace: string): Promise<void> {
+  async function heard(backend: Backend, memory: MemoryBackend, namespace: string): Promise<void> {
     if (opened.length < 2 || !backend.capabilities.persistent) return;
     const other = elsewhere.get(namespace) ?? open(namespace);
     elsewhere.set(namespace, other);
@@ -52,11 +52,11 @@ export function memoryOver({ clock, open, more, after }: Below): Harness {
       opened.push(backend);
       const { getMany, openRead } = backend;
       return Object.assign(backend, {
-        async getMany(...args: Parameters<FullBackend["getMany"]>) {
+        async getMany(...args: Parameters<Backend["getMany"]>) {
           if (!readOnly) await heard(backend, memory, namespace);
           return getMany.apply(backend, args);
         },
-        async openRead(...args: Parameters<FullBackend["openRead"]>) {
+        async openRead(...args: Parameters<Backend["openRead"]>) {
           if (!readOnly) await heard(backend, memory, namespace);
           return openRead.apply(backend, args);
         },

@@ -1,4 +1,4 @@
-import type { BackendContext, FullBackend } from "../../src/backends/backend.js";
+import type { Backend, BackendContext } from "../../src/backends/backend.js";
 import { KeyRing, transformed } from "../../src/backends/transform/index.js";
 import type { Clock } from "../../src/clock.js";
 import type { Harness } from "../contract/harness.js";
@@ -13,10 +13,10 @@ const encryptedSize = (bytes: number) =>
 /** A harness over what opens a store, with its values compressed and encrypted. */
 export function transformedHarness(
   clock: Clock,
-  openStore: (context: BackendContext) => FullBackend | Promise<FullBackend>,
+  openStore: (context: BackendContext) => Backend | Promise<Backend>,
   time: Pick<Harness, "advance" | "shortTtl" | "deadlineTolerance">,
 ): Harness {
-  const opened: FullBackend[] = [];
+  const opened: Backend[] = [];
   return {
     ...time,
     clock,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
-import type { FullBackend } from "../../src/backends/backend.js";
+import type { Backend } from "../../src/backends/backend.js";
 import { openFile } from "../../src/backends/file/index.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
@@ -25,7 +25,7 @@ export function prepareProcesses(): void {
 
 const context = { namespace: "w:", clock: systemClock, emit: () => {} };
 
-export const STORES: Record<string, () => Promise<{ target: string; writer: FullBackend }>> = {
+export const STORES: Record<string, () => Promise<{ target: string; writer: Backend }>> = {
   async sqlite() {
     const target = join(tempDir("tiers"), "cache.db");
     return { target, writer: await openSqlite({ ...context, path: target }) };

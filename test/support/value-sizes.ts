@@ -1,4 +1,4 @@
-import type { BackendInfo, FullBackend, ScanOptions, ScanPage } from "../../src/backends/backend.js";
+import type { Backend, BackendInfo, ScanOptions, ScanPage } from "../../src/backends/backend.js";
 import type { Selector } from "../../src/selector.js";
 
 /**
@@ -6,7 +6,7 @@ import type { Selector } from "../../src/selector.js";
  * expectations hold for it as they are.
  * @param storedSize what the store holds for a value of so many bytes
  */
-export function withValueSizes(backend: FullBackend, storedSize: (bytes: number) => number): FullBackend {
+export function withValueSizes(backend: Backend, storedSize: (bytes: number) => number): Backend {
   const inStore = (selector: Selector): Selector =>
     "minSize" in selector && selector.minSize !== undefined
       ? { ...selector, minSize: storedSize(selector.minSize) }
@@ -32,9 +32,8 @@ export function withValueSizes(backend: FullBackend, storedSize: (bytes: number)
     return { ...info, bytes };
   }
 
-  const deleteWhere: FullBackend["deleteWhere"] = (selector, options) =>
-    backend.deleteWhere(inStore(selector), options);
-  const changed: Partial<FullBackend> = { scan, describe, deleteWhere };
+  const deleteWhere: Backend["deleteWhere"] = (selector, options) => backend.deleteWhere(inStore(selector), options);
+  const changed: Partial<Backend> = { scan, describe, deleteWhere };
   return new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(Object.hasOwn(changed, name) ? changed : target, name);

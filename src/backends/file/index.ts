@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { FullBackend } from "../backend.js";
+import type { Backend } from "../backend.js";
 import { Core } from "../sqlite/core.js";
 import type { CoreOptions } from "../sqlite/core-options.js";
 import { operationsOf } from "../sqlite/operations.js";
@@ -17,7 +17,7 @@ export interface FileOptions extends CoreOptions {
  * and counting the same as in the SQLite store. A damaged index is moved aside as there, and its values are removed by `prune`.
  * @throws CacheError as `openSqlite`, and `store-not-directory`
  */
-export async function openFile(options: FileOptions): Promise<FullBackend> {
+export async function openFile(options: FileOptions): Promise<Backend> {
   const { path } = options;
   const files = new ValueFiles(join(path, "values"));
   const core = await Core.open(options, {

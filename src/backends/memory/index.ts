@@ -4,6 +4,7 @@ import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
 import {
   type AtomicStep,
+  type Backend,
   type BackendContext,
   type BackendInfo,
   type Capabilities,
@@ -16,7 +17,6 @@ import {
   type EntryInfo,
   type EntryReader,
   type EntryWriter,
-  type FullBackend,
   type KeyDeletion,
   type Lease,
   type LeaseAnswer,
@@ -61,7 +61,7 @@ export function openMemory(options: MemoryOptions): MemoryBackend {
   return new MemoryBackend(options);
 }
 
-export class MemoryBackend implements FullBackend, DecodedReader {
+export class MemoryBackend implements Backend, DecodedReader {
   readonly name = "memory";
   readonly capabilities: Capabilities = {
     persistent: false,

@@ -3,6 +3,7 @@ import { checkKey } from "../../key.js";
 import type { Selector } from "../../selector.js";
 import type {
   AtomicStep,
+  Backend,
   BackendContext,
   BackendInfo,
   Call,
@@ -15,7 +16,6 @@ import type {
   EntryWriter,
   ForeignEntry,
   ForeignReader,
-  FullBackend,
   KeyDeletion,
   Lease,
   LeaseAnswer,
@@ -59,7 +59,7 @@ export interface RedisOptions extends BackendContext, ConnectionSettings {}
  * Opens one Redis server (or one that speaks its protocol, from version 6). It is connected when the promise resolves.
  * @throws CacheError of kind `usage` (address), `authentication`, `connection` or `timeout`
  */
-export async function openRedis(options: RedisOptions): Promise<FullBackend & ForeignReader> {
+export async function openRedis(options: RedisOptions): Promise<Backend & ForeignReader> {
   const connection = await connect(options, options.clock);
   try {
     if (connection.clustered) checkSpreads(options.namespace);
@@ -70,7 +70,7 @@ export async function openRedis(options: RedisOptions): Promise<FullBackend & Fo
   }
 }
 
-class RedisBackend implements FullBackend, ForeignReader {
+class RedisBackend implements Backend, ForeignReader {
   readonly name = "redis";
   readonly capabilities: Capabilities;
   readonly #store: Store;

@@ -4,6 +4,7 @@ import type { Selector } from "../../selector.js";
 import {
   type AtomicStep,
   type Awaitable,
+  type Backend,
   type BackendInfo,
   type BackendKind,
   type Call,
@@ -17,7 +18,6 @@ import {
   type EntryWriter,
   type ForeignEntry,
   type ForeignReader,
-  type FullBackend,
   type KeyDeletion,
   type Lease,
   type LeaseAnswer,
@@ -43,22 +43,22 @@ import type { Missed } from "./journal.js";
 import type { Standby } from "./standby.js";
 
 /** A store that tells how it is. */
-export type Watched = FullBackend & { state(): ResilienceInfo };
+export type Watched = Backend & { state(): ResilienceInfo };
 
 /** Begins the cursors of listings in the fallback. */
 const ELSEWHERE = "~";
 
 /** A store with another one that stands in for it while it is away; see `withFallback`. */
-export class FallbackBackend implements FullBackend, ForeignReader {
+export class FallbackBackend implements Backend, ForeignReader {
   readonly #store: Watched;
-  readonly #fallback: FullBackend;
+  readonly #fallback: Backend;
   readonly #standby: Standby;
   readonly #leases: FallbackLeases;
   readonly #lost: (pending: number) => void;
   #closing: Promise<void> | undefined;
 
   /** @param lost is called at the end with the number of changes that the store will never hear of */
-  constructor(store: Watched, fallback: FullBackend, standby: Standby, lost: (pending: number) => void) {
+  constructor(store: Watched, fallback: Backend, standby: Standby, lost: (pending: number) => void) {
     this.#store = store;
     this.#fallback = fallback;
     this.#standby = standby;

@@ -1,13 +1,13 @@
-import type { FullBackend, Lease, LeaseAnswer, LeaseOptions } from "../backend.js";
+import type { Backend, Lease, LeaseAnswer, LeaseOptions } from "../backend.js";
 
 /** Begins the tokens of leases that the fallback gave: the store must not take one for its own. */
 const MARK = "standby:";
 
 /** Leases of the fallback, told from those of the store by their tokens. */
 export class FallbackLeases {
-  readonly #fallback: FullBackend;
+  readonly #fallback: Backend;
 
-  constructor(fallback: FullBackend) {
+  constructor(fallback: Backend) {
     this.#fallback = fallback;
   }
 

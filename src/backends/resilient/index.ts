@@ -1,8 +1,8 @@
 import {
+  type Backend,
   type BackendContext,
   type DecodedReader,
   type ForeignReader,
-  type FullBackend,
   type ResilienceInfo,
   readsDecoded,
 } from "../backend.js";
@@ -15,7 +15,7 @@ import { Standby } from "./standby.js";
 
 export type { ResilienceContext, ResilienceOptions } from "./options.js";
 
-export type Resilient = FullBackend & ForeignReader & { state(): ResilienceInfo };
+export type Resilient = Backend & ForeignReader & { state(): ResilienceInfo };
 
 /**
  * Wraps a backend in deadlines, retries, a circuit breaker and health checks; see {@link ResilienceOptions} for the figures.
@@ -24,7 +24,7 @@ export type Resilient = FullBackend & ForeignReader & { state(): ResilienceInfo 
  * @throws CacheError `invalid-resilience`
  */
 export function resilient(
-  backend: FullBackend | (() => Promise<FullBackend>),
+  backend: Backend | (() => Promise<Backend>),
   options: ResilienceOptions,
   context: ResilienceContext,
 ): Resilient {
@@ -56,7 +56,7 @@ export interface FallbackContext extends ResilienceContext, Pick<BackendContext,
 }
 
 /** `degraded`: callers are served from the fallback just now. */
-export type WithFallback = FullBackend & ForeignReader & { state(): ResilienceInfo; readonly degraded: boolean };
+export type WithFallback = Backend & ForeignReader & { state(): ResilienceInfo; readonly degraded: boolean };
 
 /**
  * A store that another one stands in for while it is away. At the first failure that is left after the retries, reading and filling go on in the fallback; every change
@@ -66,7 +66,7 @@ export type WithFallback = FullBackend & ForeignReader & { state(): ResilienceIn
  */
 export function withFallback(
   store: Watched,
-  fallback: FullBackend,
+  fallback: Backend,
   options: FallbackOptions,
   context: FallbackContext,
 ): WithFallback {

@@ -1,5 +1,5 @@
 import { CacheError } from "../../errors.js";
-import type { BackendContext, FullBackend } from "../backend.js";
+import type { Backend, BackendContext } from "../backend.js";
 
 export interface BreakerOptions {
   /** Failures in a row that open it; default 5. */
@@ -37,7 +37,7 @@ export interface ResilienceContext extends Pick<BackendContext, "clock" | "emit"
   /** The store for people, without secrets. */
   target?: string;
   /** What the backend will turn out to be; for one that is opened later. */
-  expected?: Pick<FullBackend, "name" | "capabilities">;
+  expected?: Pick<Backend, "name" | "capabilities">;
 }
 
 export type BreakerSettings = Required<BreakerOptions>;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { abortedBy, CacheError } from "../../errors.js";
-import type { Awaitable, FullBackend } from "../backend.js";
+import type { Awaitable, Backend } from "../backend.js";
 import type { Permit } from "./breaker.js";
 import type { RetryBudget } from "./budget.js";
 import { Countdown, type Deadlines } from "./deadlines.js";
@@ -14,7 +14,7 @@ export interface Operation<T> {
    * @param signal ends with the call: the caller's own, or one that the deadline ends too
    * @param advance moves the deadline on, of an operation with `patienceMs`
    */
-  attempt(backend: FullBackend, signal: AbortSignal | undefined, advance: () => void): Awaitable<T>;
+  attempt(backend: Backend, signal: AbortSignal | undefined, advance: () => void): Awaitable<T>;
   /** It may be made again: twice has the effect of once. */
   idempotent: boolean;
   /** The caller's. */

@@ -1,6 +1,6 @@
 import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
-import type { FullBackend } from "../backend.js";
+import type { Backend } from "../backend.js";
 import { isKeys, type Missed } from "./journal.js";
 
 /** Keys that are deleted with one call. */
@@ -18,7 +18,7 @@ export interface Owed {
  * @param origin no follower's own name, so that every one of them hears of it
  * @throws CacheError of the store; `replay-incomplete` if something that was to go is left
  */
-export async function replay(backend: FullBackend, { changes, everything }: Owed, origin: string): Promise<void> {
+export async function replay(backend: Backend, { changes, everything }: Owed, origin: string): Promise<void> {
   if (everything) await remove(backend, { all: true }, origin);
   const keys = new Set<string>();
   for (const change of changes) if (isKeys(change)) for (const key of change.selector.keys) keys.add(key);
@@ -33,7 +33,7 @@ export async function replay(backend: FullBackend, { changes, everything }: Owed
   }
 }
 
-async function remove(backend: FullBackend, selector: Selector, origin: string, soft = false): Promise<void> {
+async function remove(backend: Backend, selector: Selector, origin: string, soft = false): Promise<void> {
   const { complete } = await backend.deleteWhere(selector, { origin, ...(soft && { soft }) });
   if (complete) return;
   throw new CacheError("store", "replay-incomplete", "not all that had to be deleted could be");

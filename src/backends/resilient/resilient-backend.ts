@@ -3,6 +3,7 @@ import type { Selector } from "../../selector.js";
 import {
   type AtomicStep,
   type Awaitable,
+  type Backend,
   type BackendInfo,
   type BackendKind,
   type Call,
@@ -16,7 +17,6 @@ import {
   type EntryWriter,
   type ForeignEntry,
   type ForeignReader,
-  type FullBackend,
   type KeyDeletion,
   type Lease,
   type LeaseAnswer,
@@ -67,18 +67,14 @@ const ONCE = { idempotent: false, stoppable: true } satisfies Partial<Operation<
  * and `announce`, since who hears of a change twice loses nothing; conditional sets, counters, leases, `commit`, `atomic` and streams never are. A deletion that
  * was retried may answer false for an entry that the attempt before had deleted, and `deleteWhere` counts no more than it was told of.
  */
-export class ResilientBackend implements FullBackend, ForeignReader {
+export class ResilientBackend implements Backend, ForeignReader {
   readonly #source: Source;
   readonly #supervisor: Supervisor;
   readonly #health: HealthCheck;
   readonly #context: ResilienceContext;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    given: FullBackend | (() => Promise<FullBackend>),
-    options: ResilienceOptions,
-    context: ResilienceContext,
-  ) {
+  constructor(given: Backend | (() => Promise<Backend>), options: ResilienceOptions, context: ResilienceContext) {
     this.#context = context;
     this.#source = new Source(given);
     this.#supervisor = new Supervisor(this.#source, resolveOptions(options), context, () => this.#health.schedule());

@@ -1,17 +1,17 @@
-import type { FullBackend } from "../backend.js";
+import type { Backend } from "../backend.js";
 import { closedError } from "./failures.js";
 
 /** The wrapped backend, or how to open it: at the first call, and again at a later one if that failed. */
 export class Source {
   /** Once it is open, until it is closed. */
-  backend: FullBackend | undefined;
+  backend: Backend | undefined;
   /** The same, also after it was closed: what it is can still be asked. */
-  known: FullBackend | undefined;
-  readonly #open: (() => Promise<FullBackend>) | undefined;
-  #opening: Promise<FullBackend> | undefined;
+  known: Backend | undefined;
+  readonly #open: (() => Promise<Backend>) | undefined;
+  #opening: Promise<Backend> | undefined;
   #closed = false;
 
-  constructor(given: FullBackend | (() => Promise<FullBackend>)) {
+  constructor(given: Backend | (() => Promise<Backend>)) {
     if (typeof given === "function") this.#open = given;
     else this.backend = given;
     this.known = this.backend;
@@ -22,7 +22,7 @@ export class Source {
   }
 
   /** @throws CacheError `closed`, or what opening it fails with */
-  async opened(): Promise<FullBackend> {
+  async opened(): Promise<Backend> {
     if (this.backend !== undefined) return this.backend;
     if (this.#closed || this.#open === undefined) throw closedError("behind it");
     this.#opening ??= this.#openOnce(this.#open).finally(() => {
@@ -31,7 +31,7 @@ export class Source {
     return this.#opening;
   }
 
-  async #openOnce(open: () => Promise<FullBackend>): Promise<FullBackend> {
+  async #openOnce(open: () => Promise<Backend>): Promise<Backend> {
     const backend = await open();
     if (this.#closed) {
       await backend.close();

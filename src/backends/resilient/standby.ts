@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type CacheError, messageOf } from "../../errors.js";
-import type { Awaitable, FallbackInfo, FullBackend } from "../backend.js";
+import type { Awaitable, Backend, FallbackInfo } from "../backend.js";
 import { isStoreFailure } from "./failures.js";
 import type { Journal, Missed, Waiting } from "./journal.js";
 import type { ResilienceContext } from "./options.js";
@@ -26,8 +26,8 @@ export interface StandbySettings {
 export class Standby {
   readonly counts = { hits: 0, misses: 0, writes: 0 };
   trusted: boolean;
-  readonly #store: FullBackend;
-  readonly #fallback: FullBackend;
+  readonly #store: Backend;
+  readonly #fallback: Backend;
   readonly #journal: Journal;
   readonly #context: ResilienceContext;
   readonly #recheckMs: number;
@@ -49,8 +49,8 @@ export class Standby {
   #stopped = false;
 
   constructor(
-    store: FullBackend,
-    fallback: FullBackend,
+    store: Backend,
+    fallback: Backend,
     journal: Journal,
     { recheckMs, distrust }: StandbySettings,
     context: ResilienceContext,

@@ -1,4 +1,4 @@
-import type { FullBackend } from "../backend.js";
+import type { Backend } from "../backend.js";
 import { Core } from "./core.js";
 import type { CoreOptions } from "./core-options.js";
 import { operationsOf } from "./operations.js";
@@ -16,7 +16,7 @@ export interface SqliteOptions extends CoreOptions {
  * @throws CacheError `foreign-database`, `newer-database`, `network-filesystem`, `store-is-directory`, `store-permission`,
  * `store-cannot-open`, `store-busy`, `store-corrupt`, `disk-full`, `invalid-bounds`
  */
-export async function openSqlite(options: SqliteOptions): Promise<FullBackend> {
+export async function openSqlite(options: SqliteOptions): Promise<Backend> {
   const { path } = options;
   const core = await Core.open(options, {
     kind: "sqlite",

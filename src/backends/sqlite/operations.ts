@@ -1,4 +1,4 @@
-import type { Capabilities, FullBackend } from "../backend.js";
+import type { Backend, Capabilities } from "../backend.js";
 import type { Core } from "./core.js";
 import { count, counters, resetCounters } from "./counting.js";
 
@@ -15,7 +15,7 @@ const CAPABILITIES: Capabilities = {
 type OfValues = "name" | "getMany" | "setMany" | "commit" | "atomic" | "openRead" | "openWrite";
 
 /** What a backend takes from the core as it is: everything but the values. */
-export function operationsOf(core: Core): Omit<FullBackend, OfValues> {
+export function operationsOf(core: Core): Omit<Backend, OfValues> {
   const { store, namespace, follower, leases } = core;
   return {
     capabilities: CAPABILITIES,

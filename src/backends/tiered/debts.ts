@@ -1,7 +1,7 @@
 import { type Concerned, coverage } from "../../changes.js";
 import type { Clock } from "../../clock.js";
 import type { Selector } from "../../selector.js";
-import type { Awaitable, FullBackend } from "../backend.js";
+import type { Awaitable, Backend } from "../backend.js";
 
 /** Keys and selectors that wait to be deleted once more; beyond that, everything is. */
 const MAX_KEYS = 10_000;
@@ -21,7 +21,7 @@ interface Debt {
  * to be read from it: a deletion that is slow, or fails, or is tried again for hours, serves nothing old.
  */
 export class Debts {
-  readonly #backend: FullBackend;
+  readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #origin: string;
   readonly #signal: AbortSignal;
@@ -38,7 +38,7 @@ export class Debts {
    * @param signal ends the attempts
    * @param track told of work that goes on by itself
    */
-  constructor(backend: FullBackend, { clock, origin, signal, track }: DebtOptions) {
+  constructor(backend: Backend, { clock, origin, signal, track }: DebtOptions) {
     this.#backend = backend;
     this.#clock = clock;
     this.#origin = origin;

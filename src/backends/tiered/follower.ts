@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.js";
-import type { ChangePage, FullBackend, Position } from "../backend.js";
+import type { Backend, ChangePage, Position } from "../backend.js";
 import { Freshness } from "./freshness.js";
 
 /** Milliseconds after an error until the log is asked for again, at least and at most, doubling with full jitter. */
@@ -17,7 +17,7 @@ export interface Heard {
 
 /** Reads the log of one store for as long as it is open. */
 export class Follower {
-  readonly #backend: FullBackend;
+  readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #heard: Heard;
   readonly #freshness: Freshness;
@@ -28,7 +28,7 @@ export class Follower {
   #failures = 0;
   #failure: unknown;
 
-  constructor(backend: FullBackend, clock: Clock, heard: Heard) {
+  constructor(backend: Backend, clock: Clock, heard: Heard) {
     this.#backend = backend;
     this.#clock = clock;
     this.#heard = heard;

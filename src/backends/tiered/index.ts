@@ -4,6 +4,7 @@ import type { Selector } from "../../selector.js";
 import {
   type AtomicStep,
   type Awaitable,
+  type Backend,
   type BackendInfo,
   type Call,
   type Capabilities,
@@ -14,7 +15,6 @@ import {
   type DeleteReport,
   type EntryReader,
   type EntryWriter,
-  type FullBackend,
   type KeyDeletion,
   type Lease,
   type LeaseAnswer,
@@ -55,7 +55,7 @@ export type { TieredContext, TierOptions } from "./stack.js";
  * @param tiers fastest first; they are closed with it
  * @throws CacheError `invalid-tiers`
  */
-export function openTiered(tiers: readonly TierOptions[], context: TieredContext): FullBackend & TierAccess {
+export function openTiered(tiers: readonly TierOptions[], context: TieredContext): Backend & TierAccess {
   const names = tiers.map(({ name }) => name);
   const lowest = tiers.at(-1);
   if (lowest === undefined) throw invalid("there is no tier", "Name at least one store.");
@@ -92,13 +92,13 @@ function invalid(message: string, hint: string): CacheError {
   return new CacheError("usage", "invalid-tiers", message, { hint });
 }
 
-class TieredBackend implements FullBackend, TierAccess {
+class TieredBackend implements Backend, TierAccess {
   readonly name = "tiers";
   readonly capabilities: Capabilities;
   readonly tierNames: readonly string[];
   readonly #tiers: readonly TierOptions[];
   readonly #stack: Stack;
-  readonly #lowest: FullBackend;
+  readonly #lowest: Backend;
   readonly #reading: Reading;
   readonly #writing: Writing;
   readonly #counting: Counting;
@@ -116,7 +116,7 @@ class TieredBackend implements FullBackend, TierAccess {
     this.capabilities = { ...stack.lowest.capabilities, knowsAge: false };
   }
 
-  tier(name: string): FullBackend {
+  tier(name: string): Backend {
     const found = this.#tiers.find((tier) => tier.name === name);
     if (found) return found.backend;
     throw new CacheError("usage", "unknown-tier", `there is no tier "${name}"`, {
@@ -255,6 +255,6 @@ class TieredBackend implements FullBackend, TierAccess {
 }
 
 /** A store that can't say anything about itself just now. */
-function unknown(backend: FullBackend, error: unknown): BackendInfo {
+function unknown(backend: Backend, error: unknown): BackendInfo {
   return { kind: backend.name, target: backend.name, facts: {}, warnings: [messageOf(error)] };
 }

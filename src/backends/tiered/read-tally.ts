@@ -1,4 +1,4 @@
-import type { Counters, FullBackend } from "../backend.js";
+import type { Backend, Counters } from "../backend.js";
 
 /** Milliseconds between two notes of the counts in the store. */
 const INTERVAL_MS = 5000;
@@ -7,14 +7,14 @@ type Counted = Pick<Counters, "hits" | "misses" | "errors">;
 
 /** Counts in the process what one tier answered, and adds it to the counters of its store now and then. Best effort. */
 export class ReadTally {
-  readonly #backend: FullBackend;
+  readonly #backend: Backend;
   readonly #kept: boolean;
   #counts: Counted = none();
   #unclaimed: Counted = none();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param writable the store may be written to */
-  constructor(backend: FullBackend, writable: boolean) {
+  constructor(backend: Backend, writable: boolean) {
     this.#backend = backend;
     this.#kept = writable && backend.capabilities.counts;
   }

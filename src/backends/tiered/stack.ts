@@ -2,7 +2,7 @@ import { ChangeWindow } from "../../change-window.js";
 import type { Clock } from "../../clock.js";
 import type { Listener } from "../../events.js";
 import { filterOf, type Selector } from "../../selector.js";
-import type { Awaitable, ChangePage, FullBackend, Position } from "../backend.js";
+import type { Awaitable, Backend, ChangePage, Position } from "../backend.js";
 import { Follower } from "./follower.js";
 import { Operations } from "./operations.js";
 import { ReadTally } from "./read-tally.js";
@@ -11,7 +11,7 @@ import { UpperTier } from "./upper-tier.js";
 export interface TierOptions {
   /** `memory`, `redis:1`. */
   name: string;
-  backend: FullBackend;
+  backend: Backend;
   /** Milliseconds that an entry lives in this tier at most, on top of its own deadline; null or absent: no cap. The lowest tier has none. */
   ttlMs?: number | null;
 }
@@ -34,7 +34,7 @@ const CLOSE_MS = 1000;
 export class Stack {
   /** Fastest first. */
   readonly uppers: readonly UpperTier[];
-  readonly lowest: FullBackend;
+  readonly lowest: Backend;
   readonly lowestName: string;
   readonly lowestTally: ReadTally;
   readonly window = new ChangeWindow();

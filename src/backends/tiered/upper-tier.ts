@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
 import type { Selector } from "../../selector.js";
-import type { Awaitable, FullBackend, NewEntry, Position } from "../backend.js";
+import type { Awaitable, Backend, NewEntry, Position } from "../backend.js";
 import { Debts } from "./debts.js";
 import type { Follower } from "./follower.js";
 import { ReadTally } from "./read-tally.js";
@@ -25,7 +25,7 @@ export const MAX_COPY_BYTES = 1024 * 1024;
 
 export interface UpperTierOptions {
   name: string;
-  backend: FullBackend;
+  backend: Backend;
   /** Milliseconds that a copy lives at most. */
   ttlMs: number | undefined;
   clock: Clock;
@@ -42,7 +42,7 @@ export interface UpperTierOptions {
 /** A store that holds copies of what the stores below it hold, and is read only while it is known that they are current. */
 export class UpperTier {
   readonly name: string;
-  readonly backend: FullBackend;
+  readonly backend: Backend;
   readonly tally: ReadTally;
   readonly #options: UpperTierOptions;
   readonly #debts: Debts;

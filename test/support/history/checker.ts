@@ -126,10 +126,14 @@ export function judge(history: History, judging: Judging): Verdict {
         verdict.misses += 1;
         if (!judging.isQuiet(read) || isSourced(key)) continue;
         verdict.missesJudged += 1;
-        const written = writes.find(
-          (write) => write.ok && write.end < read.start && !mayBeGone(write, read, writes, drops),
-        );
-        if (written)
+        // Of all that were acknowledged before, the last to begin has the fewest excuses.
+        const written = writes
+          .filter(({ ok, end }) => ok && end < read.start)
+          .reduce<Write | undefined>(
+            (last, one) => (last === undefined || one.start > last.start ? one : last),
+            undefined,
+          );
+        if (written && !mayBeGone(written, read, writes, drops))
           verdict.lost.push(`${where}: a miss, but ${written.value} was written by ${written.end.toFixed(1)}`);
         continue;
       }
