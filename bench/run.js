@@ -9,6 +9,10 @@ import { openWorkspace } from "./workspace.js";
 const ROWS = {
   "get-process": { summary: "cache get KEY, the whole process", load: () => import("./rows/get-process.js") },
   "warm-redis": { summary: "warm 1M records into Redis", load: () => import("./rows/warm-redis.js") },
+  "warm-log": {
+    summary: "warm 1M records into Redis while somebody listens",
+    load: () => import("./rows/warm-log.js"),
+  },
   "warm-sqlite": { summary: "warm 1M records into SQLite", load: () => import("./rows/warm-sqlite.js") },
   "warm-memory": { summary: "memory while warming up to 3M records", load: () => import("./rows/warm-memory.js") },
   "invalidate-redis": {
@@ -27,6 +31,11 @@ const ROWS = {
   "get-bytes": {
     summary: "one getBytes through the core: memory, SQLite, Redis",
     load: () => import("./rows/get-bytes.js"),
+  },
+  "tiered-get": { summary: "memory over Redis, every get a hit in Redis", load: () => import("./rows/tiered-get.js") },
+  streams: {
+    summary: "a value of 100 MB piece by piece: SQLite, files, Redis",
+    load: () => import("./rows/streams.js"),
   },
   resilience: { summary: "a read from memory with resilience and stats", load: () => import("./rows/resilience.js") },
   "get-decoded": {

@@ -22,6 +22,7 @@ const ROOT = join(import.meta.dirname, "..");
  *   Cache: typeof import("../src/cache/cache.js").Cache,
  *   openBackend: typeof import("../src/backends/open.js").openBackend,
  *   resilient: typeof import("../src/backends/resilient/index.js").resilient,
+ *   openCache: typeof import("../src/library.js").openCache,
  *   systemClock: typeof import("../src/clock.js").systemClock,
  * }} Core
  */
@@ -86,6 +87,7 @@ async function bundleCore(outdir) {
         'export { Cache } from "./src/cache/cache.ts";',
         'export { openBackend } from "./src/backends/open.ts";',
         'export { resilient } from "./src/backends/resilient/index.ts";',
+        'export { openCache } from "./src/library.ts";',
         'export { systemClock } from "./src/clock.ts";',
       ].join("\n"),
       resolveDir: ROOT,
