@@ -119,7 +119,17 @@ const FLAGS_OF: readonly (readonly [StoreTarget["kind"], readonly SettingName[]]
   ["file", ["cacheDir"]],
   [
     "redis",
-    ["redisHost", "redisPort", "redisDb", "redisUsername", "redisKeyPrefix", "redisCa", "redisCert", "redisKey"],
+    [
+      "redisHost",
+      "redisPort",
+      "redisDb",
+      "redisUsername",
+      "redisKeyPrefix",
+      "redisCa",
+      "redisCert",
+      "redisKey",
+      "sentinelPassword",
+    ],
   ],
 ];
 

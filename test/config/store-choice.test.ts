@@ -163,6 +163,7 @@ describe("which store", () => {
     [{ backend: "redis", cacheDir: "d" }, "--cache-dir is for a file store, this is a redis store"],
     [{ redisHost: "h", cacheDb: "b" }, "--cache-db is for a sqlite store, this is a redis store"],
     [{ store: "sqlite:a", redisKeyPrefix: "p" }, "--redis-key-prefix is for a redis store, this is a sqlite store"],
+    [{ store: "sqlite:a", sentinelPassword: "p" }, "--sentinel-password is for a redis store, this is a sqlite store"],
   ])("%j would leave one unheard: refused", async (flags, message) => {
     expect(await new Home().refusal({ flags })).toMatchObject({
       code: "conflicting-flags",
