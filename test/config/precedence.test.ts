@@ -48,7 +48,7 @@ function inFile(name: SettingName, text: string): string | number | boolean {
 
 /** What has to be beside a setting for it to be allowed: flags of Redis need a Redis, those of a file a file. */
 function beside(name: SettingName): Partial<Record<SettingName, string>> {
-  if (name.startsWith("redis")) return { backend: "redis" };
+  if (/^(?:redis|sentinel)/.test(name)) return { backend: "redis" };
   if (name === "cacheDir") return { backend: "file" };
   if (name === "tier") return { store: "sqlite:/a\nfile:/b" };
   return {};
