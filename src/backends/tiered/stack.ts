@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ChangeWindow } from "../../change-window.js";
 import type { Clock } from "../../clock.js";
 import type { Listener } from "../../events.js";
@@ -54,6 +55,8 @@ export class Stack {
     this.lowestName = lowest.name;
     this.lowestTally = new ReadTally(lowest.backend, !readOnly);
     const over = signal ? AbortSignal.any([signal, this.#over.signal]) : this.#over.signal;
+    // As many as there are deletions of copies under way: Node would warn of a leak.
+    setMaxListeners(0, over);
     const upper = tiers.slice(0, -1);
     this.uppers = upper.map(
       ({ name, backend, ttlMs }) =>
