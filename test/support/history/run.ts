@@ -37,7 +37,6 @@ export interface Report extends Verdict {
 
 /** Has several processes work on one topology for a time, with faults, and judges what they saw. */
 export async function runHistory({ topology: name, seed, ms, workers, faults }: RunOptions): Promise<Report> {
-  console.log("PHASE start", monotonic());
   const topology = await openTopology(name);
   const lags: Lag[] = [];
   const lateness = new Lateness((line) => line.t === "lag" && lags.push(line));
@@ -46,23 +45,19 @@ export async function runHistory({ topology: name, seed, ms, workers, faults }: 
     const crew = await Crew.gather(topology, { seed, callers: 4, pauseMs: 4, storeMs: 1000 });
     for (let i = 0; i < workers; i++) await crew.add();
     await Promise.all(crew.all.map((worker) => worker.said("ready")));
-    console.log("PHASE ready", monotonic());
     const harm = new Faults(topology, crew, randomOf(seed));
     const end = monotonic() + ms;
     if (faults) await harm.play(end);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, end - monotonic())));
     for (const word of ["stopped", "swept"] as const) {
-      console.log("PHASE", word, monotonic());
       for (const worker of crew.working) worker.say(word);
       await Promise.all(crew.working.map((worker) => worker.said(word)));
       // From now on everybody has heard of everything.
       if (word === "stopped") await new Promise((resolve) => setTimeout(resolve, BEHIND_MS + 50));
     }
     await Promise.all(crew.all.map((worker) => worker.end()));
-    console.log("PHASE end", monotonic());
     return reportOf(topology, seed, crew.all, harm.done, lags);
   } finally {
-    console.log("PHASE judged", monotonic());
     lateness.stop();
     await stopProbe();
     await topology.stop();

@@ -32,6 +32,8 @@ const lateness = new Lateness(tell);
 process.on("unhandledRejection", (error) =>
   tell({ t: "unhandled", text: String(error instanceof Error ? error.stack : error) }),
 );
+// Such as of a leak of listeners: nobody who uses the library can do anything about it.
+process.on("warning", (warning) => tell({ t: "unhandled", text: String(warning.stack) }));
 process.on("uncaughtException", (error) => {
   tell({ t: "unhandled", text: String(error.stack) });
   process.exit(9);
@@ -59,10 +61,13 @@ const pending = new Map<number, string>();
 let calls = 0;
 let slowest = 0;
 
+/** When a call ends: after its own timeout, if it has one; else `store`: it is one call of a store; `own`: it is several. `none`: it takes no timeout for all that it does. */
+type Bound = "store" | "own" | "none";
+
 /** Makes a call, and sees that it ends in time. */
-async function timed<T>(how: string, bounded: boolean, act: (call: { timeout?: number }) => Promise<T>): Promise<T> {
-  const own = random() < 0.5;
-  const allowed = own ? CALL_MS : bounded && options.bounded ? options.storeMs : Number.POSITIVE_INFINITY;
+async function timed<T>(how: string, bound: Bound, act: (call: { timeout?: number }) => Promise<T>): Promise<T> {
+  const own = bound !== "none" && random() < 0.5;
+  const allowed = own ? CALL_MS : bound === "store" && options.bounded ? options.storeMs : Number.POSITIVE_INFINITY;
   const id = calls++;
   pending.set(id, how);
   const start = monotonic();
@@ -87,6 +92,7 @@ async function change(
   how: string,
   changes: Started[],
   act: (call: { timeout?: number }) => Promise<boolean | readonly boolean[]>,
+  bound: Bound = "store",
 ): Promise<boolean> {
   const begun = changes.map((one) => {
     const id = calls++;
@@ -100,7 +106,7 @@ async function change(
     }
   };
   try {
-    const stored = await timed(how, true, act);
+    const stored = await timed(how, bound, act);
     end({ stored: (i) => (typeof stored === "boolean" ? stored : (stored[i] ?? false)) });
     return true;
   } catch (error) {
@@ -114,11 +120,11 @@ async function read(
   space: Space,
   keys: readonly string[],
   act: (call: { timeout?: number }) => Promise<readonly unknown[]>,
-  bounded = true,
+  bound: Bound = "store",
 ): Promise<void> {
   const start = monotonic();
   try {
-    const found = await timed(how, bounded, act);
+    const found = await timed(how, bound, act);
     const end = monotonic();
     for (const [i, key] of keys.entries()) {
       const value = found[i] === undefined ? null : key.startsWith("q/") ? String(found[i]) : nameOf(found[i]);
@@ -167,7 +173,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
     weight: 3,
     run: () => {
       const key = pick(KEYS);
-      return read("openRead", "main", [key], async () => [await streamed(main, key)], false);
+      return read("openRead", "main", [key], async () => [await streamed(main, key)], "none");
     },
   },
   kept: {
@@ -234,17 +240,22 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
       const [key, value, tags] = [pick(KEYS), name(), someTags()];
       const one: Started = { do: "write", space: "main", key, value, tags };
       const bytes = Buffer.from(JSON.stringify(bodyOf(value)));
-      return change("openWrite", [one], async () => {
-        const writer = await main.openWrite(key, { tags });
-        try {
-          await writer.write(bytes.subarray(0, 10));
-          await pause(random() * 5);
-          await writer.write(bytes.subarray(10));
-          return (await writer.commit()) === "stored";
-        } finally {
-          await writer.abort().catch(() => undefined);
-        }
-      });
+      return change(
+        "openWrite",
+        [one],
+        async () => {
+          const writer = await main.openWrite(key, { tags });
+          try {
+            await writer.write(bytes.subarray(0, 10));
+            await pause(random() * 5);
+            await writer.write(bytes.subarray(10));
+            return (await writer.commit()) === "stored";
+          } finally {
+            await writer.abort().catch(() => undefined);
+          }
+        },
+        "none",
+      );
     },
   },
   delete: {
@@ -273,7 +284,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
         "main",
         [key],
         async (call) => [await main.getOrSet(key, loads, { ...more, ...call })],
-        false,
+        "own",
       );
     },
   },
@@ -342,8 +353,13 @@ tell({ t: "ready", at: monotonic() });
 const loops = Promise.all(Array.from({ length: options.callers }, loop));
 await once(process.stdin, "data");
 stopping = true;
-const over = await Promise.race([loops.then(() => true), pause(10_000).then(() => false)]);
-if (!over) tell({ t: "hanging", hows: [...pending.values()] });
+let patience: NodeJS.Timeout | undefined;
+const enough = new Promise<boolean>((resolve) => {
+  patience = setTimeout(() => resolve(false), 10_000);
+});
+const ended = await Promise.race([loops.then(() => true), enough]);
+clearTimeout(patience);
+if (!ended) tell({ t: "hanging", hows: [...pending.values()] });
 tell({ t: "stopped", at: monotonic() });
 await once(process.stdin, "data");
 await sweep();
