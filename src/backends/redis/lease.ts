@@ -8,7 +8,7 @@ import { SILENT } from "./log-entry.js";
 import { markStore } from "./marks.js";
 import type { RawKey } from "./names.js";
 import { pack } from "./pack.js";
-import { deleteMany } from "./remove.js";
+import { deleteMany } from "./remove-keys.js";
 import { asArray, asInteger, asText } from "./reply.js";
 import { type Script, scriptsNeeded } from "./scripts.js";
 import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";

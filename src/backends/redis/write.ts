@@ -10,7 +10,7 @@ import { type Note, SILENT } from "./log-entry.js";
 import { markOf, marksOf } from "./marks.js";
 import type { RawKey } from "./names.js";
 import { Packer, pack } from "./pack.js";
-import { deleteMany } from "./remove.js";
+import { deleteMany } from "./remove-keys.js";
 import { asText } from "./reply.js";
 import { TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
 import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";
