@@ -45,7 +45,12 @@ test("TLS and an ACL user of the servers, and a password that only the Sentinels
 });
 
 test("a wrong password of either: authentication", async () => {
-  await expect(openRedis(options())).rejects.toMatchObject({ kind: "authentication", code: "authentication-required" });
+  await expect(openRedis(options())).rejects.toMatchObject({
+    kind: "authentication",
+    code: "authentication-required",
+    message: expect.stringMatching(/^the Sentinel rediss:.* asks for a password$/),
+    hint: expect.stringContaining("of their own"),
+  });
   const wrong = { ...options(), sentinelPassword: SENTINEL_PASSWORD, password: "wrong" };
   await expect(openRedis(wrong)).rejects.toMatchObject({ kind: "authentication", code: "authentication-failed" });
 });

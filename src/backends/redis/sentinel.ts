@@ -214,6 +214,8 @@ export class SentinelConnection implements Connection {
       if (reply === null) throw unknownPrimary(name, server.target);
       const [host, port] = asArray(reply).map(asText);
       return { host: host ?? "", port: Number(port) };
+    } catch (error) {
+      throw bySentinel(error);
     } finally {
       void server.close();
     }
@@ -262,6 +264,15 @@ function unknownPrimary(name: string, target: string): CacheError {
       hint: "Check the name: it is the one of `sentinel monitor` in the Sentinel's configuration.",
     },
   );
+}
+
+/** Who reads that a password is missing thinks of the one of the servers. */
+function bySentinel(error: unknown): unknown {
+  if (!(error instanceof CacheError) || error.kind !== "authentication") return error;
+  return new CacheError(error.kind, error.code, `the Sentinel ${error.message}`, {
+    cause: error,
+    hint: "Sentinels have a password of their own, apart from that of the servers: check that one.",
+  });
 }
 
 function noSentinel(reply: Error, target: string): CacheError {
