@@ -17,7 +17,7 @@ import type { Io } from "./io.js";
 import { type Mode, Output } from "./output.js";
 import { escapeControls, escapeLine } from "./render/value.js";
 import { styleFor } from "./style.js";
-import { originLine } from "./target.js";
+import { originLine, targetOf } from "./target.js";
 import { usageError } from "./usage-error.js";
 
 /**
@@ -32,6 +32,7 @@ export abstract class CacheCommand extends Command {
   #out: Output | undefined;
   #config: ResolvedConfig | undefined;
   #cache: Cache | undefined;
+  #standsIn = false;
   readonly #stop = new AbortController();
   readonly #off: readonly string[];
 
@@ -123,6 +124,22 @@ export abstract class CacheCommand extends Command {
     }
   }
 
+  /**
+   * What a command that writes says of itself where the fallback stood in for the store: the store has not got it, and is told of it before it is used again. It is partly done
+   * then.
+   */
+  protected pending(): { pending?: true } {
+    if (!this.#standsIn) return {};
+    if (this.exitCode === EXIT.done) this.exitCode = EXIT.partial;
+    return { pending: true };
+  }
+
+  /** The store, or the fallback that stood in for it. */
+  protected takenBy(config: ResolvedConfig): string {
+    if (!this.#standsIn || !config.fallback) return originLine(config);
+    return `the fallback ${targetOf({ store: config.fallback })}, pending for ${originLine(config)}`;
+  }
+
   /** The same for a command that writes. @throws CacheError `read-only`, before the store is touched */
   protected async openForWriting(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
     this.checkWritable(await this.settings(flags));
@@ -162,9 +179,10 @@ export abstract class CacheCommand extends Command {
     return !asked && this.io.stdin.isTTY === true && this.io.stderr.isTTY === true;
   }
 
-  /** That a damaged file was moved aside is said also with `--quiet`. */
+  /** Where something was lost or put off, that is said also with `--quiet`. */
   #heard({ code, message, hint }: CacheEvent): void {
-    if (code === "store-quarantined") this.out.alert(message, hint);
+    if (code === "fallback-on") this.#standsIn = true;
+    if (code === "store-quarantined" || code === "fallback-on") this.out.alert(message, hint);
     else this.out.warn(message, hint);
   }
 

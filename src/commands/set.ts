@@ -4,7 +4,7 @@ import { EXIT } from "../cli/exit-codes.js";
 import { Flags, keyArg, optionalArg, repeatedFlag, ttlFlag } from "../cli/flags.js";
 import { readBytes, readStdin } from "../cli/input.js";
 import { ttlText } from "../cli/render/entry.js";
-import { origin, originLine } from "../cli/target.js";
+import { origin } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
 import { formatSize } from "../units.js";
@@ -78,12 +78,13 @@ export default class SetValue extends CacheCommand {
       stored,
       size: value.byteLength,
       ...(stored && { ttl: left ?? null, ttlKept: kept }),
+      ...this.pending(),
     };
     await this.out.report(data, () => {
       if (this.out.quiet) return "";
       if (!stored) return `not stored: ${showKey(args.key)} is ${flags["if-absent"] ? "there already" : "not there"}`;
       const expires = `expires: ${ttlText(left)}${kept ? " as before" : ""}`;
-      return `stored ${showKey(args.key)} (${formatSize(value.byteLength)}, ${expires}) in ${originLine(config)}`;
+      return `stored ${showKey(args.key)} (${formatSize(value.byteLength)}, ${expires}) in ${this.takenBy(config)}`;
     });
   }
 

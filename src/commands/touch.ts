@@ -39,6 +39,10 @@ export default class Touch extends CacheCommand {
     }
     const touched = done.filter(Boolean).length;
     if (touched < keys.length) this.exitCode = EXIT.miss;
-    await this.out.report({ ...origin(config), touched, missing: keys.length - touched }, () => "", "entries");
+    await this.out.report(
+      { ...origin(config), touched, missing: keys.length - touched, ...this.pending() },
+      () => "",
+      "entries",
+    );
   }
 }

@@ -91,8 +91,8 @@ export default class Warm extends CacheCommand {
       progress.end();
       if (report.rejected + report.tooLarge + report.otherType > 0) this.exitCode = EXIT.partial;
       if (report.mismatched > 0) this.exitCode = EXIT.failure;
-      await this.out.report({ ...origin(config), ...report }, () =>
-        this.out.quiet ? "" : warmText(report, originLine(config)),
+      await this.out.report({ ...origin(config), ...report, ...this.pending() }, () =>
+        this.out.quiet ? "" : warmText(report, this.takenBy(config)),
       );
       if (report.interrupted) this.#sayHowToGoOn(flags);
       else if (report.read === 0) this.out.warn("there was no record to read", "Check what makes the input.");

@@ -125,7 +125,10 @@ describe("a fallback", () => {
       expect((await run("stats", "--json")).json()).toMatchObject({
         resilience: { fallback: { active: true, pending: 1 } },
       });
-      expect((await run("set", "new", "2")).code).toBe(0);
+      const written = await run("set", "new", "2", "--quiet");
+      expect([written.code, written.stderr]).toEqual([6, expect.stringContaining("sqlite stands in for it")]);
+      expect((await run("set", "new", "2")).stdout).toMatch(/in the fallback sqlite:.*f\.db, pending for redis:/);
+      expect((await run("touch", "new", "--ttl", "1h", "--json")).json()).toMatchObject({ touched: 1, pending: true });
       expect((await run("get", "new")).stdout).toBe("2");
       await away.restart();
       await redisCli(away, "SET", "app:old", "1");
