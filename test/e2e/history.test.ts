@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { judge } from "../support/history/checker.js";
+import { commandRounds } from "../support/history/command-rounds.js";
 import type { Drop, History, Read, Write } from "../support/history/records.js";
 import { runHistory } from "../support/history/run.js";
+import { startRedis } from "../support/redis-server.js";
+import { tempDir } from "../support/temp-dir.js";
 
 const SHORT_MS = 1500;
 
@@ -13,6 +16,16 @@ describe("what several processes see of one cache, while workers, the server and
     expect(values).toBeGreaterThan(100);
   });
 });
+
+test.each(["sqlite", "redis"])(
+  "what the command line changes in %s is obeyed by a process that serves from memory",
+  async (kind) => {
+    const server = kind === "redis" ? await startRedis() : undefined;
+    const { worstDelay } = await commandRounds(server?.url ?? `sqlite:${tempDir("served")}/c.db`, 3);
+    await server?.stop();
+    expect(worstDelay).toBeLessThan(100);
+  },
+);
 
 describe("the checker", () => {
   const write = (value: string, start: number, end: number, more: Partial<Write> = {}): Write => ({

@@ -41,6 +41,11 @@ process.on("uncaughtException", (error) => {
 
 const random = randomOf(options.seed);
 const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+/** A key to change: mostly one of its own, so that what is read of the others' keys is old for long if nobody hears of them. */
+const own = (list: readonly string[]) => {
+  const mine = list.filter((_, i) => i % 3 === options.worker % 3);
+  return pick(random() < 0.95 ? mine : list);
+};
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Milliseconds that a call may take if it is given a timeout of its own. */
@@ -186,7 +191,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
   keep: {
     weight: 3,
     run: () => {
-      const [key, value] = [pick(KEPT), name()];
+      const [key, value] = [own(KEPT), name()];
       const one: Started = { do: "write", space: "keep", key, value, tags: [] };
       return change("set", [one], async (call) => (await keep.set(key, bodyOf(value), call)) === "stored");
     },
@@ -194,7 +199,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
   set: {
     weight: 10,
     run: () => {
-      const [key, value, tags] = [pick(KEYS), name(), someTags()];
+      const [key, value, tags] = [own(KEYS), name(), someTags()];
       const one: Started = { do: "write", space: "main", key, value, tags };
       return change(
         "set",
@@ -207,7 +212,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
     weight: 2,
     run: () => {
       const tags = someTags();
-      const keys = [...new Set([pick(KEYS), pick(KEYS)])];
+      const keys = [...new Set([own(KEYS), own(KEYS)])];
       const pairs = keys.map((key) => [key, name()] as const);
       const changes = pairs.map(([key, value]): Started => ({ do: "write", space: "main", key, value, tags }));
       return change("setMany", changes, async (call) => {
@@ -222,7 +227,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
   atomic: {
     weight: options.clustered ? 0 : 2,
     run: () => {
-      const [key, value, other] = [pick(KEYS), name(), pick(KEYS)];
+      const [key, value, other] = [own(KEYS), name(), own(KEYS)];
       const changes: Started[] = [
         { do: "drop", space: "main", selector: { keys: [other] } },
         { do: "write", space: "main", key, value, tags: ["t0"] },
@@ -237,7 +242,7 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
   openWrite: {
     weight: 2,
     run: () => {
-      const [key, value, tags] = [pick(KEYS), name(), someTags()];
+      const [key, value, tags] = [own(KEYS), name(), someTags()];
       const one: Started = { do: "write", space: "main", key, value, tags };
       const bytes = Buffer.from(JSON.stringify(bodyOf(value)));
       return change(
@@ -261,13 +266,13 @@ const steps: Record<string, { weight: number; run: () => Promise<unknown> }> = {
   delete: {
     weight: 4,
     run: () => {
-      const key = pick(KEYS);
+      const key = own(KEYS);
       return drop("delete", { keys: [key] }, (call) => main.delete(key, call));
     },
   },
-  tag: { weight: 1.5, run: () => invalidate({ tags: [pick(TAGS)] }) },
-  prefix: { weight: 0.5, run: () => invalidate(random() < 0.5 ? { prefix: "a/" } : { match: "b/*" }) },
-  all: { weight: 0.2, run: () => invalidate({ all: true }) },
+  tag: { weight: 0.5, run: () => invalidate({ tags: [pick(TAGS)] }) },
+  prefix: { weight: 0.15, run: () => invalidate(random() < 0.5 ? { prefix: "a/" } : { match: "b/*" }) },
+  all: { weight: 0.1, run: () => invalidate({ all: true }) },
   load: {
     weight: 14,
     run: () => {
