@@ -49,7 +49,18 @@ class Scheduler {
   }
 }
 
-const STEPS = new Set(["getMany", "setMany", "deleteMany", "deleteWhere", "lease", "commit", "release"]);
+const STEPS = new Set([
+  "getMany",
+  "setMany",
+  "deleteMany",
+  "deleteWhere",
+  "lease",
+  "commit",
+  "release",
+  "openRead",
+  "openWrite",
+  "atomic",
+]);
 
 /** The backend, each of whose calls may wait before it and after it, as over a network. */
 function inSteps(backend: Backend, turn: () => Promise<void>): Backend {
@@ -128,13 +139,33 @@ export async function interleave(
     if (!stale && (seen ?? -1) < floor) wrong.push(`${key}: facade ${nth} gave ${seen} after ${floor} was announced`);
   };
 
+  /** A load in pieces under a lease, or a read in pieces, whose value is copied into the tiers above. */
+  const streams = async (nth: number) => {
+    await some(10);
+    const { backend } = caches[nth] as Cache;
+    const key = pick(KEYS);
+    if (random() < 0.5) {
+      const reader = await backend.openRead(key);
+      for await (const _ of reader?.body ?? []) await some(2);
+      reader?.close();
+      return;
+    }
+    const [there] = await backend.getMany([key], { want: "all" });
+    const answer = await backend.lease(key, 60_000, there?.version === undefined ? {} : { over: there.version });
+    if (answer.outcome !== "taken") return;
+    const writer = await backend.openWrite({ key, tags: [tagOf(key)] });
+    await writer.write(Buffer.from(String(await load(key))));
+    await some(2);
+    if ((await writer.commit(answer.lease)) !== "stored") await backend.release(answer.lease);
+  };
+
   let writing: Promise<void> = Promise.resolve();
   const writes = (nth: number) => {
     const change = async () => {
       await some(4);
       const cache = caches[nth] as Cache;
       const key = pick(KEYS);
-      const kind = Math.floor(random() * 8);
+      const kind = Math.floor(random() * 10);
       const prefix = key.slice(0, 2);
       const selectors: Selector[] = [{ prefix }, { match: `${prefix}*` }, { tags: [tagOf(key)] }, { all: true }];
       const selector = selectors[kind % 4] ?? { all: true };
@@ -148,7 +179,13 @@ export async function interleave(
       else if (kind === 4) await cache.invalidate(selector, { soft: true });
       else if (kind === 5) await cache.delete(key);
       else if (kind === 6) await cache.set(key, current(key), { tags: [tagOf(key)] });
-      else await cache.deleteMany([key]);
+      else if (kind === 7) await cache.deleteMany([key]);
+      else if (kind === 8) {
+        const writer = await cache.openWrite(key, { tags: [tagOf(key)] });
+        await writer.write(Buffer.from(String(current(key))));
+        await some(2);
+        await writer.commit();
+      } else await cache.atomic([{ delete: key }, { set: { key, value: current(key), tags: [tagOf(key)] } }]);
       for (const one of covered) least[nth]?.set(one, current(one));
     };
     // One after the other: who writes the same key twice at once has no order to keep.
@@ -158,7 +195,9 @@ export async function interleave(
 
   const work = Array.from({ length: 16 }, () => {
     const nth = Math.floor(random() * caches.length);
-    return random() < 0.6 ? reads(nth) : writes(nth);
+    const chance = random();
+    if (chance < 0.15) return streams(nth);
+    return chance < 0.65 ? reads(nth) : writes(nth);
   });
   await scheduler.run(Promise.all(work));
   // Refreshes go on after their callers have gone.
