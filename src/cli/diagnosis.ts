@@ -22,13 +22,14 @@ export interface CheckedTier {
   warnings: readonly string[];
 }
 
-/** Asks each store for an answer; a failure is a finding, not an error. What lies in memory is in each process of its own. */
+/** Asks each store for an answer, and what stands in for the last one; a failure is a finding, not an error. What lies in memory is in each process of its own. */
 export async function checkTiers(
   config: ResolvedConfig,
   withTier: (tier: Tier, look: (cache: Cache) => Promise<CheckedTier>) => Promise<CheckedTier>,
 ): Promise<CheckedTier[]> {
   const checked: CheckedTier[] = [];
-  for (const tier of config.tiers) {
+  const fallback = config.fallback ? [{ name: "fallback", store: config.fallback }] : [];
+  for (const tier of [...config.tiers, ...fallback]) {
     const { name, store } = tier;
     if (store.kind === "memory") checked.push({ name, ok: true, target: "memory:", facts: {}, warnings: [] });
     else checked.push(await checkTier(name, targetOf({ store }), (look) => withTier(tier, look)));

@@ -118,7 +118,13 @@ describe("a fallback", () => {
       const run = (...argv: string[]) => work.bare([...argv, "-s", away.url, "-n", "app", "--fallback", "sqlite:f.db"]);
       await run("set", "old", "1");
       await run("set", "kept", "1");
+      const checked = await run("info", "--check");
+      expect([checked.code, checked.stdout]).toEqual([
+        0,
+        expect.stringMatching(/✓ redis .*\n✓ fallback answers .*f\.db/),
+      ]);
       await away.kill();
+      expect((await run("info", "--check")).stdout).toMatch(/✗ redis.*\n✓ fallback answers/);
       expect((await work.bare(["get", "kept", "-s", away.url, "-n", "app"])).code).toBe(5);
       const deleted = await run("invalidate", "old");
       expect([deleted.code, deleted.stderr]).toEqual([6, expect.stringContaining("noted down as pending")]);
