@@ -28,8 +28,8 @@ export interface Stored extends Head {
   value: Uint8Array;
 }
 
-/** How much of an entry a read needs; `freshness` is the value and `staleAt`. A backend may give more, never less. */
-export type Want = "value" | "freshness" | "expiry" | "all";
+/** How much of an entry a read needs; `freshness` is the value and `staleAt`, `copy` all but the version. A backend may give more, never less. */
+export type Want = "value" | "freshness" | "expiry" | "copy" | "all";
 
 export interface Call {
   signal?: AbortSignal;

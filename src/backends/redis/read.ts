@@ -34,7 +34,7 @@ export class Reader {
   readonly #store: Store;
   /** The namespace had sidecars at some time; until then their names are not sent. */
   #tagged = false;
-  readonly #waiting: Record<Depth, Waiting[]> = { value: [], expiry: [], all: [] };
+  readonly #waiting: Record<Depth, Waiting[]> = { value: [], expiry: [], copy: [], all: [] };
 
   constructor(store: Store) {
     this.#store = store;
@@ -111,11 +111,12 @@ export class Reader {
     if (connection.clustered) return undefined;
     const packed = pack(full);
     const run = (beside: string | Buffer) => scripts.run(READ, full[0] ?? "", packed, names.internal, beside);
-    const guess = want === "all" && !this.#tagged ? await run("?") : null;
+    const whole = want !== "expiry";
+    const guess = whole && !this.#tagged ? await run("?") : null;
     let reply = guess;
     if (guess === null) {
-      this.#tagged ||= want === "all";
-      reply = await run(want === "all" ? pack(keys.map((key) => names.sidecar(key))) : "");
+      this.#tagged ||= whole;
+      reply = await run(whole ? pack(keys.map((key) => names.sidecar(key))) : "");
     }
     if (reply === undefined) return undefined;
     const [values, ttls, texts = []] = asArray(reply);
@@ -124,9 +125,10 @@ export class Reader {
 
   async #readSingly(keys: readonly string[], full: readonly RawKey[], want: Depth): Promise<Replies> {
     const commands: Command[] = [["MGET", ...full], ...full.map((key): Command => ["PTTL", key])];
-    if (want === "all") commands.push(["MGET", ...keys.map((key) => this.#store.names.sidecar(key))]);
+    const whole = want !== "expiry";
+    if (whole) commands.push(["MGET", ...keys.map((key) => this.#store.names.sidecar(key))]);
     const replies = await this.#store.connection.pipeline(commands);
-    const beside = want === "all" ? asArray(replies.at(-1)) : [];
+    const beside = whole ? asArray(replies.at(-1)) : [];
     return [asArray(replies[0]), replies.slice(1, full.length + 1), beside];
   }
 }
@@ -152,10 +154,11 @@ function storedOf({ value, ttl = -1, sidecar }: Fetched, want: Depth, now: numbe
   if (ttl >= 0) stored.expiresAt = now + ttl;
   if (envelope?.staleAt !== undefined) stored.staleAt = envelope.staleAt;
   if (envelope?.meta) stored.meta = envelope.meta;
-  if (want === "all") {
-    stored.version = digestOf(value);
+  if (want === "all" || sidecar !== undefined) {
+    const version = digestOf(value);
+    stored.version = version;
     const beside = sidecar && readSidecar(sidecar);
-    if (beside && beside.d === stored.version) {
+    if (beside && beside.d === version) {
       stored.tags = beside.t;
       stored.createdAt = beside.c;
     }

@@ -231,8 +231,9 @@ export class UpperTier {
   ): Awaitable<void> {
     const good: NewEntry[] = [];
     const gone: string[] = [];
+    const now = this.#options.clock.now();
     for (const entry of entries) {
-      const copy = this.#copyOf(entry);
+      const copy = this.#copyOf(entry, now);
       const fits = copy !== undefined && !opening.concerns(concernedBy(entry)) && !this.owes(entry.key);
       if (fits && (this.#own === undefined || since !== undefined)) good.push(copy);
       else gone.push(entry.key);
@@ -271,19 +272,19 @@ export class UpperTier {
     }
   }
 
-  /** The entry as this tier may keep it; undefined where it may not. */
-  #copyOf(entry: NewEntry): NewEntry | undefined {
-    if (entry.keepDeadline || entry.value.length > MAX_COPY_BYTES) return undefined;
-    const { ttlMs, clock } = this.#options;
-    const now = clock.now();
-    const { expiresAt: given = Number.POSITIVE_INFINITY, staleAt, ...rest } = entry;
-    if (given <= now) return undefined;
-    const expiresAt = Math.min(given, ttlMs === undefined ? given : now + ttlMs);
-    return {
-      ...rest,
-      ...(expiresAt !== Number.POSITIVE_INFINITY && { expiresAt }),
-      ...(staleAt !== undefined && staleAt < expiresAt && { staleAt }),
-    };
+  /** The entry as this tier may keep it; undefined where it may not. @param now epoch milliseconds */
+  #copyOf(entry: NewEntry, now: number): NewEntry | undefined {
+    const { key, value, expiresAt: given = Number.POSITIVE_INFINITY, staleAt, tags, meta, keepDeadline } = entry;
+    if (keepDeadline || value.length > MAX_COPY_BYTES || given <= now) return undefined;
+    const { ttlMs } = this.#options;
+    const expiresAt = ttlMs === undefined ? given : Math.min(given, now + ttlMs);
+    // Filled in place: this is done for every entry that is read below the fastest tier.
+    const copy: NewEntry = { key, value };
+    if (expiresAt !== Number.POSITIVE_INFINITY) copy.expiresAt = expiresAt;
+    if (staleAt !== undefined && staleAt < expiresAt) copy.staleAt = staleAt;
+    if (tags !== undefined) copy.tags = tags;
+    if (meta !== undefined) copy.meta = meta;
+    return copy;
   }
 }
 
