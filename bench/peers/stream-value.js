@@ -1,5 +1,6 @@
 // node stream-value.js CORE URL MEGABYTES: writes one value through openWrite and reads it through openRead, after a small one to warm up. Of each: milliseconds, the
-// longest stall of the event loop in milliseconds, and the bytes by which the peak of resident memory is above what it was before either, as JSON.
+// longest stall of the event loop in milliseconds, and the bytes by which the peak of resident memory is above what it was when the store had been opened, and after
+// the small one, as JSON.
 import { readFileSync, writeFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,6 +20,7 @@ const resident = (name) =>
 async function watched(work) {
   // From here on the peak counts anew.
   writeFileSync("/proc/self/clear_refs", "5");
+  const before = resident("VmRSS");
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const start = performance.now();
@@ -26,7 +28,12 @@ async function watched(work) {
   const ms = performance.now() - start;
   await sleep(5);
   delay.disable();
-  return { ms, stall: delay.max / 1e6, grown: resident("VmHWM") - opened };
+  return {
+    ms,
+    stall: delay.max / 1e6,
+    grown: resident("VmHWM") - opened,
+    grownSinceWarmUp: resident("VmHWM") - before,
+  };
 }
 
 /**
