@@ -10,6 +10,8 @@ export default defineConfig({
     exclude: deep ? [] : ["test/deep/**"],
     globalSetup: ["test/support/global-setup.ts"],
     pool: "forks",
+    // Tests wait for servers and processes more than they compute.
+    maxWorkers: 2,
     testTimeout: deep ? 1_800_000 : 30_000,
     hookTimeout: deep ? 300_000 : 60_000,
     teardownTimeout: 10_000,
