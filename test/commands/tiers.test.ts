@@ -136,6 +136,7 @@ describe("a fallback", () => {
       expect((await run("set", "new", "2")).stdout).toMatch(/in the fallback sqlite:.*f\.db, pending for redis:/);
       expect((await run("touch", "new", "--ttl", "1h", "--json")).json()).toMatchObject({ touched: 1, pending: true });
       expect((await run("get", "new")).stdout).toBe("2");
+      expect((await run("get", "old")).code).toBe(3);
       await away.restart();
       await redisCli(away, "SET", "app:old", "1");
       await redisCli(away, "SET", "app:kept", "1");

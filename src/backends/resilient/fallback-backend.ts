@@ -322,7 +322,13 @@ export class FallbackBackend implements Backend, ForeignReader {
   }
 
   async readForeign(key: string, limit: number): Promise<ForeignEntry | undefined> {
-    return readsForeign(this.#store) ? this.#store.readForeign(key, limit) : undefined;
+    const store = this.#store;
+    if (!readsForeign(store)) return undefined;
+    // Of the store's own types the fallback can have taken none.
+    return this.#read<ForeignEntry | undefined>(
+      () => store.readForeign(key, limit),
+      () => undefined,
+    );
   }
 
   close(): Promise<void> {
