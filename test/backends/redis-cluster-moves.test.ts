@@ -5,7 +5,7 @@ import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js"
 import { systemClock } from "../../src/clock.js";
 import { bytes, keysOf, put, texts } from "../contract/harness.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
-import { type RedisServer, redisCli } from "../support/redis-server.js";
+import { type RedisServer, redisCli, replicated } from "../support/redis-server.js";
 import { until } from "../support/until.js";
 
 let cluster: RedisCluster;
@@ -248,7 +248,7 @@ describe("a failover", () => {
     const backend = await open();
     await put(backend, ...entries(0, 300));
     const primary = await cluster.ownerOf(await cluster.slotOf("n:k0"));
-    for (const one of await cluster.primaries()) expect(await redisCli(one, "WAIT", "1", "2000")).toBe("1");
+    for (const one of await cluster.primaries()) await replicated(one);
     const elsewhere = (await cluster.primaries()).find((one) => one !== primary);
     const there = keys(0, 300);
     const owners = await Promise.all(

@@ -158,7 +158,7 @@ describe("the whole cluster", () => {
       mode: "cluster",
       keys: 30,
       primaries: 3,
-      maxmemory_policy: "noeviction, allkeys-lru",
+      maxmemory_policy: "allkeys-lru, noeviction",
     });
     expect(Object.keys(facts).filter((name) => name.includes("127.0.0.1"))).toHaveLength(3);
     expect(warnings).toHaveLength(1);

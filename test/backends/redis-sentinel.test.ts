@@ -6,7 +6,7 @@ import { describeBackend } from "../contract/backend.js";
 import { bytes, put, texts } from "../contract/harness.js";
 import { redisHarness } from "../support/redis-harness.js";
 import { type SentinelSet, startSentinels } from "../support/redis-sentinel.js";
-import { redisCli } from "../support/redis-server.js";
+import { redisCli, replicated } from "../support/redis-server.js";
 import { until } from "../support/until.js";
 
 let set: SentinelSet;
@@ -61,7 +61,7 @@ describe("a primary that Sentinels watch", () => {
     const before = await set.settled();
     const backend = await open({ namespace: "n:", commandTimeoutMs: 400, connectTimeoutMs: 400 });
     await put(backend, "kept");
-    expect(Number(await redisCli(before, "WAIT", "2", "2000"))).toBe(2);
+    await replicated(before);
     before.pause();
     try {
       const calls = await Promise.allSettled([backend.getMany(["kept"]), backend.ping(), backend.describe()]);
@@ -107,7 +107,7 @@ describe("a primary that Sentinels watch", () => {
     const before = await set.settled();
     const backend = await open();
     await put(backend, "kept");
-    expect(Number(await redisCli(before, "WAIT", "2", "2000"))).toBe(2);
+    await replicated(before);
     await before.kill();
     const began = performance.now();
     await expect(backend.getMany(["kept"])).rejects.toMatchObject({ kind: "connection" });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Certificates, makeCertificates } from "./certificates.js";
 import { tempDir } from "./temp-dir.js";
+import { until } from "./until.js";
 
 const run = promisify(execFile);
 
@@ -236,4 +237,14 @@ export async function redisCliBytes(server: RedisServer, args: readonly string[]
   });
   child.child.stdin?.end(stdin);
   return (await child).stdout;
+}
+
+/** Resolves when every replica has acknowledged what the primary had when this was called (`WAIT` knows its own connection's writes alone). */
+export async function replicated(primary: RedisServer): Promise<void> {
+  const read = () => redisCli(primary, "INFO", "replication");
+  const written = Number(/master_repl_offset:(\d+)/.exec(await read())?.[1]);
+  await until(async () => {
+    const replicas = [...(await read()).matchAll(/^slave\d+:.*state=online,offset=(\d+)/gm)];
+    return replicas.length > 0 && replicas.every(([, offset]) => Number(offset) >= written);
+  });
 }

@@ -62,7 +62,7 @@ export async function describeStore(store: Store): Promise<BackendInfo> {
     const [value] = values;
     if (value === undefined) continue;
     if (/^\d+$/.test(value)) facts[name] = values.reduce((sum, one) => sum + Number(one), 0);
-    else facts[name] = [...new Set(values)].join(", ");
+    else facts[name] = [...new Set(values)].sort().join(", ");
   }
   const known = sizes.filter((size) => size !== undefined);
   if (known.length > 0) facts.keys = known.reduce((sum, size) => sum + size, 0);
