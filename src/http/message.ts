@@ -33,7 +33,7 @@ export function linesOf(fields: Fields, name: string): string[] {
 }
 
 /** The combined value of a field (RFC 9110 §5.3): its lines joined by `, `; undefined where there is none. @param name in lower case */
-export function valueOf(fields: Fields, name: string): string | undefined {
+export function fieldOf(fields: Fields, name: string): string | undefined {
   const lines = linesOf(fields, name);
   return lines.length > 1 ? lines.join(", ") : lines[0];
 }
