@@ -1,0 +1,151 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../clock.js";
+import { CacheError, codeOf } from "../errors.js";
+
+export interface TlsFiles {
+  /** PEM. */
+  cert: string;
+  key: string;
+}
+
+export interface ListenerOptions {
+  host: string;
+  /** 0 = any that is free. */
+  port: number;
+  tls?: TlsFiles;
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+/** Bytes of the fields of a request at most; more is answered 431. */
+const MAX_HEAD_BYTES = 32 * 1024;
+/** Milliseconds for the fields of a request to arrive, and for the request as a whole: who is slower is answered 408. */
+const HEAD_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 300_000;
+/** Milliseconds that a connection is kept without a request. */
+const KEEP_ALIVE = 60_000;
+
+/** A port that takes HTTP/1.1 requests, within limits of size and time, and stops without losing one. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server | SecureServer;
+  /** Connections that were taken over from HTTP: they end when the drain does. */
+  readonly #upgraded = new Set<Duplex>();
+  #draining = false;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    const limits = {
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE,
+      // Missing and repeated `Host` fields are judged with the target.
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+      noDelay: true,
+    };
+    const { tls, onUpgrade } = options;
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      if (this.#draining) response.shouldKeepAlive = false;
+      options.onRequest(request, response);
+    };
+    this.#server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createServer(limits, onRequest);
+    this.#server.on("clientError", refuse);
+    this.#server.on("checkExpectation", (_request, response: ServerResponse) => {
+      response.writeHead(417).end();
+    });
+    if (onUpgrade) {
+      this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        this.#upgraded.add(socket);
+        socket.once("close", () => this.#upgraded.delete(socket));
+        onUpgrade(request, socket, head);
+      });
+    }
+  }
+
+  /** @throws CacheError `port-in-use`, `cannot-listen` */
+  async listen(): Promise<void> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: unknown) => reject(listenError(error, host, port));
+      this.#server.once("error", failed);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off("error", failed);
+        resolve();
+      });
+    });
+  }
+
+  /** `http://127.0.0.1:4000`, as it is listened on. */
+  get url(): string {
+    const { address, family, port } = this.#server.address() as AddressInfo;
+    const host = family === "IPv6" ? `[${address}]` : address;
+    return `${this.#options.tls ? "https" : "http"}://${host}:${port}`;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** New connections are made with these; those that stand keep theirs. */
+  renewTls(tls: TlsFiles): void {
+    if ("setSecureContext" in this.#server) this.#server.setSecureContext(tls);
+  }
+
+  /**
+   * Takes no more connections, lets the requests that run end, and cuts what is left after `drainMs`.
+   * @returns false if something had to be cut
+   */
+  async close(clock: Clock, drainMs: number): Promise<boolean> {
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Ends idle connections at once; the others say `Connection: close` with their next response.
+    this.#server.closeIdleConnections();
+    const over = new AbortController();
+    const drained = await Promise.race([closed.then(() => true), clock.sleep(drainMs, over.signal).then(() => false)]);
+    over.abort();
+    this.#server.closeAllConnections();
+    for (const socket of this.#upgraded) socket.destroy();
+    await closed;
+    return drained;
+  }
+}
+
+const REFUSALS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** What is no request at all (RFC 9112 §2.2, §6.3): an answer, and the end of the connection. */
+function refuse(error: Error, socket: Duplex): void {
+  const code = codeOf(error) ?? "";
+  if (code === "ECONNRESET" || !socket.writable || hasAnswered(socket)) {
+    socket.destroy();
+    return;
+  }
+  const status = REFUSALS[code] ?? 400;
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+}
+
+/** In the middle of a response nothing else may be written. */
+function hasAnswered(socket: Duplex & { _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
+}
+
+function listenError(error: unknown, host: string, port: number): CacheError {
+  const code = codeOf(error);
+  const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (code === "EADDRINUSE") {
+    return new CacheError("store", "port-in-use", `${place} is in use by another program`, {
+      cause: error,
+      hint: "Stop that program, or choose another port with --port and --admin-port.",
+    });
+  }
+  const why = code === "EACCES" ? "this user may not" : code === "EADDRNOTAVAIL" ? "no such address here" : code;
+  return new CacheError("usage", "cannot-listen", `cannot listen on ${place}: ${why}`, { cause: error });
+}

@@ -1,0 +1,174 @@
+import type { Readable } from "node:stream";
+import { Pool } from "undici";
+import { codeOf, messageOf } from "../errors.js";
+import type { Fields, ResponseHead } from "../http/message.js";
+
+/** An origin, and the requests that go to it. */
+export interface OriginRoute {
+  /** Requests to this host alone, in lower case, with the port where that is not the default; absent: to every host. */
+  host?: string;
+  /** Requests whose path begins with this, by whole segments; `/` = all. */
+  path: string;
+  /** Where they go: scheme, host, port and a path that is put before that of the request. */
+  url: string;
+}
+
+export interface UpstreamOptions {
+  routes: readonly OriginRoute[];
+  /** Certificates (PEM) of the authorities that origins are trusted by, instead of those that Node knows. */
+  ca?: string;
+  /** Milliseconds until a connection must stand. Default 5,000. */
+  connectTimeoutMs?: number;
+  /** Milliseconds from the end of the request to the first byte of the answer. Default 30,000. */
+  headersTimeoutMs?: number;
+  /** Milliseconds between two pieces of a body. Default 30,000. */
+  bodyTimeoutMs?: number;
+  /** Connections to one origin at most; further requests wait for one. Default 256. */
+  connections?: number;
+}
+
+export interface OriginRequest {
+  method: string;
+  /** Normalised path and query. */
+  path: string;
+  /** End-to-end fields, `Host` among them. */
+  fields: Fields;
+  body?: Readable;
+  signal: AbortSignal;
+  /** A 1xx response other than 101. */
+  onInformational?: (head: ResponseHead) => void;
+}
+
+export interface OriginResponse extends ResponseHead {
+  /** Fails where the origin ends before the length it gave, or in the middle of a chunk. */
+  body: Readable;
+  /** Known when the body has ended. */
+  trailers: () => Fields;
+}
+
+/** Why an origin gave no response: the status that tells it (RFC 9110 §15.6.3, §15.6.5) and a reason without secrets. */
+export class OriginFailure extends Error {
+  override readonly name = "OriginFailure";
+  readonly status: 502 | 504;
+  /** A token for `Cache-Status` and the metrics: `connect`, `timeout`, `reset`, `protocol`. */
+  readonly reason: OriginFailureReason;
+
+  constructor(status: 502 | 504, reason: OriginFailureReason, message: string, cause: unknown) {
+    super(message, { cause });
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+export type OriginFailureReason = "connect" | "timeout" | "reset" | "protocol";
+
+/** One origin: its pool of connections, and what is put before a path. */
+export class Origin {
+  readonly route: OriginRoute;
+  /** `host:port` as the `Host` field names it. */
+  readonly authority: string;
+  readonly url: URL;
+  readonly pool: Pool;
+  readonly #prefix: string;
+
+  constructor(route: OriginRoute, options: UpstreamOptions) {
+    const { connectTimeoutMs = 5000, headersTimeoutMs = 30_000, bodyTimeoutMs = 30_000, connections = 256 } = options;
+    this.route = route;
+    this.url = new URL(route.url);
+    this.authority = this.url.host;
+    this.#prefix = this.url.pathname.replace(/\/$/, "");
+    this.pool = new Pool(this.url.origin, {
+      connections,
+      pipelining: 1,
+      headersTimeout: headersTimeoutMs,
+      bodyTimeout: bodyTimeoutMs,
+      keepAliveTimeout: 30_000,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      connect: { timeout: connectTimeoutMs, ...(options.ca !== undefined && { ca: options.ca }) },
+    });
+  }
+
+  /** Whether a request to this host and path is for it. */
+  serves(host: string, path: string): boolean {
+    if (this.route.host !== undefined && this.route.host !== host) return false;
+    const prefix = this.route.path;
+    if (prefix === "/") return true;
+    return path.startsWith(prefix) && (prefix.endsWith("/") || /^[/?]|^$/.test(path.slice(prefix.length)));
+  }
+
+  /** The path under which the origin knows the request. */
+  pathOf(path: string): string {
+    return this.#prefix + path;
+  }
+
+  /** @throws OriginFailure where there is no response; the signal's reason where it was aborted */
+  async send(request: OriginRequest): Promise<OriginResponse> {
+    const { method, path, fields, body, signal, onInformational } = request;
+    try {
+      const { statusCode, headers, trailers, ...answer } = await this.pool.request({
+        method,
+        path: this.pathOf(path),
+        headers: [...fields],
+        body: body ?? null,
+        signal,
+        responseHeaders: "raw",
+        onInfo: ({ statusCode: status, headers: info }) => onInformational?.({ status, fields: rawOf(info) }),
+      });
+      return { status: statusCode, fields: rawOf(headers), body: answer.body, trailers: () => pairsOf(trailers) };
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw failureOf(error, this.url.origin);
+    }
+  }
+}
+
+/** Bytes of the fields of a response at most. */
+const MAX_HEAD_BYTES = 64 * 1024;
+
+/** The origins of a proxy. */
+export class Upstream {
+  /** The most specific first: a host before none, a longer path before a shorter one. */
+  readonly origins: readonly Origin[];
+
+  constructor(options: UpstreamOptions) {
+    const specific = (one: OriginRoute) => (one.host === undefined ? 0 : 1_000_000) + one.path.length;
+    const routes = [...options.routes].sort((a, b) => specific(b) - specific(a));
+    this.origins = routes.map((route) => new Origin(route, options));
+  }
+
+  /** Undefined for a request that is none of ours. */
+  originOf(host: string, path: string): Origin | undefined {
+    return this.origins.find((origin) => origin.serves(host, path));
+  }
+
+  /** Ends the connections; what is under way is cut. */
+  async close(): Promise<void> {
+    await Promise.all(this.origins.map(({ pool }) => pool.destroy()));
+  }
+}
+
+/** With `responseHeaders: "raw"` they are a flat list, which undici's types do not say. */
+function rawOf(headers: unknown): Fields {
+  return Array.isArray(headers) ? headers.map(String) : [];
+}
+
+function pairsOf(trailers: Readonly<Record<string, string | string[] | undefined>>): Fields {
+  return Object.entries(trailers).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, one]));
+}
+
+const FAILURES: Readonly<Record<string, [502 | 504, OriginFailureReason]>> = {
+  UND_ERR_CONNECT_TIMEOUT: [504, "connect"],
+  UND_ERR_HEADERS_TIMEOUT: [504, "timeout"],
+  UND_ERR_BODY_TIMEOUT: [504, "timeout"],
+  UND_ERR_SOCKET: [502, "reset"],
+  ECONNRESET: [502, "reset"],
+  EPIPE: [502, "reset"],
+};
+
+export function failureOf(error: unknown, origin: string): OriginFailure {
+  if (error instanceof OriginFailure) return error;
+  const code = codeOf(error) ?? "";
+  const connect = /^(?:ECONN|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|CERT_|ERR_TLS|ERR_SSL|UNABLE_|SELF_SIGNED|DEPTH_)/;
+  const [status, reason] = FAILURES[code] ?? [502, connect.test(code) ? "connect" : "protocol"];
+  return new OriginFailure(status, reason, `${origin}: ${messageOf(error)}`, error);
+}
