@@ -8,6 +8,10 @@ export type Statement<Result> = BetterSqlite3.Statement<Param[], Result>;
 /** A value, its deadline and its id, or what stands for the value. */
 export type ValueRow = [body: Uint8Array | string | number, expiresAt: number | null, id: number];
 
+/** KiB of pages that a connection keeps, as the driver sets it, and those of them that stay when a large value goes through. */
+const CACHE_KIB = 16_000;
+const CACHE_KEPT_KIB = 2000;
+
 /** One open database with its prepared statements. Rows come as arrays, which are cheaper than objects. */
 export class Link {
   readonly db: Database;
@@ -55,6 +59,12 @@ export class Link {
       this.#statements.set(sql, statement);
     }
     return statement;
+  }
+
+  /** Keeps only the pages that were used last: a large value would fill the cache with what is not asked for again. Also within a transaction. */
+  trimCache(): void {
+    this.db.pragma(`cache_size = -${CACHE_KEPT_KIB}`);
+    this.db.pragma(`cache_size = -${CACHE_KIB}`);
   }
 
   /** Runs `work`, which only reads, on the store as it is at one moment. */

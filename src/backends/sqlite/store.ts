@@ -24,6 +24,9 @@ const WRITE_RETRY_MS = 8;
 /** Pages of the log (4 KiB each) whose way into the database keeps an event loop for some milliseconds only. */
 const SMALL_PART_PAGES = 500;
 
+/** KiB of pages that a {@link Store.snapshot} keeps. */
+const SNAPSHOT_CACHE_KIB = 512;
+
 /** How a database is opened, and how its lock is waited for. */
 export interface StoreSettings extends DatabaseOptions {
   /** Milliseconds to wait for a lock that another process holds, in all. */
@@ -185,6 +188,8 @@ export class Store {
     try {
       const db = new this.#Sqlite(path, { readonly: true, fileMustExist: true, timeout: this.lockWaitMs });
       try {
+        // It reads each page once.
+        db.pragma(`cache_size = -${SNAPSHOT_CACHE_KIB}`);
         db.exec("BEGIN");
         return new Link(db, undefined);
       } catch (error) {

@@ -24,6 +24,7 @@ export function touchStream(link: Link, id: number, now: number): boolean {
 }
 
 export function addChunk(link: Link, id: number, n: number, piece: Uint8Array): void {
+  link.trimCache();
   link.action("INSERT INTO chunks (id, n, piece) VALUES (?, ?, ?)").run(id, n, piece);
 }
 
@@ -73,6 +74,7 @@ export function sweepStep(link: Link, now: number): { found: boolean; released: 
   return link.write(() => {
     const [id, name] = deadStream(link, now) ?? [];
     if (id === undefined) return { found: false, released: [] };
+    link.trimCache();
     const some = "SELECT rowid FROM chunks WHERE id = ? LIMIT ?";
     const { changes } = link.action(`DELETE FROM chunks WHERE rowid IN (${some})`).run(id, STEP_CHUNKS);
     if (changes === STEP_CHUNKS) return { found: true, released: [] };
