@@ -1,0 +1,34 @@
+import { isToken, membersOf } from "./field-syntax.js";
+import { variantKey } from "./key.js";
+import { type Fields, linesOf } from "./message.js";
+
+export { fieldsForVary } from "./nominated-fields.js";
+
+/** Names in a `Vary` at most. A response that varies on more is hardly ever the right one again. */
+const MAX_NAMES = 16;
+
+/**
+ * The request fields that a response was selected by (RFC 9110 §12.5.5): in lower case, unique and sorted. `*` matches no other request (RFC 9111
+ * §4.1), and so do more than 16 names, and what is no name of a field: nobody knows what was meant.
+ */
+export function varyOf(fields: Fields): "*" | readonly string[] {
+  const lines = linesOf(fields, "vary");
+  if (lines.length === 0) return [];
+  const names = new Set<string>();
+  for (const line of lines) {
+    for (const member of membersOf(line)) {
+      if (member === "*" || !isToken(member)) return "*";
+      names.add(member.toLowerCase());
+      if (names.size > MAX_NAMES) return "*";
+    }
+  }
+  return [...names].sort();
+}
+
+/**
+ * The keys that a response to this request can be under, the likeliest first.
+ * @param lists what the stored responses of the URL vary on, the newest first
+ */
+export function pickVariants(lists: readonly (readonly string[])[], gen: string, requestFields: Fields): string[] {
+  return lists.map((names) => variantKey(gen, names, requestFields));
+}
