@@ -18,6 +18,14 @@ export function checkKey(key: string): void {
     throw invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
 }
 
+/** The longest tag, in bytes of UTF-8. */
+export const MAX_TAG_BYTES = 256;
+
+/** Whether an entry can carry it: 1 to 256 bytes of UTF-8 without NUL. */
+export function isTag(tag: string): boolean {
+  return tag !== "" && !tag.includes("\0") && tag.isWellFormed() && Buffer.byteLength(tag) <= MAX_TAG_BYTES;
+}
+
 function invalid(key: string, message: string, hint: string): CacheError {
   return new CacheError("usage", "invalid-key", message, { key, hint });
 }

@@ -1,10 +1,7 @@
 import type { NewEntry } from "../backends/backend.js";
 import { CacheError } from "../errors.js";
-import { checkKey } from "../key.js";
+import { checkKey, isTag, MAX_TAG_BYTES } from "../key.js";
 import type { WriteEntry } from "./options.js";
-
-/** The longest tag, in bytes of UTF-8. */
-const MAX_TAG_BYTES = 256;
 
 /**
  * The entry as a store takes it, with an absolute deadline.
@@ -43,7 +40,7 @@ export function checkTtl(ttl: number, key: string): number {
 
 /** @throws CacheError `invalid-tag` */
 export function checkTag(tag: string): void {
-  if (tag !== "" && !tag.includes("\0") && tag.isWellFormed() && Buffer.byteLength(tag) <= MAX_TAG_BYTES) return;
+  if (isTag(tag)) return;
   throw new CacheError("usage", "invalid-tag", `${JSON.stringify(tag.slice(0, 80))} can't be a tag`, {
     hint: `A tag is 1 to ${MAX_TAG_BYTES} bytes of UTF-8 without NUL.`,
   });
