@@ -1,0 +1,41 @@
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/** `Sun, 06 Nov 1994 08:49:37 GMT` */
+const IMF_FIXDATE = /^(?:mon|tue|wed|thu|fri|sat|sun), (\d{2}) ([a-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) gmt$/;
+/** `Sunday, 06-Nov-94 08:49:37 GMT` */
+const RFC850 =
+  /^(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday), (\d{2})-([a-z]{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) gmt$/;
+/** `Sun Nov  6 08:49:37 1994` */
+const ASCTIME = /^(?:mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/;
+
+/**
+ * A time in one of the three forms of RFC 9110 §5.6.7, without regard to case (RFC 9111 §4.2). The name of the day is not compared with the date.
+ * @param now epoch milliseconds: a year of two digits that would be more than 50 years ahead is in the past
+ * @returns epoch milliseconds; undefined for anything else, also for dates that no calendar has
+ */
+export function parseHttpDate(text: string, now: number): number | undefined {
+  if (text.length > 40) return undefined;
+  const lower = text.toLowerCase();
+  const fixed = IMF_FIXDATE.exec(lower);
+  if (fixed) return timeOf(fixed[3], fixed[2], fixed[1], fixed[4], fixed[5], fixed[6]);
+  const short = RFC850.exec(lower);
+  if (short) {
+    const thisYear = new Date(now).getUTCFullYear();
+    let year = Math.floor(thisYear / 100) * 100 + Number(short[3]);
+    if (year > thisYear + 50) year -= 100;
+    return timeOf(String(year), short[2], short[1], short[4], short[5], short[6]);
+  }
+  const asctime = ASCTIME.exec(lower);
+  return asctime ? timeOf(asctime[6], asctime[1], asctime[2], asctime[3], asctime[4], asctime[5]) : undefined;
+}
+
+function timeOf(...[year, monthName, day, hour, minute, second]: (string | undefined)[]): number | undefined {
+  const month = MONTHS.indexOf(monthName ?? "");
+  const [d, h, m, s] = [Number(day), Number(hour), Number(minute), Number(second)];
+  // A leap second is there (RFC 9110 §5.6.7: "second = 2DIGIT" of RFC 5322), and counts as the next.
+  if (month < 0 || h > 23 || m > 59 || s > 60) return undefined;
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), month, d);
+  if (date.getUTCMonth() !== month || date.getUTCDate() !== d) return undefined;
+  return date.setUTCHours(h, m, s);
+}
