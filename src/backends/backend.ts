@@ -28,7 +28,11 @@ export interface Stored extends Head {
   value: Uint8Array;
 }
 
-/** How much of an entry a read needs; `freshness` is the value and `staleAt`, `copy` all but the version. A backend may give more, never less. */
+/**
+ * How much of an entry a read needs; `freshness` is the value and `staleAt`, `expiry` the value and `expiresAt`, `copy` all but `version` and `createdAt`. A backend may give
+ * more, never less. Of several stores the fastest that has the entry answers, with the entry's own deadlines, tags and meta; for `all` it is the lowest, which alone
+ * knows versions.
+ */
 export type Want = "value" | "freshness" | "expiry" | "copy" | "all";
 
 export interface Call {
@@ -75,6 +79,11 @@ export interface SetOptions extends WriteCall {
    * read before.
    */
   since?: Position;
+  /**
+   * Milliseconds after which the store forgets what it is given now, if its deadline has not come sooner; the deadline that it gives back stays that of the entry. For copies;
+   * only where {@link Capabilities.limitsStay} says so, and not for entries that keep the deadline they had.
+   */
+  stayMs?: number;
 }
 
 export interface KeyDeletion extends WriteCall {
@@ -167,6 +176,8 @@ export interface Capabilities {
   knowsAge: boolean;
   /** Counts hits and misses for this namespace. */
   counts: boolean;
+  /** Does as {@link SetOptions.stayMs} says; absent: may take no notice of it. */
+  limitsStay?: true;
 }
 
 export interface BackendInfo {

@@ -55,6 +55,21 @@ export function describeDeadlines(current: Current): void {
       expect(await deadlineOf(backend, "never", undefined)).toBeUndefined();
     });
 
+    test("an entry that stays for less than its deadline ends then, and keeps its deadline until then", async () => {
+      const { open, advance, shortTtl } = current();
+      const backend = await open();
+      const far = inFuture(HOUR);
+      await backend.setMany([entry("far", "v", { expiresAt: far }), entry("never")], { stayMs: shortTtl });
+      await backend.setMany([entry("sooner", "v", { expiresAt: inFuture(shortTtl) })], { stayMs: HOUR });
+      expect(await deadlineOf(backend, "far", far)).toBe(far);
+      expect(await deadlineOf(backend, "never", undefined)).toBeUndefined();
+      await advance(shortTtl);
+      expect(await texts(backend, ["sooner"])).toEqual([undefined]);
+      if (!backend.capabilities.limitsStay) return;
+      expect(await keysOf(backend)).toEqual([]);
+      expect(await texts(backend, ["far", "never"])).toEqual([undefined, undefined]);
+    });
+
     test("an entry set with a deadline in the past is not served, and hides what was there", async () => {
       const backend = await current().open();
       await put(backend, entry("k", "old", { tags: ["t"] }));

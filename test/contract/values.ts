@@ -246,6 +246,35 @@ export function describeValues(current: Current): void {
       }
     });
 
+    test("a read that wants a part of the head gets at least that part, once and again", async () => {
+      const backend = await current().open();
+      const now = current().clock.now();
+      const [expiresAt, staleAt] = [now + 3_600_000, now + 60_000];
+      await put(backend, entry("full", "v", { expiresAt, staleAt, meta: bytes("head"), tags: ["b", "a"] }), "bare");
+      const tolerance = current().deadlineTolerance;
+      for (let read = 0; read < 2; read++) {
+        const [copied, bare, none] = await backend.getMany(["full", "bare", "none"], { want: "copy" });
+        expect(textOf(copied)).toBe("v");
+        expect(copied?.size).toBe(1);
+        expect(Buffer.from(copied?.meta ?? []).toString()).toBe("head");
+        expect([...(copied?.tags ?? [])].sort()).toEqual(["a", "b"]);
+        for (const stored of [copied, (await backend.getMany(["full"], { want: "expiry" }))[0]]) {
+          expect(Math.abs((stored?.expiresAt ?? 0) - expiresAt)).toBeLessThanOrEqual(tolerance);
+        }
+        for (const stored of [copied, (await backend.getMany(["full"], { want: "freshness" }))[0]]) {
+          expect(Math.abs((stored?.staleAt ?? 0) - staleAt)).toBeLessThanOrEqual(tolerance);
+        }
+        expect([textOf(bare), bare?.expiresAt, bare?.staleAt, bare?.meta, bare?.tags ?? []]).toEqual([
+          "value of bare",
+          undefined,
+          undefined,
+          undefined,
+          [],
+        ]);
+        expect(none).toBeUndefined();
+      }
+    });
+
     test("deleteMany tells where there was an entry, once", async () => {
       const backend = await current().open();
       await put(backend, "a", "b");

@@ -76,11 +76,11 @@ export class EntryStore {
     return value;
   }
 
-  set(given: NewHead, body: Body, size: number, { mode = "always", since }: SetOptions): SetOutcome {
+  set(given: NewHead, body: Body, size: number, { mode = "always", since, stayMs }: SetOptions): SetOutcome {
     const old = this.live(given.key, true);
     if (mode !== "always" && (mode === "if-present") !== (old !== undefined)) return "condition";
     if (since !== undefined && this.log.covers({ key: given.key, tags: given.tags ?? [] }, since)) return "condition";
-    const deadline = given.keepDeadline && old ? old.deadline : this.deadlines.deadlineAt(given.expiresAt);
+    const deadline = given.keepDeadline && old ? old.deadline : this.deadlines.deadlineAt(given.expiresAt, stayMs);
     const fits = this.fits(given, size);
     if (!fits || this.deadlines.isOver(deadline)) {
       // The value that was there is no longer the current one, and must not be served as if it were.

@@ -4,10 +4,12 @@ import type { EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes } from "./copy.js";
 import { Pieces } from "./pieces.js";
 
-/** When an entry ends: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
+/** When an entry ends here: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
 export interface Deadline {
   wall: number;
   monotonic: number;
+  /** Where the entry may not stay until its own end: when that is. Absent in all others, which it would make larger. */
+  own?: number;
 }
 
 const NEVER: Deadline = { wall: Number.POSITIVE_INFINITY, monotonic: Number.POSITIVE_INFINITY };
@@ -30,8 +32,16 @@ export class DeadlineClock {
     return this.#clock.now();
   }
 
-  /** @param expiresAt epoch milliseconds; undefined or null = never */
-  deadlineAt(expiresAt: number | null | undefined): Deadline {
+  /**
+   * @param expiresAt epoch milliseconds; undefined or null = never
+   * @param stayMs milliseconds until it ends here at the latest
+   */
+  deadlineAt(expiresAt: number | null | undefined, stayMs = Number.POSITIVE_INFINITY): Deadline {
+    if (stayMs !== Number.POSITIVE_INFINITY) {
+      const own = expiresAt ?? Number.POSITIVE_INFINITY;
+      const wall = this.#clock.now() + stayMs;
+      if (wall < own) return { wall, monotonic: this.#clock.monotonic() + stayMs, own };
+    }
     if (expiresAt === undefined || expiresAt === null) return NEVER;
     return { wall: expiresAt, monotonic: this.#clock.monotonic() + (expiresAt - this.#clock.now()) };
   }
@@ -89,8 +99,10 @@ export class MemoryEntry {
     return this.pieces === undefined ? this.value.length : this.pieces.size;
   }
 
+  /** Its own end, which may be after its end here. */
   get expiresAt(): number | undefined {
-    return this.deadline.wall === Number.POSITIVE_INFINITY ? undefined : this.deadline.wall;
+    const { wall, own = wall } = this.deadline;
+    return own === Number.POSITIVE_INFINITY ? undefined : own;
   }
 }
 

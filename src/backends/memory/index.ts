@@ -70,6 +70,7 @@ export class MemoryBackend implements Backend, DecodedReader {
     keepsExpired: true,
     knowsAge: true,
     counts: true,
+    limitsStay: true,
   };
   readonly #context: BackendContext;
   readonly #store: EntryStore;

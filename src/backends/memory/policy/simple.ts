@@ -179,6 +179,6 @@ export class SoonestDeadline implements Policy {
   }
 
   #deadlineOf(slot: number): number {
-    return this.#slots.entry(slot)?.expiresAt ?? Number.POSITIVE_INFINITY;
+    return this.#slots.entry(slot)?.deadline.wall ?? Number.POSITIVE_INFINITY;
   }
 }
