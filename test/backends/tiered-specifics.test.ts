@@ -16,6 +16,7 @@ const HOUR = 3_600_000;
 
 interface Setup {
   ttlMs?: number;
+  middleTtlMs?: number;
   /** Wraps the store in the middle, or the lowest. */
   wrapMiddle?: (backend: Backend) => Backend;
   wrapLowest?: (backend: Backend) => Backend;
@@ -23,7 +24,7 @@ interface Setup {
 }
 
 /** Memory over memory, or over two, as soon as changes are heard. */
-async function opened({ ttlMs, wrapMiddle = same, wrapLowest = same, three = false }: Setup = {}) {
+async function opened({ ttlMs, middleTtlMs, wrapMiddle = same, wrapLowest = same, three = false }: Setup = {}) {
   const clock = new FakeClock();
   const events: CacheEvent[] = [];
   const context = { namespace: "", clock, emit: (event: CacheEvent) => events.push(event), sweepMs: 0 };
@@ -31,7 +32,7 @@ async function opened({ ttlMs, wrapMiddle = same, wrapLowest = same, three = fal
   const tiers = openTiered(
     [
       { name: "memory", backend: memory, ...(ttlMs !== undefined && { ttlMs }) },
-      ...(three ? [{ name: "middle", backend: wrapMiddle(middle) }] : []),
+      ...(three ? [{ name: "middle", backend: wrapMiddle(middle), ttlMs: middleTtlMs ?? null }] : []),
       { name: "lowest", backend: wrapLowest(lowest) },
     ],
     context,
@@ -62,23 +63,80 @@ describe("reading", () => {
     expect(await tiers.getMany(["k"])).toEqual([undefined]);
   });
 
-  test("a copy lives no longer than its tier allows, and is not called stale after its end", async () => {
+  test("a copy lives no longer than its tier allows, and has the deadlines of its entry until then", async () => {
     const { clock, tiers, lowest, memory } = await opened({ ttlMs: 1000 });
     const now = clock.now();
-    await put(
-      lowest,
-      entry("long", "v", { expiresAt: now + HOUR, staleAt: now + 2000 }),
-      entry("short", "v", { expiresAt: now + 10 }),
-    );
-    await putBelow(lowest, entry("never"));
+    const far = { expiresAt: now + HOUR, staleAt: now + 2000 };
+    await putBelow(lowest, entry("long", "v", far), entry("short", "v", { expiresAt: now + 10 }), entry("never"));
     await tiers.getMany(["long", "short", "never"]);
-    expect(held(memory, "long")).toMatchObject({ expiresAt: now + 1000 });
-    expect(held(memory, "long")?.staleAt).toBeUndefined();
-    expect(held(memory, "short")).toMatchObject({ expiresAt: now + 10 });
-    expect(held(memory, "never")).toMatchObject({ expiresAt: now + 1000 });
-    await put(tiers, entry("written", "v", { expiresAt: now + HOUR }));
-    expect(held(memory, "written")).toMatchObject({ expiresAt: now + 1000 });
-    expect((await tiers.getMany(["written"], { want: "expiry" }))[0]?.expiresAt).toBe(now + HOUR);
+    await put(tiers, entry("written", "v", far));
+    for (const key of ["long", "written"]) expect(held(memory, key)).toMatchObject(far);
+    clock.advance(10);
+    expect(await keysOf(memory)).toEqual(["long", "never", "written"]);
+    clock.advance(989);
+    expect(await keysOf(memory)).toEqual(["long", "never", "written"]);
+    clock.advance(1);
+    expect(await keysOf(memory)).toEqual([]);
+    expect(await keysOf(lowest)).toEqual(["long", "never", "written"]);
+  });
+
+  test("a tier that can't tell the two apart cuts the deadline, and is passed over by who asks for it, with all above", async () => {
+    const forgetful = (backend: Backend) => {
+      const { limitsStay: _, ...capabilities } = backend.capabilities;
+      return Object.assign(backend, { capabilities });
+    };
+    const { clock, tiers, lowest, memory, middle } = await opened({
+      three: true,
+      wrapMiddle: forgetful,
+      middleTtlMs: 1000,
+    });
+    const now = clock.now();
+    const far = { expiresAt: now + HOUR, staleAt: now + 2000 };
+    await putBelow(lowest, entry("k", "v", far));
+    await tiers.getMany(["k"]);
+    expect(held(middle, "k")).toMatchObject({ expiresAt: now + 1000 });
+    expect(held(middle, "k")?.staleAt).toBeUndefined();
+    memory.deleteMany(["k"]);
+    await tiers.getMany(["k"]);
+    expect(held(memory, "k")).toMatchObject({ expiresAt: now + 1000 });
+    for (const want of ["expiry", "copy", "all"] as const) {
+      expect((await tiers.getMany(["k"], { want }))[0]).toMatchObject(far);
+    }
+    expect((await tiers.openRead("k", { want: "copy", peek: true }))?.head).toMatchObject(far);
+  });
+
+  test("memory answers at once who wants the whole head, with the entry's own; but no versions", async () => {
+    const { clock, tiers, lowest, memory } = await opened({ ttlMs: 1000 });
+    const now = clock.now();
+    const head = { expiresAt: now + HOUR, staleAt: now + 5000, tags: ["t"], meta: new Uint8Array([109]) };
+    await putBelow(lowest, entry("k", "v", head));
+    const first = await tiers.getMany(["k"], { want: "copy" });
+    expect(first[0]).toMatchObject(head);
+    clock.advance(1);
+    expect(textOf(held(memory, "k"))).toBe("v");
+    for (const want of ["copy", "expiry"] as const) {
+      const answer = tiers.getMany(["k"], { want });
+      const [stored] = Array.isArray(answer) ? answer : [];
+      expect(stored).toMatchObject(head);
+      expect(stored?.createdAt).toBeUndefined();
+    }
+    const [whole] = await tiers.getMany(["k"], { want: "all" });
+    expect(whole).toMatchObject({ ...head, version: lowest.getMany(["k"], { want: "all" })[0]?.version });
+    expect((await tiers.counters()).tiers?.map(({ counters }) => counters.hits)).toEqual([2, 2]);
+  });
+
+  test("the version of a copy is nobody's: who would refresh over it reads once more", async () => {
+    const { tiers, lowest } = await opened();
+    await put(lowest, "other");
+    await putBelow(lowest, "k");
+    await tiers.getMany(["k"]);
+    const [copy] = await tiers.getMany(["k"], { want: "freshness" });
+    expect(copy?.version).not.toBe(lowest.getMany(["k"], { want: "all" })[0]?.version);
+    expect(await tiers.lease("k", 1000, copy?.version === undefined ? {} : { over: copy.version })).toEqual({
+      outcome: "changed",
+    });
+    const [now] = await tiers.getMany(["k"], { want: "all" });
+    expect(await tiers.lease("k", 1000, { over: now?.version ?? "" })).toMatchObject({ outcome: "taken" });
   });
 
   test("looking fills nothing and counts nothing; nor are large values copied", async () => {

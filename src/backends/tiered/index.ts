@@ -112,8 +112,9 @@ class TieredBackend implements Backend, TierAccess {
     this.#writing = new Writing(stack);
     this.#counting = new Counting(stack);
     this.tierNames = tiers.map(({ name }) => name);
-    // A copy does not know when its entry was made.
-    this.capabilities = { ...stack.lowest.capabilities, knowsAge: false };
+    // A copy does not know when its entry was made, and its tier says how long it stays.
+    const { limitsStay: _, ...capabilities } = stack.lowest.capabilities;
+    this.capabilities = { ...capabilities, knowsAge: false };
   }
 
   tier(name: string): Backend {

@@ -38,16 +38,11 @@ export class Reading {
     this.#top = stack.uppers[0];
   }
 
-  /**
-   * Answers at once where the fastest tier does and has all keys. What is asked for with `all` or `expiry` comes from the lowest tier.
-   */
+  /** Answers at once where the fastest tier does, has all keys and knows as much as is wanted. */
   getMany(keys: readonly string[], options: ReadOptions = NO_OPTIONS): Awaitable<Found> {
     const top = this.#top;
-    // Who asks for version or deadline means those of the entry, not of a copy.
-    if (options.want === "all" || options.want === "expiry") {
-      return this.#descend(keys, options, noneOf(keys), this.#stack.uppers.length);
-    }
-    if (!top?.isPrivate || top.owed > 0 || !top.isUsable()) return this.#descend(keys, options, noneOf(keys), 0);
+    if (!top?.isPrivate || top.owed > 0 || !top.isUsable() || !top.knows(options.want))
+      return this.#descend(keys, options, noneOf(keys), 0);
     const answer = ask(top, keys, options);
     if (answer instanceof Promise) {
       return answer.then((found) => this.#goOn(top, keys, options, found));
@@ -60,6 +55,12 @@ export class Reading {
     let hits = 0;
     for (const entry of found) if (entry !== undefined) hits += 1;
     count(top, hits, keys.length - hits, options);
+    if (hits > 0 && (options.want ?? "value") !== "value") {
+      for (let i = 0; i < found.length; i++) {
+        const stored = found[i];
+        if (stored !== undefined) found[i] = asCopy(stored);
+      }
+    }
     if (hits === keys.length) return found;
     const [key] = keys;
     if (keys.length === 1 && key !== undefined && options === NO_OPTIONS) return this.#joined.get(key);
@@ -98,7 +99,7 @@ export class Reading {
   async #readUpper(descent: Descent, level: number): Promise<void> {
     const { keys, results, options, opening } = descent;
     const tier = this.#stack.uppers[level];
-    if (!tier?.isUsable()) return;
+    if (!tier?.isUsable() || !tier.knows(options.want)) return;
     const asked = missingOf(results).filter((index) => !tier.owes(keys[index] ?? ""));
     if (asked.length === 0) return;
     const found = await ask(tier, namesOf(keys, asked), this.#optionsFor(descent, level));

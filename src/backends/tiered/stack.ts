@@ -58,12 +58,16 @@ export class Stack {
     // As many as there are deletions of copies under way: Node would warn of a leak.
     setMaxListeners(0, over);
     const upper = tiers.slice(0, -1);
+    // What a tier cuts short, it and all above it take for the end of the entry.
+    const keepsDeadlines = ({ ttlMs, backend }: TierOptions) =>
+      (ttlMs ?? undefined) === undefined || backend.capabilities.limitsStay === true;
     this.uppers = upper.map(
-      ({ name, backend, ttlMs }) =>
+      ({ name, backend, ttlMs }, level) =>
         new UpperTier({
           name,
           backend,
           ttlMs: ttlMs ?? undefined,
+          knowsDeadlines: upper.slice(level).every(keepsDeadlines),
           clock,
           emit,
           readOnly,

@@ -27,7 +27,7 @@ export async function openRead(
   };
   try {
     for (const [level, tier] of uppers.entries()) {
-      if (!tier.isUsable() || tier.owes(key)) continue;
+      if (!tier.isUsable() || tier.owes(key) || !tier.knows(options.want)) continue;
       try {
         const reader = await tier.backend.openRead(key, level > 0 ? { ...options, want: "all" } : options);
         if (!options.peek) tier.tally.add(reader ? "hits" : "misses", 1);

@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
 import type { Selector } from "../../selector.js";
-import type { Awaitable, Backend, NewEntry, Position } from "../backend.js";
+import type { Awaitable, Backend, NewEntry, Position, Want } from "../backend.js";
 import { Debts } from "./debts.js";
 import type { Follower } from "./follower.js";
 import { ReadTally } from "./read-tally.js";
@@ -28,6 +28,8 @@ export interface UpperTierOptions {
   backend: Backend;
   /** Milliseconds that a copy lives at most. */
   ttlMs: number | undefined;
+  /** Its copies have the deadlines of the entries, however long they live themselves. */
+  knowsDeadlines: boolean;
   clock: Clock;
   emit: Listener;
   readOnly: boolean;
@@ -47,6 +49,8 @@ export class UpperTier {
   readonly #options: UpperTierOptions;
   readonly #debts: Debts;
   readonly #openedAt: number;
+  /** How long it is told to keep copies, where it can be told. */
+  readonly #stayMs: number | undefined;
   /** Of the stores below. */
   #below: readonly Follower[] = [];
   /** Of itself; none for a store in this process that no tier lies above. */
@@ -70,6 +74,7 @@ export class UpperTier {
     this.tally = new ReadTally(options.backend, !options.readOnly || !options.backend.capabilities.persistent);
     this.#debts = new Debts(options.backend, options);
     this.#openedAt = options.clock.monotonic();
+    this.#stayMs = options.backend.capabilities.limitsStay ? options.ttlMs : undefined;
     this.#settled = this.isPrivate;
   }
 
@@ -81,6 +86,12 @@ export class UpperTier {
   /** Nobody but this process writes to it, and it began empty. */
   get isPrivate(): boolean {
     return !this.backend.capabilities.persistent;
+  }
+
+  /** False where it can't answer as much as is wanted of an entry as the lowest tier would. */
+  knows(want: Want | undefined): boolean {
+    if (want === undefined || want === "value" || want === "freshness") return true;
+    return want !== "all" && this.#options.knowsDeadlines;
   }
 
   /** Up to where its own log was heard: a copy is not stored after a change that came later. */
@@ -245,6 +256,7 @@ export class UpperTier {
       answer = this.backend.setMany(good, {
         origin: this.#options.origin,
         ...(since !== undefined && { since }),
+        ...(this.#stayMs !== undefined && { stayMs: this.#stayMs }),
       });
     } catch (error) {
       answer = Promise.reject(error);
@@ -277,14 +289,16 @@ export class UpperTier {
     const { key, value, expiresAt: given = Number.POSITIVE_INFINITY, staleAt, tags, meta, keepDeadline } = entry;
     if (keepDeadline || value.length > MAX_COPY_BYTES || given <= now) return undefined;
     const { ttlMs } = this.#options;
-    const expiresAt = ttlMs === undefined ? given : Math.min(given, now + ttlMs);
-    // Filled in place: this is done for every entry that is read below the fastest tier.
-    const copy: NewEntry = { key, value };
-    if (expiresAt !== Number.POSITIVE_INFINITY) copy.expiresAt = expiresAt;
-    if (staleAt !== undefined && staleAt < expiresAt) copy.staleAt = staleAt;
-    if (tags !== undefined) copy.tags = tags;
-    if (meta !== undefined) copy.meta = meta;
-    return copy;
+    if (ttlMs === undefined || this.#stayMs !== undefined || given <= now + ttlMs) return entry;
+    const expiresAt = now + ttlMs;
+    return {
+      key,
+      value,
+      expiresAt,
+      ...(staleAt !== undefined && staleAt < expiresAt && { staleAt }),
+      ...(tags !== undefined && { tags }),
+      ...(meta !== undefined && { meta }),
+    };
   }
 }
 
