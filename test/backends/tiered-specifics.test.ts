@@ -127,7 +127,6 @@ describe("reading", () => {
 
   test("the version of a copy is nobody's: who would refresh over it reads once more", async () => {
     const { tiers, lowest } = await opened();
-    await put(lowest, "other");
     await putBelow(lowest, "k");
     await tiers.getMany(["k"]);
     const [copy] = await tiers.getMany(["k"], { want: "freshness" });
