@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
 import { EXIT } from "./cli/exit-codes.js";
 import type { Io } from "./cli/io.js";
+import { StandardSink } from "./cli/standard-sink.js";
 import { systemClock } from "./clock.js";
 import { run } from "./run.js";
 
@@ -20,9 +21,6 @@ export async function main(): Promise<void> {
   const terminate = stopWith(EXIT.terminated);
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", terminate);
-  // Failures of stdout are told where it is written; one that comes after the last write is a reader that has gone.
-  process.stdout.on("error", () => undefined);
-  process.stderr.on("error", () => undefined);
   let readsInput = false;
   const argv = process.argv.slice(2);
   const cwd = workingDirectory();
@@ -39,8 +37,8 @@ export async function main(): Promise<void> {
       readsInput = true;
       return process.stdin;
     },
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: new StandardSink(1, () => process.stdout),
+    stderr: new StandardSink(2, () => process.stderr),
     env: process.env,
     cwd,
     clock: systemClock,

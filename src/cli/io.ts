@@ -1,8 +1,19 @@
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Clock } from "../clock.js";
 
 export type Input = Readable & { isTTY?: boolean };
-export type Sink = Writable & { isTTY?: boolean; columns?: number };
+
+/** What is used of a stream that is written to. */
+export interface Sink {
+  /** False: full, wait for `drain`. */
+  write(data: string | Uint8Array): boolean;
+  on(event: SinkEvent, listener: (error: Error) => void): unknown;
+  off(event: SinkEvent, listener: (error: Error) => void): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number | undefined;
+}
+
+export type SinkEvent = "drain" | "close" | "error";
 
 /** All that a command may touch of the process it runs in; a test passes its own. */
 export interface Io {
