@@ -1,10 +1,11 @@
-// Bundles the command line into one file, dist/main.cjs, in which each command begins when it is run, and has V8 compile it;
-// and the library into dist/lib/.
+// Bundles the command line into two files, dist/main.cjs with what short commands on SQLite need and dist/rest.cjs with all else, in which each command begins when it
+// is run, and has V8 compile them; and the library into dist/lib/.
 import { execFileSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { buildLibrary } from "./build-library.js";
+import { split, whatBegins } from "./split.js";
 
 /**
  * oclif's modules require each other, their colours, spinners, plugin loader and template engine when they are loaded: 35 ms of
@@ -56,18 +57,26 @@ const found = {
   },
 };
 
-/** Of Node's own modules those that take milliseconds to load and that a short command imports without using: loaded at the first use. */
+/**
+ * Of Node's own modules those that take time to load and that a short command imports without using: loaded at the first use. What they hold is looked up through
+ * the prototype, which stays when esbuild copies the exports, so that it is what the running version of Node has, not the one that built.
+ */
 const lazyBuiltins = {
   name: "lazy-builtins",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?(crypto|fs\/promises)$/ }, ({ path, namespace }) =>
+    onResolve({ filter: /^(node:)?(crypto|fs\/promises|os|timers\/promises|zlib)$/ }, ({ path, namespace }) =>
       namespace === "lazy-builtin" ? { path, external: true } : { path, namespace: "lazy-builtin" },
     );
-    onLoad({ filter: /.*/, namespace: "lazy-builtin" }, async ({ path }) => {
-      const names = Object.keys(await import(path)).filter((name) => name !== "default");
-      const define = `Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] })`;
+    // These are functions too; our own files import them by the names of what they hold.
+    onResolve({ filter: /^node:(module|stream)$/ }, ({ path, importer }) =>
+      /[\\/]src[\\/][^\\/]/.test(importer) && importer.endsWith(".ts")
+        ? { path, namespace: "lazy-builtin" }
+        : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "lazy-builtin" }, ({ path }) => {
       const load = `const load = () => require(${JSON.stringify(path)});`;
-      return { contents: `${load} for (const name of ${JSON.stringify(names)}) ${define};` };
+      const look = "{ get: (_, name) => load()[name], has: (_, name) => name in load() }";
+      return { contents: `${load} module.exports = Object.create(new Proxy({}, ${look}));` };
     });
   },
 };
@@ -76,7 +85,7 @@ const lazyBuiltins = {
 const zodApart = {
   name: "zod-apart",
   setup({ onResolve }) {
-    onResolve({ filter: /^zod$/ }, () => ({ path: "./zod.cjs", external: true }));
+    onResolve({ filter: /^zod$/ }, () => ({ path: "../dist/zod.cjs", external: true }));
   },
 };
 
@@ -93,7 +102,6 @@ const version = {
 
 const [outdir = "dist"] = process.argv.slice(2);
 await rm(outdir, { recursive: true, force: true });
-const outfile = join(outdir, "main.cjs");
 /** @type {import("esbuild").BuildOptions} */
 const shared = {
   bundle: true,
@@ -103,27 +111,49 @@ const shared = {
   minify: true,
   legalComments: "none",
 };
-await build({
+/**
+ * A function to be called with what Node gives a module, for bin/cache.js to compile and for Node to require. It is in the file: putting it around a text of this size later
+ * makes a second text, and garbage of the first.
+ */
+const asPart = {
+  banner: {
+    js: '((part) => (typeof module === "object" ? (module.exports = part) : part))((exports, require, module, __filename, __dirname) => {',
+  },
+  footer: { js: "})" },
+};
+/** @type {import("esbuild").BuildOptions} */
+const program = {
   ...shared,
-  stdin: { contents: 'export { z } from "zod";', resolveDir: "." },
-  outfile: join(outdir, "zod.cjs"),
-});
-await build({
-  ...shared,
-  entryPoints: ["src/main.ts"],
-  outfile,
   // What is imported dynamically is bundled too, and begins when it is asked for.
   supported: { "dynamic-import": false },
   // In a CommonJS file: what `createRequire` takes as well as a URL.
   define: { "import.meta.url": "__filename" },
   external: ["*.node", "ioredis", "typescript"],
-  plugins: [version, zodApart, lazyOclif, leftOut, found, lazyBuiltins],
+};
+const plugins = [version, zodApart, lazyOclif, leftOut, found, lazyBuiltins];
+await build({
+  ...shared,
+  stdin: { contents: 'export { z } from "zod";', resolveDir: "." },
+  outfile: join(outdir, "zod.cjs"),
+  ...asPart,
 });
-// bin/cache.js reads it as Latin-1, which is twice as fast as UTF-8; esbuild leaves some characters in patterns as they are.
-const ascii = (await readFile(outfile, "utf8")).replace(
-  /[^\0-\x7f]/g,
-  (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-);
-await writeFile(outfile, ascii);
-execFileSync(process.execPath, ["scripts/code-cache.js", resolve(outfile)], { stdio: ["ignore", "ignore", "inherit"] });
+const { files, began } = await whatBegins(program, plugins, join(outdir, "whole"));
+const halves = split(files, began);
+for (const half of halves) {
+  const outfile = join(outdir, half.name);
+  await build({
+    ...program,
+    stdin: { contents: half.entry, resolveDir: "." },
+    outfile,
+    ...asPart,
+    plugins: [half.plugin, ...plugins],
+  });
+  // bin/cache.js reads it as Latin-1, which is twice as fast as UTF-8; esbuild leaves some characters in patterns as they are.
+  const ascii = (await readFile(outfile, "utf8")).replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  await writeFile(outfile, ascii);
+}
+execFileSync(process.execPath, ["scripts/code-cache.js", resolve(outdir)], { stdio: ["ignore", "ignore", "inherit"] });
 await buildLibrary(join(outdir, "lib"), [version]);

@@ -1,27 +1,35 @@
-// node scripts/code-cache.js MAIN: keeps what V8 compiled of the bundle while it set and got one entry, for the start of bin/cache.js.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import Module, { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+// node scripts/code-cache.js DIST: keeps what V8 compiled of the program while it set and got one entry, for the start of bin/cache.js.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { Script } from "node:vm";
+import { runCommands, SHORT_COMMANDS } from "./short-commands.js";
 
-const [filename = ""] = process.argv.slice(2);
-const script = new Script(Module.wrap(readFileSync(filename, "latin1")), { filename });
-const loaded = { exports: {} };
-script.runInThisContext()(loaded.exports, createRequire(filename), loaded, filename, dirname(filename));
-const folder = mkdtempSync(join(tmpdir(), "cachectl-build-"));
-try {
-  const store = ["--store", `sqlite:${join(folder, "cache.db")}`];
-  for (const words of [
-    ["set", "key", "value"],
-    ["get", "key"],
-  ]) {
-    process.argv = [process.execPath, "cache", ...words, ...store];
-    await loaded.exports.main();
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+const [dist = ""] = process.argv.slice(2);
+const plainRequire = createRequire(join(dist, "main.cjs"));
+/** @type {Map<string, { script: Script, module: { exports: { main: () => Promise<void> } } }>} */
+const loaded = new Map();
+
+/** As bin/cache.js does it. @param {string} name */
+function load(name) {
+  const before = loaded.get(name);
+  if (before) return before.module.exports;
+  const filename = join(dist, name);
+  const script = new Script(readFileSync(filename, "latin1"), { filename });
+  const module = { exports: { main: async () => undefined } };
+  loaded.set(name, { script, module });
+  script.runInThisContext()(module.exports, requireHere, module, filename, dist);
+  return module.exports;
 }
-// A command that failed here (the settings of whoever builds, SQLite's driver that is not compiled) makes later starts slower, and nothing worse.
-process.exitCode = 0;
-writeFileSync(join(dirname(filename), `main.${process.arch}-${process.versions.v8}.code`), script.createCachedData());
+
+/** @param {string} id */
+function requireHere(id) {
+  return id.startsWith("../dist/") ? load(id.slice("../dist/".length)) : plainRequire(id);
+}
+
+await runCommands(load("main.cjs").main, SHORT_COMMANDS.slice(0, 2));
+for (const name of ["rest.cjs", "zod.cjs"]) load(name);
+for (const [name, { script }] of loaded) {
+  const made = join(dist, name.replace(/cjs$/, `${process.arch}-${process.versions.v8}.code`));
+  writeFileSync(made, script.createCachedData());
+}

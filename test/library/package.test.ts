@@ -14,9 +14,17 @@ beforeAll(async () => {
 describe("the package", () => {
   test("holds what is needed, and nothing else", () => {
     const wanted =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:main|zod)\.cjs|dist\/main\.[\w.-]+\.code|dist\/lib\/[\w/-]+\.(?:js|d\.ts))$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:main|rest|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts))$/;
     expect(packed.files.filter((path) => !wanted.test(path))).toEqual([]);
-    const needed = ["README.md", "LICENSE", "CHANGELOG.md", "bin/cache.js", "dist/main.cjs", "dist/lib/index.js"];
+    const needed = [
+      "README.md",
+      "LICENSE",
+      "CHANGELOG.md",
+      "bin/cache.js",
+      "dist/main.cjs",
+      "dist/rest.cjs",
+      "dist/lib/index.js",
+    ];
     expect([...needed, "dist/lib/index.d.ts"].filter((path) => !packed.files.includes(path))).toEqual([]);
     // Of the types those alone that index.d.ts leads to.
     expect(packed.files.filter((path) => /d\.ts$/.test(path) && /sqlite|redis|memory|cli|commands/.test(path))).toEqual(
