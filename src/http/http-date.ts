@@ -10,7 +10,7 @@ const ASCTIME = /^(?:mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) ([ \d]\d) (\d{2}):(
 
 /**
  * A time in one of the three forms of RFC 9110 §5.6.7, without regard to case (RFC 9111 §4.2). The name of the day is not compared with the date.
- * @param now epoch milliseconds: a year of two digits that would be more than 50 years ahead is in the past
+ * @param now epoch milliseconds: a year of two digits that would be more than 50 years ahead is one of the century before
  * @returns epoch milliseconds; undefined for anything else, also for dates that no calendar has
  */
 export function parseHttpDate(text: string, now: number): number | undefined {
@@ -20,10 +20,12 @@ export function parseHttpDate(text: string, now: number): number | undefined {
   if (fixed) return timeOf(fixed[3], fixed[2], fixed[1], fixed[4], fixed[5], fixed[6]);
   const short = RFC850.exec(lower);
   if (short) {
-    const thisYear = new Date(now).getUTCFullYear();
-    let year = Math.floor(thisYear / 100) * 100 + Number(short[3]);
-    if (year > thisYear + 50) year -= 100;
-    return timeOf(String(year), short[2], short[1], short[4], short[5], short[6]);
+    const century = Math.floor(new Date(now).getUTCFullYear() / 100);
+    const inCentury = (of: number) => timeOf(`${of}${short[3]}`, short[2], short[1], short[4], short[5], short[6]);
+    const time = inCentury(century);
+    return time !== undefined && time > new Date(now).setUTCFullYear(new Date(now).getUTCFullYear() + 50)
+      ? inCentury(century - 1)
+      : time;
   }
   const asctime = ASCTIME.exec(lower);
   return asctime ? timeOf(asctime[6], asctime[1], asctime[2], asctime[3], asctime[4], asctime[5]) : undefined;
@@ -32,7 +34,7 @@ export function parseHttpDate(text: string, now: number): number | undefined {
 function timeOf(...[year, monthName, day, hour, minute, second]: (string | undefined)[]): number | undefined {
   const month = MONTHS.indexOf(monthName ?? "");
   const [d, h, m, s] = [Number(day), Number(hour), Number(minute), Number(second)];
-  // A leap second is there (RFC 9110 §5.6.7: "second = 2DIGIT" of RFC 5322), and counts as the next.
+  // RFC 9110 §5.6.7 allows 23:59:60, a leap second. It counts as the next.
   if (month < 0 || h > 23 || m > 59 || s > 60) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(Number(year), month, d);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { remembering } from "./memo.js";
 import type { Fields } from "./message.js";
 import { fieldsForVary } from "./nominated-fields.js";
 
@@ -32,8 +33,11 @@ export function responseKey(method: string, url: string, extra?: string): string
  * @param names as `varyOf` gives them
  */
 export function variantKey(gen: string, names: readonly string[], requestFields: Fields): string {
-  return `v:${gen}:${hashOf(fieldsForVary(names, requestFields))}`;
+  return `v:${gen}:${variantHash(fieldsForVary(names, requestFields))}`;
 }
+
+/** Most requests have one of a few texts (`Accept-Encoding`), and hashing is most of what the key of a variant costs. */
+const variantHash = remembering(hashOf, { entries: 1024, longest: 256 });
 
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, HASH_DIGITS);

@@ -1,4 +1,5 @@
 import { membersOf, splitOutsideQuotes, trimmed } from "./field-syntax.js";
+import { remembering } from "./memo.js";
 import { type Fields, linesOf } from "./message.js";
 
 /**
@@ -24,19 +25,19 @@ export function fieldsForVary(names: readonly string[], requestFields: Fields): 
 
 function canonicalValue(name: string, lines: readonly string[]): string {
   const value = lines.length === 1 ? (lines[0] ?? "") : lines.map(trimmed).join(", ");
-  switch (name) {
-    case "accept-encoding":
-      return inOneOrder(membersOf(value.toLowerCase()).map(weighted)).join(",");
-    case "accept-language":
-    case "accept-charset":
-      return membersOf(value.toLowerCase()).map(weighted).join(",");
-    case "accept":
-      // Values of media type parameters can differ by case.
-      return membersOf(value).map(weighted).join(",");
-    default:
-      return trimmed(value);
-  }
+  return (LISTS.get(name) ?? trimmed)(value);
 }
+
+const FEW = { entries: 256, longest: 256 };
+
+/** Fields that are known to be lists, each with its canonical text. */
+const LISTS: ReadonlyMap<string, (value: string) => string> = new Map([
+  ["accept-encoding", remembering((value) => inOneOrder(membersOf(value.toLowerCase()).map(weighted)).join(","), FEW)],
+  ["accept-language", remembering((value) => membersOf(value.toLowerCase()).map(weighted).join(","), FEW)],
+  ["accept-charset", remembering((value) => membersOf(value.toLowerCase()).map(weighted).join(","), FEW)],
+  // Values of media type parameters can differ by case.
+  ["accept", remembering((value) => membersOf(value).map(weighted).join(","), FEW)],
+]);
 
 /** A member without white space around its parameters, and with its weight (RFC 9110 §12.4.2) in the shortest way: 1 is what is meant without. */
 function weighted(member: string): string {

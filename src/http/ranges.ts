@@ -106,8 +106,9 @@ function ifRangeHolds(requestFields: Fields, storedFields: Fields): boolean {
 
 /** RFC 9110 §8.8.2.2: a time of modification is strong if the response was made at least a second after it. */
 function isStrongDate(modified: string, date: string | undefined): boolean {
-  const [then, made] = [parseHttpDate(modified, 0), date === undefined ? undefined : parseHttpDate(date, 0)];
-  return then !== undefined && made !== undefined && made - then >= 1000;
+  const made = date === undefined ? undefined : parseHttpDate(date, 0);
+  const then = made === undefined ? undefined : parseHttpDate(modified, made);
+  return made !== undefined && then !== undefined && made - then >= 1000;
 }
 
 /** The value of `Content-Range` in a 206 and its parts (RFC 9110 §14.4). */

@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { remembering } from "./memo.js";
 
 /** Where a request goes: the target URI (RFC 9112 §3.3), normalised (RFC 3986 §6.2.2, §6.2.3). */
 export interface Target {
@@ -49,10 +50,6 @@ const UNRESERVED = /[A-Za-z0-9\-._~]/;
 const ABSOLUTE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)(.*)$/;
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d*))?$/;
 
-/** The `Host` values that were found valid, and what they mean: there are few in the life of a server, unless somebody makes them up. */
-const known = { http: new Map<string, string>(), https: new Map<string, string>() };
-const KNOWN_HOSTS = 512;
-
 /**
  * The target of a request (RFC 9112 §3.2). Refused are: a target that no rule of the RFC makes, or that could mean two things to two servers (400); one that is too long
  * (414); one that is not for this server (421); CONNECT (405). Whether the host is one of ours the caller says.
@@ -65,7 +62,7 @@ export function parseTarget(input: TargetInput): { target: Target } | { refused:
   if (input.host === undefined || input.hostLines === 0) return refuse("there is no Host");
   if (input.hostLines !== 1) return refuse("there is more than one Host");
   const host = hostOf(input.host, secure);
-  if (host === undefined) return refuse("the Host is not valid");
+  if (host === "") return refuse("the Host is not valid");
   // RFC 9112 §3.2.3: the authority form is for CONNECT, which is for forward proxies.
   if (input.method === "CONNECT") return refuse("CONNECT is not for this server", 405);
 
@@ -93,7 +90,7 @@ function absolute(input: TargetInput, scheme: "http" | "https"): { target: Targe
   // RFC 9110 §4.2.4: user information in a URI from elsewhere is an error.
   if (authority.includes("@")) return refuse("the request target holds user information");
   const host = hostOf(authority, input.secure);
-  if (host === undefined) return refuse("the host of the request target is not valid");
+  if (host === "") return refuse("the host of the request target is not valid");
   // RFC 9110 §7.4: what comes over another scheme than it names is misdirected. Taken, it would be stored as what the other scheme serves.
   if (asked !== scheme) return refuse("the scheme of the request target is not that of the connection", 421);
   if (rest === "" && input.method === "OPTIONS") {
@@ -152,21 +149,17 @@ function withoutDots(path: string): string {
 
 /**
  * A host as it is compared: in lower case, an IPv6 address in its shortest form (RFC 5952), without the default port, an empty one (RFC 3986 §6.2.3), and the dot
- * that only says that a name is absolute.
- * @returns undefined for what is no host, and for names that DNS can't hold
+ * that only says that a name is absolute. Empty for what is no host, and for names that DNS can't hold.
  */
-function hostOf(text: string, secure: boolean): string | undefined {
-  const hosts = secure ? known.https : known.http;
-  const before = hosts.get(text);
-  if (before !== undefined) return before;
-  const host = text.length > MAX_HOST ? undefined : normalHost(text, secure);
-  if (host === undefined) return undefined;
-  if (hosts.size >= KNOWN_HOSTS) hosts.clear();
-  hosts.set(text, host);
-  return host;
+const plainHost = remembering((text) => normalHost(text, false) ?? "", { entries: 512, longest: MAX_HOST });
+const secureHost = remembering((text) => normalHost(text, true) ?? "", { entries: 512, longest: MAX_HOST });
+
+function hostOf(text: string, secure: boolean): string {
+  return secure ? secureHost(text) : plainHost(text);
 }
 
 function normalHost(text: string, secure: boolean): string | undefined {
+  if (text.length > MAX_HOST) return undefined;
   const [, name, digits = ""] = AUTHORITY.exec(text) ?? [];
   if (name === undefined) return undefined;
   const host = name.startsWith("[") ? normalAddress(name) : normalName(name);
