@@ -114,6 +114,9 @@ describe.each(["sqlite", "file"])("%s, large values", (kind) => {
     const backend = await open();
     await (await write(backend, "k", 900_000)).commit();
     spoil();
+    // Values in files are looked at when they are opened.
+    const reader = await backend.openRead("k");
+    if (kind === "sqlite") await expect(drain(reader)).rejects.toMatchObject({ code: "value-cut" });
     expect(await texts(backend, ["k"])).toEqual([undefined]);
     expect((await backend.counters()).counters.errors).toBe(1);
     expect(await keysOf(backend)).toEqual([]);

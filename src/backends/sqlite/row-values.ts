@@ -23,7 +23,7 @@ import { PendingStream } from "./pending-stream.js";
 import { pieceReader, rangeOf } from "./piece-reader.js";
 import { type Outlet, PieceWriter } from "./piece-writer.js";
 import { type FullRow, headOf, readFull, storedOf } from "./read-full.js";
-import { chunksOf } from "./streams.js";
+import { chunkOf, chunksOf } from "./streams.js";
 import { checkEntries, type EntryHead, type Item } from "./writer.js";
 
 /** Chunks that are read at a time where a value is wanted whole. */
@@ -176,7 +176,7 @@ export class RowValues {
       }
       const read = (start: number, length: number) =>
         store.reading(() => {
-          const [piece = new Uint8Array()] = chunksOf(link, stream, Math.floor(start / CHUNK_BYTES), 1);
+          const piece = chunkOf(link, stream, Math.floor(start / CHUNK_BYTES)) ?? new Uint8Array();
           return piece.subarray(start % CHUNK_BYTES, (start % CHUNK_BYTES) + length);
         });
       return pieceReader(headOf(row), rangeOf(options, row[5]), read, close);

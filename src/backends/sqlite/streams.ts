@@ -55,6 +55,11 @@ export function chunksOf(link: Link, id: number, n: number, count: number): Buff
   return link.column<Buffer>("SELECT piece FROM chunks WHERE id = ? AND n >= ? ORDER BY n LIMIT ?").all(id, n, count);
 }
 
+/** The `n`th piece of a stream, undefined where it is lost. */
+export function chunkOf(link: Link, id: number, n: number): Buffer | undefined {
+  return link.column<Buffer>("SELECT piece FROM chunks WHERE id = ? AND n = ?").get(id, n);
+}
+
 /** True if there are streams that {@link sweepStep} would remove. */
 export function hasDeadStreams(link: Link, now: number): boolean {
   return deadStream(link, now) !== undefined;
