@@ -171,8 +171,8 @@ function normalHost(text: string, secure: boolean): string | undefined {
 }
 
 function normalName(name: string): string | undefined {
-  const plain = (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
-  return plain === "" || plain.startsWith(".") || plain.includes("..") ? undefined : plain;
+  if (name.startsWith(".") || name.includes("..")) return undefined;
+  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
 }
 
 function normalAddress(literal: string): string | undefined {
