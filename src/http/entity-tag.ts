@@ -19,10 +19,13 @@ export function strongMatch(a: EntityTag, b: EntityTag | undefined): boolean {
   return b !== undefined && !a.weak && !b.weak && a.opaque === b.opaque;
 }
 
-/** Whether a list of entity tags (RFC 9110 §13.1.2) names this one, by weak comparison (§8.8.3.2). Members that are none match nothing. */
+/**
+ * Whether a list of entity tags (RFC 9110 §13.1.2) names this one, by weak comparison (§8.8.3.2). Members that are none match nothing; one
+ * with quotes ends the list, since nobody knows where it does.
+ */
 export function listNames(list: string, tag: EntityTag): boolean {
   // One pass: a member ends where its quotes do, and a comma may be within them.
-  const members = /(?:W\/)?("[\x21\x23-\x7e\x80-\uffff]*")[ \t]*(?:,|$)|[^,]*(?:,|$)/y;
+  const members = /(?:W\/)?("[\x21\x23-\x7e\x80-\uffff]*")[ \t]*(?:,|$)|[^",]*(?:,|$)/y;
   for (let at = 0; at < list.length; at = members.lastIndex) {
     while (list[at] === " " || list[at] === "\t") at += 1;
     members.lastIndex = at;
