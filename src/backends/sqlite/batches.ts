@@ -19,9 +19,13 @@ export function* batchesOf(entries: readonly NewEntry[]): Generator<readonly New
   if (start < entries.length) yield start === 0 ? entries : entries.slice(start);
 }
 
+/** A value that would keep the event loop, and all who write, for too long if it was written or read at once: a batch of its own. */
+export function isLarge(bytes: number): boolean {
+  return bytes > BATCH_BYTES;
+}
+
 /** True if one transaction does for all of them. */
 export function isOneBatch(entries: readonly NewEntry[]): boolean {
-  if (entries.length <= 1) return true;
   if (entries.length > BATCH_ROWS) return false;
   let bytes = 0;
   for (const { value } of entries) bytes += value.length;

@@ -3,6 +3,7 @@ import { CacheError } from "../../errors.js";
 import { CHUNK_BYTES, type EntryWriter, type Lease, type SetOptions, type SetOutcome } from "../backend.js";
 import type { Core } from "./core.js";
 import { checkSignal } from "./failures.js";
+import type { Watch } from "./log.js";
 import { checkHead, type EntryHead, type Item } from "./writer.js";
 
 /** A large value under way to where values lie. */
@@ -30,6 +31,7 @@ export class PieceWriter implements EntryWriter {
   readonly #outlets: Outlets;
   readonly #entry: EntryHead;
   readonly #options: SetOptions;
+  readonly #watch: Watch | undefined;
   readonly #maxBytes: number;
   #chunk = Buffer.alloc(0);
   #filled = 0;
@@ -39,13 +41,17 @@ export class PieceWriter implements EntryWriter {
   /** What was asked for last: one thing is done after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @throws CacheError `invalid-key`, `meta-too-large` */
-  constructor(core: Core, outlets: Outlets, entry: EntryHead, options: SetOptions) {
+  /**
+   * @param watch where it is one of several entries that are written with the same options
+   * @throws CacheError `invalid-key`, `meta-too-large`
+   */
+  constructor(core: Core, outlets: Outlets, entry: EntryHead, options: SetOptions, watch = core.watch(options)) {
     checkHead(entry);
     this.#core = core;
     this.#outlets = outlets;
     this.#entry = entry;
     this.#options = options;
+    this.#watch = watch;
     this.#maxBytes = core.bounds.maxBytes ?? Number.POSITIVE_INFINITY;
   }
 
@@ -128,7 +134,7 @@ export class PieceWriter implements EntryWriter {
 
   async #store(item: Item, lease: Lease | undefined): Promise<SetOutcome> {
     if (lease !== undefined) return this.#core.commit(item, lease, this.#options);
-    const [outcome = "condition"] = await this.#core.set([item], this.#options);
+    const [outcome = "condition"] = await this.#core.set([item], this.#options, this.#watch);
     return outcome;
   }
 
@@ -168,6 +174,18 @@ export class PieceWriter implements EntryWriter {
     // A failure is its caller's; who comes next asks for the state.
     this.#last = done.catch(() => undefined);
     return done;
+  }
+}
+
+/** Writes a value that is there as a whole in pieces, between which others get their turn. */
+export async function writeWhole(writer: PieceWriter, value: Uint8Array, lease?: Lease): Promise<SetOutcome> {
+  try {
+    for (let at = 0; at < value.length; at += CHUNK_BYTES) await writer.write(value.subarray(at, at + CHUNK_BYTES));
+    return await writer.commit(lease);
+  } catch (error) {
+    // What failed is what the caller is told; what can't be removed either is swept later.
+    await writer.abort().catch(() => undefined);
+    throw error;
   }
 }
 

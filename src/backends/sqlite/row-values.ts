@@ -15,21 +15,25 @@ import {
   type WriteCall,
 } from "../backend.js";
 import { andThen } from "./awaitable.js";
-import { batchesOf, isOneBatch } from "./batches.js";
+import { batchesOf, isLarge, isOneBatch } from "./batches.js";
 import type { Core } from "./core.js";
 import { checkSignal } from "./failures.js";
 import type { Link } from "./link.js";
 import { PendingStream } from "./pending-stream.js";
 import { pieceReader, rangeOf } from "./piece-reader.js";
-import { type Outlet, PieceWriter } from "./piece-writer.js";
+import { type Outlet, PieceWriter, writeWhole } from "./piece-writer.js";
 import { type FullRow, headOf, readFull, storedOf } from "./read-full.js";
 import { chunkOf, chunksOf } from "./streams.js";
 import { checkEntries, type EntryHead, type Item } from "./writer.js";
 
+/** Stands for a value that is not to be read at once. */
+const LARGE = Symbol("large");
+type Found = Stored | typeof LARGE;
+
 /** Chunks that are read at a time where a value is wanted whole. */
 const CHUNKS_AT_ONCE = 64;
 
-/** Values in rows of the database; reads, and writes of one batch, answer synchronously where no other process is in the way. */
+/** Values in rows of the database; reads, and writes of one batch, answer synchronously where no other process is in the way and no value is large. */
 export class RowValues {
   readonly #core: Core;
   readonly #clock: Core["store"]["clock"];
@@ -41,27 +45,29 @@ export class RowValues {
     this.#namespace = core.namespace;
   }
 
-  getMany(keys: readonly string[], options?: ReadOptions): (Stored | undefined)[] {
+  getMany(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
     const { store } = this.#core;
     const link = store.link;
+    let found: (Found | undefined)[];
     try {
       // The hottest path: one key, no closure, no transaction.
-      if (options === undefined && keys.length === 1) return [this.#readValue(link, keys[0] ?? "", false)];
-      return this.#read(link, keys, options);
+      if (options === undefined && keys.length === 1) found = [this.#readValue(link, keys[0] ?? "", false)];
+      else found = this.#read(link, keys, options);
     } catch (error) {
       const fresh = store.replaceDamaged(error, link);
-      return store.run(() => this.#read(fresh, keys, options));
+      found = store.run(() => this.#read(fresh, keys, options));
     }
+    return isAllStored(found) ? found : this.#withLarge(keys, found, options);
   }
 
-  #read(link: Link, keys: readonly string[], options: ReadOptions = {}): (Stored | undefined)[] {
+  #read(link: Link, keys: readonly string[], options: ReadOptions = {}): (Found | undefined)[] {
     checkSignal(options.signal);
     const { want = "value", peek = false } = options;
     if (want === "value") return keys.map((key) => this.#readValue(link, key, peek));
     return keys.map((key) => this.#readAll(link, key, peek));
   }
 
-  #readValue(link: Link, key: string, peek: boolean): Stored | undefined {
+  #readValue(link: Link, key: string, peek: boolean): Found | undefined {
     // SQLite would read a lone surrogate as the replacement character, which is another key.
     if (!key.isWellFormed()) return undefined;
     const row = link.value.get(this.#namespace + key);
@@ -73,11 +79,36 @@ export class RowValues {
     return { value: value as Uint8Array, size: value.length };
   }
 
-  #readAll(link: Link, key: string, peek: boolean): Stored | undefined {
+  #readAll(link: Link, key: string, peek: boolean): Found | undefined {
     const row = readFull(link, this.#namespace, key, this.#clock.now());
     if (row === undefined) return undefined;
     if (this.#core.lru && !peek) this.#core.noteRead(row[0]);
-    return typeof row[1] === "number" ? this.#readStreamed(link, key) : storedOf(row, row[1] as Uint8Array);
+    if (typeof row[1] !== "number") return storedOf(row, row[1] as Uint8Array);
+    return isLarge(row[5]) ? LARGE : this.#readStreamed(link, key);
+  }
+
+  /** One large value after the other, so that memory holds no more than what is asked for. */
+  async #withLarge(
+    keys: readonly string[],
+    found: readonly (Found | undefined)[],
+    { signal }: ReadOptions = {},
+  ): Promise<(Stored | undefined)[]> {
+    const all: (Stored | undefined)[] = [];
+    for (const [i, one] of found.entries()) {
+      all.push(one === LARGE ? await this.#readInPieces(keys[i] ?? "", signal) : one);
+    }
+    return all;
+  }
+
+  async #readInPieces(key: string, signal: AbortSignal | undefined): Promise<Stored | undefined> {
+    try {
+      const reader = this.#openStreamed(key, {});
+      return reader && { ...reader.head, value: await readToEnd(reader, signal) };
+    } catch {
+      checkSignal(signal);
+      // Read at once it fails in the same way; there a damaged store is replaced, and a broken entry removed.
+      return this.#core.store.run((link) => this.#readStreamed(link, key));
+    }
   }
 
   /** Looked up again: entry and chunks must be of the same moment. */
@@ -108,16 +139,27 @@ export class RowValues {
     for (const batch of batchesOf(entries)) {
       if (outcomes.length > 0) await nextTurn();
       checkSignal(options.signal);
-      for (const outcome of await this.#core.set(batch.map(itemOf), options, watch)) outcomes.push(outcome);
+      const [entry] = batch;
+      if (entry !== undefined && this.#goesInPieces(entry)) {
+        outcomes.push(await writeWhole(new PieceWriter(this.#core, this, entry, options, watch), entry.value));
+      } else for (const outcome of await this.#core.set(batch.map(itemOf), options, watch)) outcomes.push(outcome);
     }
     return outcomes;
+  }
+
+  /** It may be stored, and is large; then it is alone in its batch. */
+  #goesInPieces({ value }: NewEntry): boolean {
+    return isLarge(value.length) && value.length <= (this.#core.bounds.maxBytes ?? Number.POSITIVE_INFINITY);
   }
 
   commit(entry: NewEntry, lease: Lease, options: WriteCall = {}): Awaitable<boolean> {
     this.#core.store.checkWritable();
     checkSignal(options.signal);
     checkEntries([entry]);
-    return andThen(this.#core.commit(itemOf(entry), lease, options), (outcome) => outcome === "stored");
+    const outcome = this.#goesInPieces(entry)
+      ? writeWhole(new PieceWriter(this.#core, this, entry, options), entry.value, lease)
+      : this.#core.commit(itemOf(entry), lease, options);
+    return andThen(outcome, (outcome) => outcome === "stored");
   }
 
   atomic(steps: readonly AtomicStep[], options: WriteCall = {}): Awaitable<void> {
@@ -187,12 +229,31 @@ export class RowValues {
   }
 }
 
+function isAllStored(found: (Found | undefined)[]): found is (Stored | undefined)[] {
+  return !found.includes(LARGE);
+}
+
 const itemOf = (entry: NewEntry): Item => ({ entry, size: entry.value.length, body: entry.value });
 
 function openWhole(row: FullRow, options: RangeOptions): EntryReader {
   const value = row[1] as Uint8Array;
   const read = (start: number, length: number) => value.subarray(start, start + length);
   return pieceReader(headOf(row), rangeOf(options, value.length), read, () => {});
+}
+
+async function readToEnd(reader: EntryReader, signal: AbortSignal | undefined): Promise<Buffer> {
+  try {
+    const value = Buffer.allocUnsafe(reader.head.size);
+    let at = 0;
+    for await (const piece of reader.body) {
+      checkSignal(signal);
+      value.set(piece, at);
+      at += piece.length;
+    }
+    return value;
+  } finally {
+    reader.close();
+  }
 }
 
 /** All of a stream, undefined where it is not as long as it was. */
