@@ -73,9 +73,7 @@ export function xCache(entry: CacheStatusEntry): CacheOutcome {
 /** RFC 8941 §3.3.1. */
 function integer(value: number): number {
   const whole = Math.trunc(value);
-  if (Number.isNaN(whole)) return 0;
-  // `-0` is written as 0.
-  return Math.max(-MOST, Math.min(MOST, whole)) + 0;
+  return Number.isNaN(whole) ? 0 : Math.max(-MOST, Math.min(MOST, whole));
 }
 
 /** RFC 8941 §3.3.3: ASCII alone. */

@@ -8,7 +8,7 @@ export interface ForwardedContext {
   peer: string | undefined;
   /** Whether it came over TLS. */
   secure: boolean;
-  /** The host of the target, with its port where that is not the default. */
+  /** The host of the target, with its port where that is not the default: the one in the key. */
   host: string;
   trusted: (address: string) => boolean;
 }
@@ -31,13 +31,14 @@ const OF_PROXIES: ReadonlySet<string> = new Set([
 
 /**
  * The fields of a request with `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239 §4) for the origin. What a trusted peer says is kept and the peer
- * appended; what anybody else says, in these or similar fields, is replaced.
+ * appended; what anybody else says, in these or similar fields, is replaced. `X-Forwarded-Host` is always the host of the target: many an origin makes links of it, which
+ * must not be to another host than the key names.
  */
 export function forwardedFields(requestFields: Fields, context: ForwardedContext): string[] {
-  const { peer: peerAddress, trusted } = context;
+  const { peer: peerAddress, trusted, host } = context;
   const peer = peerAddress === undefined ? undefined : plainAddress(peerAddress);
   const keep = peer !== undefined && trusted(peer);
-  const { secure, host } = forwardedOrigin(requestFields, context);
+  const { secure } = forwardedOrigin(requestFields, context);
   const kept: string[] = [];
   for (let i = 0; i + 1 < requestFields.length; i += 2) {
     const own = requestFields[i] ?? "";
@@ -48,14 +49,14 @@ export function forwardedFields(requestFields: Fields, context: ForwardedContext
   if (addresses !== "") kept.push("X-Forwarded-For", addresses);
   kept.push("X-Forwarded-Proto", secure ? "https" : "http", "X-Forwarded-Host", host);
   // RFC 7239 §4: the element of the last proxy is the last.
-  const element = `for=${node(peer)};host=${quoted(context.host)};proto=${context.secure ? "https" : "http"}`;
+  const element = `for=${node(peer)};host=${quoted(host)};proto=${context.secure ? "https" : "http"}`;
   kept.push("Forwarded", [before("forwarded"), element].filter(Boolean).join(", "));
   return kept;
 }
 
 /**
- * What the client asked for, if a trusted peer ended its TLS or gave the request another `Host`: the last word of `X-Forwarded-Proto` and `-Host`. Since the
- * origin is told so, the target must be made of it too, or responses to the one would be stored as those to the other.
+ * What the client asked for, if a trusted peer ended its TLS or gave the request another `Host`: the last word of `X-Forwarded-Proto` and `-Host`. The target
+ * must be made of it, since the origin answers by it: or responses to the one would be stored as those to the other.
  */
 export function forwardedOrigin(
   requestFields: Fields,

@@ -82,6 +82,17 @@ export function endToEnd(fields: Fields): string[] {
 }
 
 /**
+ * The fields of a request as they are to be matched with what a response varies on (RFC 9111 §4.1): without those that `Connection` takes away, which the origin never
+ * saw. Otherwise the response to none of them would be stored as the one to them. Nothing is copied where `Connection` says no more than is usual.
+ */
+export function seenByOrigin(requestFields: Fields): Fields {
+  const usual = linesOf(requestFields, "connection").every((line) => USUAL_OPTIONS.test(line));
+  return usual ? requestFields : endToEnd(requestFields);
+}
+
+const USUAL_OPTIONS = /^(?:keep-alive|close)?$/i;
+
+/**
  * The fields with us as the last member of `Via` (RFC 9110 §7.6.3).
  * @param version of the message as it was received
  * @param pseudonym a token, unique to this server where loops are to be found

@@ -7,9 +7,12 @@ export { fieldsForVary } from "./nominated-fields.js";
 /** Names in a `Vary` at most. A response that varies on more is hardly ever the right one again. */
 const MAX_NAMES = 16;
 
+/** What the origin gets in these is not what the client sent, but its address: no two clients have the same. */
+const OF_EACH_CLIENT: ReadonlySet<string> = new Set(["x-forwarded-for", "forwarded"]);
+
 /**
  * The request fields that a response was selected by (RFC 9110 §12.5.5): in lower case, unique and sorted. `*` matches no other request (RFC 9111
- * §4.1), and so do more than 16 names, and what is no name of a field: nobody knows what was meant.
+ * §4.1), and so do more than 16 names, the addresses of the client, and what is no name of a field: nobody knows what was meant.
  */
 export function varyOf(fields: Fields): "*" | readonly string[] {
   const lines = linesOf(fields, "vary");
@@ -17,8 +20,9 @@ export function varyOf(fields: Fields): "*" | readonly string[] {
   const names = new Set<string>();
   for (const line of lines) {
     for (const member of membersOf(line)) {
-      if (member === "*" || !isToken(member)) return "*";
-      names.add(member.toLowerCase());
+      const name = member.toLowerCase();
+      if (name === "*" || !isToken(name) || OF_EACH_CLIENT.has(name)) return "*";
+      names.add(name);
       if (names.size > MAX_NAMES) return "*";
     }
   }

@@ -21,6 +21,12 @@ describe("what a response varies on", () => {
     for (const value of ["accept encoding", "a;b", '"a"', "a, (b)", "é"]) expect(varyOf(["Vary", value])).toBe("*");
   });
 
+  test("RFC 9111 §4.1: the address of the client is another for each", () => {
+    expect(varyOf(["Vary", "Accept, X-Forwarded-For"])).toBe("*");
+    expect(varyOf(["Vary", "Forwarded"])).toBe("*");
+    expect(varyOf(["Vary", "X-Forwarded-Proto"])).toEqual(["x-forwarded-proto"]);
+  });
+
   test("more than 16 names are taken for an asterisk", () => {
     const names = (count: number) => Array.from({ length: count }, (_, i) => `x-${i}`).join(",");
     expect(varyOf(["Vary", names(16)])).toHaveLength(16);
