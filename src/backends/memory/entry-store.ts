@@ -76,19 +76,26 @@ export class EntryStore {
     return value;
   }
 
-  set(given: NewHead, body: Body, size: number, { mode = "always", since, stayMs }: SetOptions): SetOutcome {
+  /** @param at now, where it is one of many that are written in one go */
+  set(
+    given: NewHead,
+    body: Body,
+    size: number,
+    { mode = "always", since, stayMs }: SetOptions,
+    at = this.deadlines.moment(),
+  ): SetOutcome {
     const old = this.live(given.key, true);
     if (mode !== "always" && (mode === "if-present") !== (old !== undefined)) return "condition";
     if (since !== undefined && this.log.covers({ key: given.key, tags: given.tags ?? [] }, since)) return "condition";
-    const deadline = given.keepDeadline && old ? old.deadline : this.deadlines.deadlineAt(given.expiresAt, stayMs);
+    const deadline = given.keepDeadline && old ? old.deadline : this.deadlines.deadlineAt(given.expiresAt, at, stayMs);
     const fits = this.fits(given, size);
-    if (!fits || this.deadlines.isOver(deadline)) {
+    if (!fits || deadline.wall <= at.wall) {
       // The value that was there is no longer the current one, and must not be served as if it were.
       this.table.remove(given.key);
       return fits ? "stored" : "rejected";
     }
     const sequence = old?.sequence ?? this.table.nextSequence();
-    const written = { sequence, version: ++this.#version, at: this.deadlines.now(), deadline };
+    const written = { sequence, version: ++this.#version, at: at.wall, deadline };
     this.table.put(new MemoryEntry(given, body, written));
     return "stored";
   }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.js";
 import type { Decoded } from "../../decoded.js";
 import type { EntryInfo, NewEntry, Stored } from "../backend.js";
-import { copyBytes } from "./copy.js";
+import { copyBytes, keepBytes } from "./copy.js";
 import { Pieces } from "./pieces.js";
 
 /** When an entry ends here: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
@@ -13,6 +13,25 @@ export interface Deadline {
 }
 
 const NEVER: Deadline = { wall: Number.POSITIVE_INFINITY, monotonic: Number.POSITIVE_INFINITY };
+
+/** An instant on both clocks. */
+export class Moment {
+  readonly #clock: Clock;
+  /** Epoch milliseconds. */
+  readonly wall: number;
+  #monotonic: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.wall = clock.now();
+  }
+
+  /** Read when it is first needed, which is within the same go. */
+  get monotonic(): number {
+    this.#monotonic ??= this.#clock.monotonic();
+    return this.#monotonic;
+  }
+}
 
 /**
  * Makes and judges deadlines. One is over when either clock says so: the monotonic one stops while the machine is
@@ -32,18 +51,21 @@ export class DeadlineClock {
     return this.#clock.now();
   }
 
+  /** For all that is written in one go: reading both clocks for each entry takes as long as storing it. */
+  moment(): Moment {
+    return new Moment(this.#clock);
+  }
+
   /**
    * @param expiresAt epoch milliseconds; undefined or null = never
    * @param stayMs milliseconds until it ends here at the latest
    */
-  deadlineAt(expiresAt: number | null | undefined, stayMs = Number.POSITIVE_INFINITY): Deadline {
-    if (stayMs !== Number.POSITIVE_INFINITY) {
-      const own = expiresAt ?? Number.POSITIVE_INFINITY;
-      const wall = this.#clock.now() + stayMs;
-      if (wall < own) return { wall, monotonic: this.#clock.monotonic() + stayMs, own };
-    }
-    if (expiresAt === undefined || expiresAt === null) return NEVER;
-    return { wall: expiresAt, monotonic: this.#clock.monotonic() + (expiresAt - this.#clock.now()) };
+  deadlineAt(expiresAt: number | null | undefined, at = this.moment(), stayMs = Number.POSITIVE_INFINITY): Deadline {
+    const own = expiresAt ?? Number.POSITIVE_INFINITY;
+    const wall = at.wall + stayMs;
+    if (wall < own) return { wall, monotonic: at.monotonic + stayMs, own };
+    if (own === Number.POSITIVE_INFINITY) return NEVER;
+    return { wall: own, monotonic: at.monotonic + (own - at.wall) };
   }
 
   isOver(deadline: Deadline): boolean {
@@ -85,10 +107,9 @@ export class MemoryEntry {
     this.sequence = written.sequence;
     this.version = written.version;
     this.pieces = body instanceof Pieces ? body : undefined;
-    // Not from the pool: what is kept for long would hold back the memory of what is not.
-    this.value = body instanceof Pieces ? NO_BYTES : new Uint8Array(body);
+    this.value = body instanceof Pieces ? NO_BYTES : keepBytes(body);
     this.tags = entry.tags === undefined || entry.tags.length === 0 ? NO_TAGS : [...new Set(entry.tags)];
-    this.meta = entry.meta === undefined ? undefined : new Uint8Array(entry.meta);
+    this.meta = entry.meta === undefined ? undefined : keepBytes(entry.meta);
     this.createdAt = written.at;
     this.deadline = written.deadline;
     this.staleAt = entry.staleAt;

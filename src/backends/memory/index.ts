@@ -115,7 +115,8 @@ export class MemoryBackend implements Backend, DecodedReader {
 
   setMany(entries: readonly NewEntry[], options: SetOptions = {}): SetOutcome[] {
     this.#checkWritable();
-    const outcomes = entries.map((entry) => this.#store.set(...partsOf(entry), options));
+    const at = this.#store.deadlines.moment();
+    const outcomes = entries.map((entry) => this.#store.set(entry, entry.value, entry.value.length, options, at));
     if (outcomes.some((outcome) => outcome !== "condition")) {
       this.#store.record("write", () => keysWhere(entries, (i) => outcomes[i] !== "condition"), options);
     }

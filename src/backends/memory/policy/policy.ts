@@ -21,7 +21,7 @@ export interface Policy {
   /** Its deadline may have changed, and its weight has grown by `by`. */
   adjust(slot: number, by: number): void;
   remove(slot: number): void;
-  /** The slot that goes next, never `spared`: what was just written stays until the next write. Undefined where there is no other. */
+  /** The slot that goes next, which is removed then; never `spared`: what was just written stays until the next write. Undefined where there is no other. */
   victim(spared: number): number | undefined;
   /** Every slot, those in most use first as far as it is known, else the youngest. */
   byRank(): Iterable<number>;

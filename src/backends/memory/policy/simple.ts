@@ -7,7 +7,7 @@ import type { Slots } from "./slots.js";
 /** What was neither read nor written for the longest time goes first; the order is that of lru-cache. */
 export class Lru implements Policy {
   readonly #slots: Slots;
-  readonly #order: LRUCache<number, true>;
+  readonly #order: LRUCache<number, number>;
 
   constructor({ slots, maxEntries }: PolicyOptions) {
     this.#slots = slots;
@@ -16,7 +16,7 @@ export class Lru implements Policy {
   }
 
   add(slot: number): void {
-    this.#order.set(slot, true);
+    this.#order.set(slot, slot);
   }
 
   use(slot: number): void {
@@ -34,7 +34,10 @@ export class Lru implements Policy {
   }
 
   victim(spared: number): number | undefined {
-    for (const slot of this.#order.rkeys()) if (slot !== spared) return slot;
+    // A generator of keys would take longer than all else that storing an entry does; the slot is given up either way.
+    const slot = this.#order.pop();
+    if (slot !== spared) return slot;
+    this.#order.set(spared, spared);
     return undefined;
   }
 
