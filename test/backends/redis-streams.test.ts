@@ -16,8 +16,8 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-async function open(namespace = "app:"): Promise<Backend> {
-  const backend = await openRedis({ url: server.url, namespace, clock: systemClock, emit: () => {} });
+async function open(namespace = "app:", url = server.url): Promise<Backend> {
+  const backend = await openRedis({ url, namespace, clock: systemClock, emit: () => {} });
   opened.push(backend);
   return backend;
 }
@@ -117,6 +117,38 @@ describe("pieces", () => {
     await writer.write(VALUE);
     await redisCli(server, "FLUSHALL");
     await expect(writer.commit()).rejects.toMatchObject({ code: "pieces-lost" });
+    expect(await backend.getMany(["k"])).toEqual([undefined]);
+  });
+});
+
+describe("a writer whose pieces fail commits nothing", () => {
+  test("where the user may run no scripts", async () => {
+    await redisCli(server, "ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-@scripting");
+    const backend = await open("app:", server.url.replace("//", "//plain:secret@"));
+    // With that it is known.
+    await backend.setMany([{ key: "other", value: Buffer.from("v") }]);
+    const writer = await backend.openWrite({ key: "k" });
+    await expect(writer.write(VALUE)).rejects.toMatchObject({ name: "CacheError" });
+    await expect(writer.write(Buffer.from("more"))).rejects.toMatchObject({ code: "writer-failed" });
+    await expect(writer.commit()).rejects.toMatchObject({ code: "writer-failed" });
+    await writer.abort();
+    await expect(writer.commit()).rejects.toMatchObject({ code: "writer-closed" });
+    expect(await backend.getMany(["k"])).toEqual([undefined]);
+  });
+
+  test("where the server has no room for one, also when it has again", async () => {
+    const backend = await open();
+    const writer = await backend.openWrite({ key: "k" });
+    await writer.write(VALUE.subarray(0, 300_000));
+    await redisCli(server, "CONFIG", "SET", "maxmemory", "1");
+    try {
+      await expect(writer.write(VALUE)).rejects.toMatchObject({ name: "CacheError" });
+    } finally {
+      await redisCli(server, "CONFIG", "SET", "maxmemory", "0");
+    }
+    await expect(writer.commit()).rejects.toMatchObject({ code: "writer-failed" });
+    await writer.abort();
+    expect(await lives()).toEqual([]);
     expect(await backend.getMany(["k"])).toEqual([undefined]);
   });
 });

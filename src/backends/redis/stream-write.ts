@@ -31,6 +31,7 @@ export class PieceWriter implements EntryWriter {
   readonly #rest = Buffer.allocUnsafe(CHUNK_BYTES);
   #restBytes = 0;
   #over = false;
+  #failed = false;
 
   constructor(store: Store, writer: Writer, leases: Leases, head: Omit<NewEntry, "value">, options: SetOptions) {
     this.#store = store;
@@ -43,6 +44,16 @@ export class PieceWriter implements EntryWriter {
 
   async write(piece: Uint8Array): Promise<void> {
     this.#checkUse();
+    try {
+      await this.#take(piece);
+    } catch (error) {
+      // With a hole in it it is no value any more.
+      this.#failed = true;
+      throw error;
+    }
+  }
+
+  async #take(piece: Uint8Array): Promise<void> {
     for (let from = 0; from < piece.length; ) {
       // Only when more comes: a value of one piece stays an entry like any other.
       if (this.#restBytes === CHUNK_BYTES) await this.#flush();
@@ -107,7 +118,12 @@ export class PieceWriter implements EntryWriter {
 
   #checkUse(): void {
     this.#store.connection.checkOpen();
-    if (!this.#over) return;
-    throw new CacheError("usage", "writer-closed", "the writer was committed or aborted", { key: this.#head.key });
+    const { key } = this.#head;
+    if (this.#over) throw new CacheError("usage", "writer-closed", "the writer was committed or aborted", { key });
+    if (!this.#failed) return;
+    throw new CacheError("usage", "writer-failed", "a piece of the value could not be written", {
+      key,
+      hint: "Abort, and write the value again.",
+    });
   }
 }
