@@ -11,7 +11,7 @@ export async function measure(work) {
   const redis = await startRedis();
   work.atEnd(() => redis.stop());
   const stores = { SQLite: `sqlite:${work.path("store.db")}`, files: `file:${work.path("files")}`, Redis: redis.url };
-  /** @type {Record<string, { ms: number, stall: number, grown: number, grownSinceWarmUp: number }[]>} */
+  /** @type {Record<string, { ms: number, stall: number, grown: number, grownSinceAnswer: number, grownSinceWarmUp: number }[]>} */
   const told = {};
   const run = (/** @type {string} */ name, /** @type {string} */ url) => async () => {
     const { stdout } = await timed(["node", PEER, core, url, `${MEGABYTES}`], { env: work.env });
@@ -30,7 +30,8 @@ export async function measure(work) {
         0.5,
       );
     const what = `${MEGABYTES} MB, ${name.replace("written", "openWrite").replace("taken", "openRead")}`;
-    const most = (/** @type {"stall" | "grown" | "grownSinceWarmUp"} */ of) => Math.max(...runs.map((one) => one[of]));
+    const most = (/** @type {"stall" | "grown" | "grownSinceAnswer" | "grownSinceWarmUp"} */ of) =>
+      Math.max(...runs.map((one) => one[of]));
     const peer = `at most in ${runs.length} runs`;
     return [
       {
@@ -41,6 +42,14 @@ export async function measure(work) {
         seen: most("grown") / 1024 / 1024,
         unit: "MB",
         samples: { runs },
+      },
+      {
+        what: "… than when it had answered once",
+        peer,
+        bound: "at most",
+        wanted: 64,
+        seen: most("grownSinceAnswer") / 1024 / 1024,
+        unit: "MB",
       },
       {
         what: "… than after a value of 20 MB",
