@@ -25,7 +25,11 @@ export class ChangeWindow {
     this.#open += 1;
     const from = this.#now;
     let closed = false;
+    const window = this;
     return {
+      get quiet() {
+        return window.#now === from;
+      },
       concerns: (entry) => this.#concerns(entry, from),
       close: () => {
         if (closed) return;
@@ -68,6 +72,8 @@ export class ChangeWindow {
 }
 
 export interface Opening {
+  /** Nothing at all has changed since then: it concerns no entry. */
+  readonly quiet: boolean;
   /** True if a change since then covers the entry. Its tags, where it has any, must be given: without them any tag counts as its own. */
   concerns(entry: Concerned): boolean;
   close(): void;

@@ -82,9 +82,14 @@ export class Reading {
       for (let level = from; level < uppers.length; level++) await this.#readUpper(descent, level);
       const missing = missingOf(results);
       if (missing.length === 0 && keys.length > 0) return results;
-      const found = await lowest.getMany(namesOf(keys, missing), this.#optionsFor(descent, uppers.length));
-      for (const [i, index] of missing.entries()) results[index] = found[i];
-      const hits = found.reduce((sum, entry) => (entry === undefined ? sum : sum + 1), 0);
+      const asked = missing.length === keys.length ? keys : namesOf(keys, missing);
+      const found = await lowest.getMany(asked, this.#optionsFor(descent, uppers.length));
+      let hits = 0;
+      for (let i = 0; i < missing.length; i++) {
+        const stored = found[i];
+        if (stored !== undefined) hits += 1;
+        results[missing[i] ?? 0] = stored;
+      }
       if (!options.peek) {
         lowestTally.add("hits", hits);
         lowestTally.add("misses", missing.length - hits);
@@ -166,13 +171,8 @@ export class Reading {
     found: readonly number[],
   ): void {
     if (options.peek || level === 0) return;
-    const copied = new Map<string, Stored>();
-    for (const index of found) {
-      const stored = results[index];
-      if (stored !== undefined && stored.value.length <= MAX_COPY_BYTES) copied.set(keys[index] ?? "", stored);
-    }
-    if (copied.size === 0) return;
-    const entries = entriesOf(copied);
+    const entries = entriesOf(keys, results, found);
+    if (entries.length === 0) return;
     for (let above = level - 1; above >= 0; above--) {
       const tier = this.#stack.uppers[above];
       if (!tier?.isUsable() || failed.has(tier)) continue;
@@ -215,17 +215,24 @@ function count(tier: UpperTier, hits: number, misses: number, { peek }: ReadOpti
  * Their bytes are the copies' own: who asked for an entry may change what it was given while the copy is under way. All lie side by side, since an allocation for
  * each would cost more than the rest of its copy.
  */
-function entriesOf(found: ReadonlyMap<string, Stored>): NewEntry[] {
+function entriesOf(keys: readonly string[], results: Found, found: readonly number[]): NewEntry[] {
   let bytes = 0;
-  for (const { value } of found.values()) bytes += value.length;
-  const room = new Uint8Array(bytes);
+  for (const index of found) {
+    const size = results[index]?.value.length ?? 0;
+    if (size <= MAX_COPY_BYTES) bytes += size;
+  }
+  const room = new ArrayBuffer(bytes);
   const entries: NewEntry[] = [];
   let at = 0;
-  for (const [key, { value, expiresAt, staleAt, tags, meta }] of found) {
-    room.set(value, at);
-    // Filled in place: this is done for every entry that is read below the fastest tier.
-    const entry: NewEntry = { key, value: room.subarray(at, at + value.length) };
+  for (const index of found) {
+    const stored = results[index];
+    if (stored === undefined || stored.value.length > MAX_COPY_BYTES) continue;
+    const { value, expiresAt, staleAt, tags, meta } = stored;
+    const own = new Uint8Array(room, at, value.length);
+    own.set(value);
     at += value.length;
+    // Filled in place: this is done for every entry that is read below the fastest tier.
+    const entry: NewEntry = { key: keys[index] ?? "", value: own };
     if (expiresAt !== undefined) entry.expiresAt = expiresAt;
     if (staleAt !== undefined) entry.staleAt = staleAt;
     if (tags !== undefined) entry.tags = tags;
@@ -241,7 +248,7 @@ function noneOf(keys: readonly string[]): Found {
 
 function missingOf(results: Found): number[] {
   const missing: number[] = [];
-  for (const [index, entry] of results.entries()) if (entry === undefined) missing.push(index);
+  for (let i = 0; i < results.length; i++) if (results[i] === undefined) missing.push(i);
   return missing;
 }
 

@@ -243,10 +243,12 @@ export class UpperTier {
     const good: NewEntry[] = [];
     const gone: string[] = [];
     const now = this.#options.clock.now();
+    const isHeard = this.#own === undefined || since !== undefined;
+    const { quiet } = opening;
     for (const entry of entries) {
-      const copy = this.#copyOf(entry, now);
-      const fits = copy !== undefined && !opening.concerns(concernedBy(entry)) && !this.owes(entry.key);
-      if (fits && (this.#own === undefined || since !== undefined)) good.push(copy);
+      const copy = isHeard ? this.#copyOf(entry, now) : undefined;
+      const isCurrent = (quiet || !opening.concerns(concernedBy(entry))) && !this.owes(entry.key);
+      if (copy !== undefined && isCurrent) good.push(copy);
       else gone.push(entry.key);
     }
     const dropping = mustDrop ? this.drop({ keys: gone }) : undefined;
