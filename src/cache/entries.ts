@@ -6,6 +6,7 @@ import {
   type EntryWriter,
   hasTiers,
   type NewEntry,
+  type Position,
   type SetOutcome,
   type Stored,
 } from "../backends/backend.js";
@@ -101,6 +102,11 @@ export class Entries {
     return outcomes;
   }
 
+  /** The end of the log of the store. */
+  async position(options: CallOptions = {}): Promise<Position> {
+    return this.#within(options, (call) => this.at(options.tier).position(call));
+  }
+
   /** Into the upper tiers. @throws CacheError `no-tiers` */
   async promote(keys: readonly string[], options: CallOptions = {}): Promise<number> {
     const { backend } = this.#parts;
@@ -163,11 +169,16 @@ export class Entries {
   async openWrite(key: string, options: WriterOptions = {}): Promise<EntryWriter> {
     this.checkWritable();
     const { clock, defaultTtl, tally } = this.#parts;
-    const { ttl, tags, mode, signal, tier } = options;
-    const given: WriteEntry = { key, value: NO_BYTES, ttl: ttl === undefined ? defaultTtl : ttl, tags };
+    const { ttl, tags, expiresAt, staleAt, meta, mode, since, signal, tier } = options;
+    const own = { tags, expiresAt, staleAt, meta };
+    const given: WriteEntry = { key, value: NO_BYTES, ttl: ttl === undefined ? defaultTtl : ttl, ...own };
     const { value: _, ...head }: NewEntry = newEntryOf(given, defaultTtl, clock.now());
     const writer = await this.#within(options, () =>
-      this.at(tier).openWrite(head, { ...(mode && { mode }), ...(signal && { signal }) }),
+      this.at(tier).openWrite(head, {
+        ...(mode && { mode }),
+        ...(since !== undefined && { since }),
+        ...(signal && { signal }),
+      }),
     );
     const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing({ keys }, act);
     return watchedWriter(writer, head, around, () => tally.add("sets", 1));

@@ -12,6 +12,8 @@ export function newEntryOf(entry: WriteEntry, defaultTtl: number | null, now: nu
   checkKey(entry.key);
   const fresh: NewEntry = { key: entry.key, value: entry.value };
   if (entry.tags && entry.tags.length > 0) fresh.tags = uniqueTags(entry.tags);
+  if (entry.staleAt !== undefined) fresh.staleAt = entry.staleAt;
+  if (entry.meta !== undefined) fresh.meta = entry.meta;
   if (entry.expiresAt !== undefined) {
     if (entry.expiresAt !== null) fresh.expiresAt = entry.expiresAt;
     return fresh;

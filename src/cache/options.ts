@@ -59,6 +59,10 @@ export interface WriteEntry {
   /** Epoch milliseconds, null = never; wins over `ttl`. */
   expiresAt?: number | null | undefined;
   tags?: readonly string[] | undefined;
+  /** Epoch milliseconds from which the value counts as stale. */
+  staleAt?: number | undefined;
+  /** Opaque bytes of the caller's, at most 64 KiB: read with the head of the entry. */
+  meta?: Uint8Array | undefined;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -98,7 +102,10 @@ export interface ReadRangeOptions extends CallOptions {
 }
 
 /** Options of a value that is written in pieces. */
-export interface WriterOptions extends SetOptions {}
+export interface WriterOptions extends SetOptions, Pick<WriteEntry, "expiresAt" | "staleAt" | "meta"> {
+  /** Store it only if nothing changed the entry since this position in the store's log; else the outcome is `condition`. */
+  since?: Position;
+}
 
 /** What was read through since the cache was opened; in this process alone. */
 export interface LoadCounts {

@@ -1,0 +1,85 @@
+import { MOST_SECONDS } from "./cache-control.js";
+import { parseHttpDate } from "./http-date.js";
+import { type ExchangeTimes, type Fields, linesOf, type ResponseHead } from "./message.js";
+import { policyOf } from "./targeted.js";
+
+/** Where a freshness lifetime is from, in order of precedence. */
+export type LifetimeSource = "rule" | "s-maxage" | "max-age" | "expires" | "default" | "heuristic" | "none";
+
+export interface Lifetime {
+  /** Milliseconds, not below zero. */
+  ms: number;
+  source: LifetimeSource;
+}
+
+export interface LifetimeOptions {
+  /** Milliseconds that a rule sets, whatever the origin says. */
+  ruleLifetimeMs?: number | undefined;
+  /** Milliseconds for a response that says nothing of its freshness; without it there is the heuristic. */
+  defaultLifetimeMs?: number | undefined;
+}
+
+/** RFC 9111 §4.2.2: "a typical setting of this fraction might be 10%". */
+const HEURISTIC_FRACTION = 0.1;
+/** Milliseconds of a heuristic lifetime at most. */
+const MOST_HEURISTIC_MS = 24 * 3_600_000;
+
+/** RFC 9110 §15.1: statuses that may be stored without explicit freshness. 206 is left out: parts are not stored. */
+export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
+  200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501,
+]);
+
+/** The freshness lifetime of a response for a shared cache (RFC 9111 §4.2.1). @param now epoch milliseconds, when it was received */
+export function lifetimeOf(response: ResponseHead, now: number, options: LifetimeOptions = {}): Lifetime {
+  if (options.ruleLifetimeMs !== undefined) return { ms: options.ruleLifetimeMs, source: "rule" };
+  const explicit = explicitLifetime(response.fields, now);
+  if (explicit) return explicit;
+  if (!HEURISTICALLY_CACHEABLE.has(response.status) && !policyOf(response.fields).directives.public) return NO_LIFETIME;
+  if (options.defaultLifetimeMs !== undefined) return { ms: options.defaultLifetimeMs, source: "default" };
+  const [text] = linesOf(response.fields, "last-modified");
+  const modified = text === undefined ? undefined : parseHttpDate(text, now);
+  const date = dateOf(response.fields, now);
+  if (modified === undefined || modified > date) return NO_LIFETIME;
+  return { ms: Math.min((date - modified) * HEURISTIC_FRACTION, MOST_HEURISTIC_MS), source: "heuristic" };
+}
+
+const NO_LIFETIME: Lifetime = { ms: 0, source: "none" };
+
+/** What the origin says, in any way; undefined where it says nothing. */
+export function explicitLifetime(fields: Fields, now: number): Lifetime | undefined {
+  const { directives, from } = policyOf(fields);
+  if (directives.sMaxage !== undefined) return { ms: directives.sMaxage * 1000, source: "s-maxage" };
+  if (directives.maxAge !== undefined) return { ms: directives.maxAge * 1000, source: "max-age" };
+  // RFC 9213 §2.2: with a targeted field, Expires does not count.
+  const expires = from === "cache-control" ? linesOf(fields, "expires") : [];
+  if (expires.length === 0) return undefined;
+  // RFC 9111 §5.3: what is no date, "0" above all, is in the past. Of several the earliest.
+  const times = expires.map((text) => parseHttpDate(text, now) ?? Number.NEGATIVE_INFINITY);
+  const ms = Math.min(...times) - dateOf(fields, now);
+  return { ms: Math.min(Math.max(0, ms), MOST_SECONDS * 1000), source: "expires" };
+}
+
+/** RFC 9110 §6.6.1: without a valid Date, the time of receipt. */
+function dateOf(fields: Fields, now: number): number {
+  const [text] = linesOf(fields, "date");
+  return (text === undefined ? undefined : parseHttpDate(text, now)) ?? now;
+}
+
+/** `corrected_initial_age` in milliseconds (RFC 9111 §4.2.3). */
+export function initialAgeMs(fields: Fields, { requestTime, responseTime }: ExchangeTimes): number {
+  const apparent = Math.max(0, responseTime - dateOf(fields, responseTime));
+  const corrected = ageValue(fields) * 1000 + (responseTime - requestTime);
+  return Math.max(apparent, corrected);
+}
+
+/** RFC 9111 §5.1: the first member of a list; what is no number is ignored. */
+function ageValue(fields: Fields): number {
+  const [line] = linesOf(fields, "age");
+  const first = line?.split(",")[0]?.trim() ?? "";
+  return /^\d+$/.test(first) ? Math.min(Number(first), MOST_SECONDS) : 0;
+}
+
+/** `current_age` in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it was when it arrived. */
+export function currentAgeMs(initialAge: number, responseTime: number, now: number): number {
+  return initialAge + Math.max(0, now - responseTime);
+}

@@ -1,0 +1,271 @@
+import { randomBytes } from "node:crypto";
+import type { EntryReader, Position } from "../backends/backend.js";
+import type { Cache } from "../cache/cache.js";
+import type { Clock } from "../clock.js";
+import { variantKey } from "./key.js";
+import type { Fields } from "./message.js";
+
+import {
+  decodeHead,
+  encodeHead,
+  MAX_LISTS,
+  type StoredHead,
+  type StoredResponse,
+  type VariantIndex,
+} from "./stored-response.js";
+import { pickVariants } from "./vary.js";
+
+/** A stored response as it was found. */
+export interface FoundResponse {
+  kind: "response";
+  /** Of the response itself. */
+  key: string;
+  /** Of its URL. */
+  resourceKey: string;
+  response: StoredResponse;
+  tags: readonly string[];
+  /** Bytes of the body. */
+  size: number;
+  /** The body, not to be changed; or, where it is large, a reader that must be closed. */
+  body: Uint8Array | EntryReader;
+  /** Tells this write of the entry from others; absent where a copy was found. */
+  version: string | undefined;
+}
+
+/** That there is no response for a request, and where one would go. */
+export interface NothingFound {
+  kind: "none";
+  resourceKey: string;
+  /** There are responses of the URL, for other requests. */
+  index: FoundIndex | undefined;
+}
+
+export interface FoundIndex extends VariantIndex {
+  expiresAt: number | undefined;
+}
+
+export type Found = FoundResponse | NothingFound;
+
+/** What was known before the origin was asked. */
+export interface Fill {
+  resourceKey: string;
+  /** The end of the store's log: what was changed since is not overwritten. */
+  since: Position;
+  /** As it was at or after `since`: one that was deleted before must not be written again, with the variants that it had. */
+  index: FoundIndex | undefined;
+}
+
+/** A response that is to be kept. */
+export interface NewResponse {
+  fill: Fill;
+  response: StoredResponse;
+  /** Names of the request fields that chose it (RFC 9111 §4.1), in lower case and sorted. */
+  vary: readonly string[];
+  /** Those fields are looked up here. */
+  requestFields: Fields;
+  tags: readonly string[];
+  deadlines: Deadlines;
+}
+
+/** Bodies up to this many bytes are kept and read in one piece. */
+export const WHOLE_BODY_BYTES = 256 * 1024;
+
+/** Milliseconds that an index is kept at least. */
+const INDEX_MS = 24 * 3_600_000;
+
+/**
+ * HTTP responses in a cache. Under `r:METHOD URL` lies the one response of the URL, or an index of what its responses vary on; each variant then has a
+ * key with a random part of the index in it, so that who deletes the index makes all of them unreachable at once, also those that are still on their way. They
+ * expire by themselves.
+ */
+export class HttpCache {
+  readonly #cache: Cache;
+  readonly #clock: Clock;
+
+  constructor(cache: Cache, clock: Clock) {
+    this.#cache = cache;
+    this.#clock = clock;
+  }
+
+  /**
+   * The stored response that a request selects (RFC 9111 §4), fresh or not. Large bodies come as a reader, which must be closed.
+   * @param resourceKey of `responseKey`
+   */
+  async find(resourceKey: string, requestFields: Fields): Promise<Found> {
+    const found = await this.#read(resourceKey);
+    if (found === undefined) return { kind: "none", resourceKey, index: undefined };
+    if ("response" in found.head) return responseFrom(found, found.head.response, resourceKey);
+    const { index } = found.head;
+    close(found.body);
+    for (const key of pickVariants(index.lists, index.generation, requestFields)) {
+      const variant = await this.#read(key);
+      if (variant === undefined) continue;
+      if ("response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
+      close(variant.body);
+    }
+    return { kind: "none", resourceKey, index: { ...index, expiresAt: found.expiresAt } };
+  }
+
+  /** The key that one fetch for a request is under way with: that of the variant where it is known what variants depend on. */
+  flightKey(found: Found, requestFields: Fields): string {
+    if (found.kind === "response") return found.key;
+    const names = found.index?.lists[0];
+    if (found.index === undefined || names === undefined) return found.resourceKey;
+    return variantKey(found.index.generation, names, requestFields);
+  }
+
+  /** Part of a large body, if the entry is still the one that was found; the reader must be closed. */
+  async openRange(found: FoundResponse, start: number, end: number): Promise<EntryReader | undefined> {
+    const reader = await this.#cache.openRead(found.key, { start, end, peek: true });
+    if (reader === undefined || reader.head.version === found.version) return reader;
+    reader.close();
+    return undefined;
+  }
+
+  /** To be called before the origin is asked for what was not found. */
+  async begin(found: Found): Promise<Fill> {
+    const { resourceKey } = found;
+    const since = await this.#cache.position();
+    if (found.kind === "none" && found.index === undefined) return { resourceKey, since, index: undefined };
+    if (found.kind === "response" && found.key === resourceKey) return { resourceKey, since, index: undefined };
+    const current = await this.#read(resourceKey);
+    if (current) close(current.body);
+    const index = current && "index" in current.head ? current.head.index : undefined;
+    return { resourceKey, since, index: index && { ...index, expiresAt: current?.expiresAt } };
+  }
+
+  /** Keeps a response with its whole body. @returns false where it was overtaken by a change, or is too large for the store */
+  async store(fresh: NewResponse, body: Uint8Array): Promise<boolean> {
+    const place = this.#place(fresh);
+    const { since } = fresh.fill;
+    const [outcome] = await this.#cache.writeMany([{ key: place.key, value: body, ...headOf(fresh) }], { since });
+    return outcome === "stored" && (await this.#link(fresh, place));
+  }
+
+  /** Keeps a response whose body comes in pieces: seen by nobody before `commit`, which does as {@link store}. */
+  async openStore(fresh: NewResponse): Promise<ResponseWriter> {
+    const place = this.#place(fresh);
+    const writer = await this.#cache.openWrite(place.key, { ...headOf(fresh), since: fresh.fill.since });
+    return {
+      write: (piece) => writer.write(piece),
+      commit: async () => (await writer.commit()) === "stored" && (await this.#link(fresh, place)),
+      abort: () => writer.abort(),
+    };
+  }
+
+  /**
+   * New fields and times for a stored response that the origin called good (RFC 9111 §3.2, §4.3.4), without its body.
+   * @returns false where it is no longer the one that was found
+   */
+  async freshen({ key, version }: FoundResponse, response: StoredResponse, deadlines: Deadlines): Promise<boolean> {
+    const meta = encodeHead({ response });
+    const [done] = await this.#cache.touchEach([
+      { key, meta, ...deadlines, ...(version !== undefined && { ifVersion: version }) },
+    ]);
+    return done ?? false;
+  }
+
+  /** Deletes what is stored of a URL: every variant is unreachable at once. */
+  async forget(resourceKeys: readonly string[]): Promise<void> {
+    await this.#cache.deleteMany(resourceKeys);
+  }
+
+  async #read(key: string): Promise<Read | undefined> {
+    const reader = await this.#cache.openRead(key);
+    if (reader === undefined) return undefined;
+    const { head } = reader;
+    const stored = decodeHead(head.meta);
+    if (stored === undefined) {
+      reader.close();
+      return undefined;
+    }
+    const body = head.size > WHOLE_BODY_BYTES ? reader : await wholeBody(reader);
+    const { staleAt, expiresAt, tags = [], size, version } = head;
+    return { key, head: stored, staleAt, expiresAt, tags, size, version, body };
+  }
+
+  #place({ fill, vary, requestFields }: NewResponse): Place {
+    if (vary.length === 0) return { key: fill.resourceKey, index: undefined };
+    const { generation = randomBytes(12).toString("base64url"), lists = [], expiresAt } = fill.index ?? {};
+    const key = variantKey(generation, vary, requestFields);
+    const isSame = (list: readonly string[]) =>
+      list.length === vary.length && list.every((name, i) => name === vary[i]);
+    const [newest = NO_NAMES] = lists;
+    if (isSame(newest) && (expiresAt ?? 0) > this.#clock.now() + INDEX_MS / 2) return { key, index: undefined };
+    const others = lists.filter((list) => !isSame(list));
+    return { key, index: { generation, lists: [vary, ...others].slice(0, MAX_LISTS) } };
+  }
+
+  /** Writes the index that leads to a variant, where it is new. */
+  async #link({ fill, deadlines }: NewResponse, { index }: Place): Promise<boolean> {
+    if (index === undefined) return true;
+    const expiresAt = Math.max(deadlines.expiresAt, this.#clock.now() + INDEX_MS);
+    const entry = { key: fill.resourceKey, value: NO_BODY, meta: encodeHead({ index }), expiresAt };
+    const [outcome] = await this.#cache.writeMany([entry], { since: fill.since });
+    return outcome === "stored";
+  }
+}
+
+/** Epoch milliseconds. */
+export interface Deadlines {
+  /** Until when it is of any use. */
+  expiresAt: number;
+  /** Until when it is fresh; absent where it never is. */
+  staleAt?: number;
+}
+
+export interface ResponseWriter {
+  write(piece: Uint8Array): Promise<void>;
+  commit(): Promise<boolean>;
+  abort(): Promise<void>;
+}
+
+interface Read {
+  key: string;
+  head: StoredHead;
+  staleAt: number | undefined;
+  expiresAt: number | undefined;
+  tags: readonly string[];
+  size: number;
+  version: string | undefined;
+  body: Uint8Array | EntryReader;
+}
+
+interface Place {
+  key: string;
+  /** To be written after it; absent where what leads to it is there. */
+  index: VariantIndex | undefined;
+}
+
+function responseFrom(read: Read, stored: StoredResponse, resourceKey: string): FoundResponse {
+  const { key, staleAt, tags, size, body, version } = read;
+  // A soft purge brings the end of freshness forward, and leaves the fields as they are.
+  const lifetimeMs = staleAt === undefined ? stored.lifetimeMs : stored.initialAgeMs + staleAt - stored.responseTime;
+  const response = lifetimeMs < stored.lifetimeMs ? { ...stored, lifetimeMs } : stored;
+  return { kind: "response", key, resourceKey, response, tags, size, body, version };
+}
+
+function headOf({ response, tags, deadlines }: NewResponse) {
+  return { meta: encodeHead({ response }), tags, ...deadlines };
+}
+
+async function wholeBody(reader: EntryReader): Promise<Uint8Array> {
+  try {
+    let only: Uint8Array | undefined;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of reader.body) {
+      pieces.push(piece);
+      only = pieces.length === 1 ? piece : undefined;
+    }
+    return only ?? Buffer.concat(pieces);
+  } finally {
+    reader.close();
+  }
+}
+
+function close(body: Uint8Array | EntryReader): void {
+  if (!(body instanceof Uint8Array)) body.close();
+}
+
+const NO_BODY = new Uint8Array(0);
+const NO_NAMES: readonly string[] = [];

@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto";
+import type { EntryReader } from "../backends/backend.js";
+import { withLength } from "../http/admission.js";
+import { type CacheStatusEntry, cacheStatus, xCache } from "../http/cache-status.js";
+import { evaluatePreconditions, notModifiedFields } from "../http/conditional.js";
+import type { FoundResponse, HttpCache } from "../http/http-cache.js";
+import { type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
+import {
+  type ByteRange,
+  contentRange,
+  multipartHeads,
+  multipartType,
+  selectRange,
+  unsatisfiedRange,
+} from "../http/ranges.js";
+import type { Client } from "./client.js";
+
+/** What an answer is made of: the whole of a response, of which the client may want a part, or only to know that it has not changed. */
+export interface Whole {
+  status: number;
+  /** With its `Content-Length`, and without `Age` and what is ours to say. */
+  fields: Fields;
+  /** Epoch milliseconds. */
+  responseTime: number;
+  /** Bytes of the body. */
+  size: number;
+}
+
+/** The part of a response that is sent. */
+export interface Selection {
+  status: number;
+  fields: Fields;
+  /** Bytes of the body that follow; none for HEAD, 304 and 416. */
+  ranges: readonly ByteRange[];
+  /** What is around several ranges. */
+  multipart?: { heads: readonly string[]; tail: string };
+}
+
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
+const LENGTH_AND_TYPE: ReadonlySet<string> = new Set(["content-length", "content-type"]);
+
+/** What of a complete response answers a request (RFC 9111 §4.3.2, RFC 9110 §13.2, §14.2). */
+export function select(request: RequestHead, whole: Whole, now: number): Selection {
+  const { status, fields, size } = whole;
+  if (evaluatePreconditions(request.method, request.fields, whole, now) === "not-modified") {
+    return { status: 304, fields: notModifiedFields(fields), ranges: [] };
+  }
+  if (request.method === "HEAD") return { status, fields, ranges: [] };
+  const selection = selectRange(request.fields, fields, size, request.method, status);
+  switch (selection.kind) {
+    case "whole":
+      return { status, fields, ranges: size === 0 ? [] : [{ start: 0, end: size - 1 }] };
+    case "unsatisfiable": {
+      const rest = withoutFields(fields, LENGTH_AND_TYPE);
+      return {
+        status: 416,
+        fields: [...rest, "Content-Range", unsatisfiedRange(size), "Content-Length", "0"],
+        ranges: [],
+      };
+    }
+    case "ranges":
+      return partial(selection.ranges, fields, size);
+  }
+}
+
+function partial(ranges: readonly ByteRange[], fields: Fields, size: number): Selection {
+  const [only] = ranges;
+  if (only !== undefined && ranges.length === 1) {
+    const length = `${only.end - only.start + 1}`;
+    const rest = withoutFields(fields, LENGTH);
+    return {
+      status: 206,
+      fields: [...rest, "Content-Range", contentRange(only, size), "Content-Length", length],
+      ranges,
+    };
+  }
+  const boundary = randomBytes(18).toString("base64url");
+  const { heads, tail, length } = multipartHeads(ranges, size, fieldOf(fields, "content-type"), boundary);
+  const rest = withoutFields(fields, LENGTH_AND_TYPE);
+  return {
+    status: 206,
+    fields: [...rest, "Content-Type", multipartType(boundary), "Content-Length", `${length}`],
+    ranges,
+    multipart: { heads, tail },
+  };
+}
+
+/** What we say of a response (RFC 9111 §5.1, RFC 9211), to be put after its own fields. @param age seconds, absent where it comes from the origin just now */
+export function ourFields(entry: CacheStatusEntry, age?: number): string[] {
+  // A line of its own, after those of the caches nearer to the origin: the member of the last cache is the last.
+  const said = ["Cache-Status", cacheStatus(entry, undefined), "X-Cache", xCache(entry)];
+  return age === undefined ? said : ["Age", `${age}`, ...said];
+}
+
+/** Sends a selection of a body that is held in memory. */
+export function sendBytes(client: Client, selection: Selection, extra: Fields, body: Uint8Array): void {
+  const { status, fields, ranges, multipart } = selection;
+  client.head(status, [...fields, ...extra]);
+  const [only] = ranges;
+  if (only === undefined) client.end();
+  else if (multipart === undefined) client.end(body.subarray(only.start, only.end + 1));
+  else {
+    for (const [i, { start, end }] of ranges.entries()) {
+      void client.write(Buffer.from(multipart.heads[i] ?? "", "latin1"));
+      void client.write(body.subarray(start, end + 1));
+    }
+    client.end(Buffer.from(multipart.tail, "latin1"));
+  }
+}
+
+/**
+ * Sends a selection of a body that is read in pieces.
+ * @param open a reader of a part, which is closed here; undefined where the body is no longer there
+ */
+export async function sendPieces(
+  client: Client,
+  selection: Selection,
+  extra: Fields,
+  open: (range: ByteRange) => Promise<EntryReader | undefined>,
+): Promise<void> {
+  const { status, fields, ranges, multipart } = selection;
+  for (const [i, range] of ranges.entries()) {
+    const reader = await open(range);
+    if (reader === undefined) return client.cut();
+    try {
+      client.head(status, [...fields, ...extra]);
+      if (multipart) await client.write(Buffer.from(multipart.heads[i] ?? "", "latin1"));
+      for await (const piece of reader.body) {
+        await client.write(piece);
+        if (client.gone) return;
+      }
+    } finally {
+      reader.close();
+    }
+  }
+  client.head(status, [...fields, ...extra]);
+  client.end(multipart && Buffer.from(multipart.tail, "latin1"));
+}
+
+/** A response of our own, where there is none to pass on. */
+export function sendOwn(client: Client, status: number, text: string, extra: Fields = []): void {
+  const body = Buffer.from(`${text}\n`);
+  client.head(status, [
+    "Content-Type",
+    "text/plain; charset=utf-8",
+    "Content-Length",
+    `${body.length}`,
+    "Cache-Control",
+    "no-store",
+    ...extra,
+  ]);
+  if (client.request.method === "HEAD") client.end();
+  else client.end(body);
+}
+
+/** Sends a stored response, or what of it was asked for. The reader of a large body is closed. @param age seconds */
+export async function sendFound(
+  { client, request }: { client: Client; request: RequestHead },
+  found: FoundResponse,
+  said: Fields,
+  store: HttpCache,
+  now: number,
+): Promise<void> {
+  const { response, size, body } = found;
+  const selection = select(request, { ...response, fields: withLength(response, size), size }, now);
+  if (body instanceof Uint8Array) return sendBytes(client, selection, said, body);
+  let whole: EntryReader | undefined = body;
+  try {
+    await sendPieces(client, selection, said, async ({ start, end }) => {
+      if (start > 0 || end < size - 1) return store.openRange(found, start, end + 1);
+      const reader = whole;
+      whole = undefined;
+      return reader;
+    });
+  } finally {
+    whole?.close();
+  }
+}

@@ -1,0 +1,298 @@
+import type { Clock } from "../clock.js";
+import { type AdmissionOptions, admit } from "../http/admission.js";
+import { requestDirectives } from "../http/cache-control.js";
+import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
+import { currentAgeMs } from "../http/freshness.js";
+import { endToEnd, via } from "../http/hop-by-hop.js";
+import type { Fill, Found, FoundResponse, HttpCache, NewResponse } from "../http/http-cache.js";
+import { type ExchangeTimes, type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
+import { mayServeOnError, type OriginError } from "../http/reuse.js";
+import type { StoredResponse } from "../http/stored-response.js";
+import { TAG_FIELDS } from "../http/surrogate-tags.js";
+import { freshenedFields, validationFields } from "../http/validation.js";
+import { ourFields, sendFound, sendOwn } from "./answer.js";
+import { BodyKeeper } from "./body-keeper.js";
+import type { Client } from "./client.js";
+import type { Flight } from "./flights.js";
+import { hasBody, relay } from "./relay.js";
+import { Sending } from "./sending.js";
+import { failureOf, type Origin, type OriginResponse } from "./upstream.js";
+
+/** A request to an origin whose response may be kept. */
+export interface FetchTask {
+  request: RequestHead;
+  /** Fields for the origin: end-to-end, `Host`, `Via` and `X-Forwarded-*` among them, without conditions and ranges. */
+  originFields: Fields;
+  /** Path and query for the origin. */
+  path: string;
+  origin: Origin;
+  found: Found;
+  /** Who is to get the response; absent for a refresh in the background. */
+  client: Client | undefined;
+  /** Those who wait for the same. */
+  flight: Flight;
+  /** Why the origin is asked. */
+  fwd: ForwardReason;
+  /** False where the request forbids to keep the response (RFC 9111 §5.2.1.5). */
+  keep: boolean;
+}
+
+export interface FetchOptions extends AdmissionOptions {
+  /** Bytes of a body that is kept; a larger one passes through. */
+  maxObjectBytes: number;
+  /** Our name in `Via`. */
+  pseudonym: string;
+  /** Fields with tags are not sent to clients. */
+  stripTags: boolean;
+}
+
+/** What a fetch tells of itself. */
+export interface FetchListener {
+  /** The origin answered, or did not. */
+  asked(task: FetchTask, ms: number, failure: unknown): void;
+  /** A response was sent, or would have been if somebody waited for it. */
+  answered(task: FetchTask, status: number, entry: CacheStatusEntry): void;
+  /** The store did not keep, or could not say, what it was asked to. */
+  storeFailed(error: unknown): void;
+}
+
+/** Asks origins, sends what they answer to the client as it comes, and keeps what may be kept. */
+export class Fetcher {
+  readonly #store: HttpCache;
+  readonly #clock: Clock;
+  readonly #options: FetchOptions;
+  readonly #listener: FetchListener;
+
+  constructor(store: HttpCache, clock: Clock, options: FetchOptions, listener: FetchListener) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /** Resolves when the response was sent and kept. Never fails: whoever waits is told. */
+  async run(task: FetchTask): Promise<void> {
+    try {
+      await this.#run(task);
+    } catch (error) {
+      task.flight.land({ kind: "failed", error });
+      task.client?.cut();
+    } finally {
+      task.flight.land({ kind: "unshared" });
+      if (task.found.kind === "response" && !(task.found.body instanceof Uint8Array)) task.found.body.close();
+    }
+  }
+
+  async #run(task: FetchTask): Promise<void> {
+    const fill = task.keep ? await this.#begin(task.found) : undefined;
+    const { found, origin, request } = task;
+    const validating = found.kind === "response" && found.response.hasValidator ? found : undefined;
+    const gone = new AbortController();
+    // What can be kept is fetched to its end though nobody waits for it any more.
+    if (!fill) task.client?.onGone(() => gone.abort(new Error("the client went away")));
+    const requestTime = this.#clock.now();
+    const began = this.#clock.monotonic();
+    let response: OriginResponse;
+    try {
+      response = await origin.send({
+        method: request.method,
+        path: task.path,
+        fields: validating
+          ? [...task.originFields, ...validationFields(validating.response.fields)]
+          : task.originFields,
+        signal: gone.signal,
+        onInformational: (head) => task.client?.inform(head),
+      });
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      this.#listener.asked(task, this.#clock.monotonic() - began, error);
+      return this.#failed(task, error);
+    }
+    this.#listener.asked(task, this.#clock.monotonic() - began, undefined);
+    const times = { requestTime, responseTime: this.#clock.now() };
+    if (response.status === 304 && validating) return this.#good(task, validating, response, times);
+    if (ERRORS.has(response.status) && this.#mayUseStale(task, "status")) {
+      response.body.resume();
+      return this.#useStale(task, response.status);
+    }
+    await this.#take(task, response, times, fill);
+  }
+
+  /** Undefined where the store can't be used just now: then nothing is kept. */
+  async #begin(found: Found): Promise<Fill | undefined> {
+    try {
+      return await this.#store.begin(found);
+    } catch (error) {
+      this.#listener.storeFailed(error);
+      return undefined;
+    }
+  }
+
+  /** A response of the origin's own: kept if it may be. */
+  async #take(task: FetchTask, response: OriginResponse, times: ExchangeTimes, fill: Fill | undefined): Promise<void> {
+    const { request } = task;
+    const verdict = fill ? admit(request, response, times, this.#options) : undefined;
+    const length = Number(fieldOf(response.fields, "content-length") ?? Number.NaN);
+    const tooLarge = length > this.#options.maxObjectBytes;
+    if (!fill || !verdict || "refused" in verdict || tooLarge) {
+      task.flight.land({ kind: "unshared" });
+      const detail = tooLarge ? "too-large" : verdict && "refused" in verdict ? verdict.refused : undefined;
+      return this.#pass(task, response, detail);
+    }
+    const { admitted } = verdict;
+    task.flight.tags = admitted.tags;
+    const fresh: NewResponse = { ...admitted, fill, requestFields: request.fields };
+    if (!hasBody(request.method, response.status)) response.body.resume();
+    await this.#keep(task, fresh, response, length);
+  }
+
+  async #pass(task: FetchTask, response: OriginResponse, detail: string | undefined): Promise<void> {
+    const { client, request } = task;
+    const entry: CacheStatusEntry = {
+      fwd: task.fwd,
+      fwdStatus: response.status,
+      ...(detail !== undefined && { detail }),
+    };
+    this.#listener.answered(task, response.status, entry);
+    if (!client) {
+      response.body.destroy();
+      return;
+    }
+    const fields = via(endToEnd(response.fields), "1.1", this.#options.pseudonym);
+    const head = { status: response.status, fields: [...this.#toClient(fields), ...ourFields(entry)] };
+    if (!hasBody(request.method, response.status)) {
+      response.body.resume();
+      client.head(head.status, head.fields);
+      client.end();
+      return;
+    }
+    await relay(client, head, response);
+  }
+
+  /** Sends a response on and keeps it. What the client gets last waits until it is kept, so that who asks again finds it. */
+  async #keep(task: FetchTask, fresh: NewResponse, from: OriginResponse, length: number): Promise<void> {
+    const { flight, client, request } = task;
+    const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: from.status, stored: true };
+    this.#listener.answered(task, from.status, entry);
+    const { response } = fresh;
+    const shown = { ...response, fields: this.#toClient(response.fields) };
+    const out =
+      client && new Sending(client, request, shown, ourFields(entry, ageOf(response)), length, this.#clock.now());
+    const keeper = new BodyKeeper(this.#store, fresh, {
+      maxBytes: this.#options.maxObjectBytes,
+      onFailure: (error) => this.#listener.storeFailed(error),
+    });
+    let last: Uint8Array | undefined;
+    let size = 0;
+    try {
+      for await (const piece of from.body as AsyncIterable<Uint8Array>) {
+        size += piece.length;
+        await keeper.take(piece);
+        if (keeper.givenUp) flight.land({ kind: "unshared" });
+        if (keeper.givenUp && client?.gone !== false) return;
+        if (size === length) last = piece;
+        else await out?.write(piece);
+      }
+    } catch (error) {
+      // Cut short (RFC 9111 §3.3): nothing of it is kept, and the client sees that something is missing.
+      await keeper.giveUp();
+      flight.land({ kind: "failed", error });
+      client?.cut();
+      return;
+    }
+    const kept = keeper.finish();
+    const over = new AbortController();
+    await Promise.race([kept, this.#clock.sleep(PATIENCE, over.signal)]);
+    over.abort();
+    if (last) await out?.write(last);
+    out?.end();
+    const body = await kept;
+    if (body === "stored") flight.land({ kind: "stored" });
+    else if (body && isFresh(response, this.#clock.now())) flight.land({ kind: "response", request, response, body });
+  }
+
+  /** The stored response is good as it is (RFC 9111 §4.3.4). */
+  async #good(task: FetchTask, found: FoundResponse, from: OriginResponse, times: ExchangeTimes): Promise<void> {
+    from.body.resume();
+    const { client, request, flight } = task;
+    const fields = freshenedFields(found.response.fields, endToEnd(from.fields));
+    const verdict = admit(request, { status: found.response.status, fields }, times, this.#options);
+    const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: "admitted" in verdict };
+    this.#listener.answered(task, found.response.status, entry);
+    const response = "admitted" in verdict ? verdict.admitted.response : { ...found.response, fields, ...times };
+    const fresh = { ...found, response };
+    try {
+      if ("admitted" in verdict) await this.#store.freshen(found, response, verdict.admitted.deadlines);
+      else await this.#store.forget([found.key]);
+    } catch (error) {
+      this.#listener.storeFailed(error);
+    }
+    const { body } = found;
+    if (body instanceof Uint8Array && "admitted" in verdict && isFresh(response, times.responseTime))
+      flight.land({ kind: "response", request, response, body });
+    else if ("admitted" in verdict) flight.land({ kind: "stored" });
+    if (client)
+      await sendFound(
+        { client, request },
+        this.#shown(fresh),
+        ourFields(entry, ageOf(response)),
+        this.#store,
+        times.responseTime,
+      );
+  }
+
+  /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
+  async #failed(task: FetchTask, error: unknown): Promise<void> {
+    const failure = failureOf(error, task.origin.url.origin);
+    if (this.#mayUseStale(task, "disconnected")) return this.#useStale(task, failure.status);
+    const entry: CacheStatusEntry = { fwd: task.fwd, detail: failure.reason };
+    task.flight.land({ kind: "failed", error: failure });
+    this.#listener.answered(task, failure.status, entry);
+    if (task.client) sendOwn(task.client, failure.status, REASONS[failure.status], ourFields(entry));
+  }
+
+  #mayUseStale({ found, request }: FetchTask, error: OriginError): boolean {
+    if (found.kind !== "response") return false;
+    return mayServeOnError(found.response, requestDirectives(request.fields), this.#clock.now(), error);
+  }
+
+  async #useStale(task: FetchTask, status: number): Promise<void> {
+    const { client, request, found, flight } = task;
+    if (found.kind !== "response") return;
+    const now = this.#clock.now();
+    const { response, body } = found;
+    const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
+    const ttlSeconds = Math.min(-1, Math.floor((response.lifetimeMs - age) / 1000));
+    const entry: CacheStatusEntry = { fwd: "stale", fwdStatus: status, ttlSeconds };
+    this.#listener.answered(task, response.status, entry);
+    if (body instanceof Uint8Array) flight.land({ kind: "response", request, response, body });
+    const said = ourFields(entry, Math.floor(age / 1000));
+    if (client) await sendFound({ client, request }, this.#shown(found), said, this.#store, now);
+  }
+
+  #shown(found: FoundResponse): FoundResponse {
+    return { ...found, response: { ...found.response, fields: this.#toClient(found.response.fields) } };
+  }
+
+  #toClient(fields: Fields): Fields {
+    return this.#options.stripTags ? withoutFields(fields, TAG_FIELDS) : fields;
+  }
+}
+
+/** Milliseconds that a client waits for its response to be kept. */
+const PATIENCE = 50;
+
+/** RFC 5861 §4. */
+const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+
+const REASONS = { 502: "The origin gave no valid response.", 504: "The origin did not answer in time." } as const;
+
+/** Seconds, where the response was not made just now (RFC 9111 §5.1). */
+function ageOf({ initialAgeMs }: StoredResponse): number | undefined {
+  return initialAgeMs >= 1000 ? Math.floor(initialAgeMs / 1000) : undefined;
+}
+
+function isFresh(response: StoredResponse, now: number): boolean {
+  if (response.noCache) return false;
+  return currentAgeMs(response.initialAgeMs, response.responseTime, now) < response.lifetimeMs;
+}

@@ -1,0 +1,102 @@
+import { coverage } from "../changes.js";
+import type { Clock } from "../clock.js";
+import type { RequestHead } from "../http/message.js";
+import type { StoredResponse } from "../http/stored-response.js";
+import type { Selector } from "../selector.js";
+
+/** What a fetch brought for those who waited for it. */
+export type Landing =
+  /** A whole response, kept or not: for all whose request it may answer. */
+  | { kind: "response"; request: RequestHead; response: StoredResponse; body: Uint8Array }
+  /** It is in the store now: to be looked up there. */
+  | { kind: "stored" }
+  /** It is for nobody but who asked for it. */
+  | { kind: "unshared" }
+  /** The origin gave none; `error` is what is told of it. */
+  | { kind: "failed"; error: unknown };
+
+/** One fetch of one key, and those who wait for what it brings. */
+export class Flight {
+  readonly key: string;
+  /** That of its URL, which a purge names; the same, or that of the index where `key` is of a variant. */
+  readonly resourceKey: string;
+  readonly landed: Promise<Landing>;
+  #land: (landing: Landing) => void = () => {};
+  /** Tags of the response, once they are known: a purge by tag covers it then. */
+  tags: readonly string[] | undefined;
+
+  constructor(key: string, resourceKey: string) {
+    this.key = key;
+    this.resourceKey = resourceKey;
+    this.landed = new Promise((resolve) => {
+      this.#land = resolve;
+    });
+  }
+
+  /** The first landing counts. */
+  land(landing: Landing): void {
+    this.#land(landing);
+  }
+}
+
+/** Keys that are remembered as not to be waited for. */
+const MAX_UNSHARED = 10_000;
+/** Milliseconds that one is remembered. */
+const UNSHARED_MS = 10_000;
+
+/** The fetches that are under way in this process, one a key (RFC 9111 §4: collapsed requests). */
+export class Flights {
+  readonly #clock: Clock;
+  readonly #open = new Map<string, Flight>();
+  /** Keys whose last response could not be shared, with when that is forgotten: waiting for the next one would only make a queue. */
+  readonly #unshared = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The fetch to wait for; undefined where there is none, or waiting for it would be in vain. */
+  find(key: string): Flight | undefined {
+    return this.#open.get(key);
+  }
+
+  /** A fetch that later callers join, unless responses of this key can't be shared. */
+  begin(key: string, resourceKey: string): Flight {
+    const flight = new Flight(key, resourceKey);
+    if (!this.#isUnshared(key)) this.#open.set(key, flight);
+    void flight.landed.then(({ kind }) => {
+      if (this.#open.get(key) === flight) this.#open.delete(key);
+      if (kind === "unshared") this.#remember(key);
+      else this.#unshared.delete(key);
+    });
+    return flight;
+  }
+
+  /** Who comes after a change does not join a fetch from before it. */
+  changed(selector: Selector): void {
+    if (this.#open.size === 0) return;
+    const covers = coverage(selector);
+    for (const [key, flight] of this.#open) {
+      const tags = flight.tags && { tags: flight.tags };
+      if (covers({ key, ...tags }) || covers({ key: flight.resourceKey, ...tags })) this.#open.delete(key);
+    }
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  #isUnshared(key: string): boolean {
+    const until = this.#unshared.get(key);
+    return until !== undefined && until > this.#clock.monotonic();
+  }
+
+  #remember(key: string): void {
+    this.#unshared.delete(key);
+    this.#unshared.set(key, this.#clock.monotonic() + UNSHARED_MS);
+    for (const oldest of this.#unshared.keys()) {
+      if (this.#unshared.size <= MAX_UNSHARED) return;
+      this.#unshared.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,393 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../clock.js";
+import { type RequestDirectives, requestDirectives } from "../http/cache-control.js";
+import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
+import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
+import { currentAgeMs } from "../http/freshness.js";
+import { endToEnd, isLoop, maxForwards, via } from "../http/hop-by-hop.js";
+import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
+import { invalidatedBy } from "../http/invalidation.js";
+import { responseKey } from "../http/key.js";
+import { type Fields, linesOf, type RequestHead, withoutFields } from "../http/message.js";
+import { decideReuse } from "../http/reuse.js";
+import { parseTarget, type Target } from "../http/target.js";
+import { fieldsForVary, varyOf } from "../http/vary.js";
+import type { Selector } from "../selector.js";
+import { ourFields, sendFound, sendOwn } from "./answer.js";
+import { Client } from "./client.js";
+import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
+import { Flight, Flights, type Landing } from "./flights.js";
+import { hasBody, relay } from "./relay.js";
+import { failureOf, type Origin, type OriginResponse, type Upstream } from "./upstream.js";
+
+export interface ProxyOptions extends FetchOptions {
+  /** Addresses whose `X-Forwarded-*` and `Forwarded` are believed. */
+  trusted: (address: string) => boolean;
+  /** The origin gets the client's `Host` instead of its own. */
+  preserveHost: boolean;
+}
+
+/** What the proxy tells of itself; nothing that is called here may fail. */
+export interface ProxyListener {
+  answered(exchange: Exchange, status: number, entry: CacheStatusEntry | undefined): void;
+  asked(exchange: Exchange, ms: number, failure: unknown): void;
+  storeFailed(error: unknown): void;
+}
+
+/** One request of a client on its way. */
+export interface Exchange {
+  readonly client: Client;
+  readonly request: RequestHead;
+  readonly target: Target;
+  readonly origin: Origin;
+  /** What is stored of the URL lies under it. */
+  readonly resourceKey: string;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+}
+
+/** Milliseconds that a request waits for the fetch of another one. */
+const LONGEST_WAIT = 10_000;
+
+/** A caching reverse proxy: a request in, a response out (RFC 9110 §3.7, RFC 9111). */
+export class CachingProxy {
+  readonly #store: HttpCache;
+  readonly #upstream: Upstream;
+  readonly #clock: Clock;
+  readonly #options: ProxyOptions;
+  readonly #listener: ProxyListener;
+  readonly #flights: Flights;
+  readonly #fetcher: Fetcher;
+  readonly #exchanges = new WeakMap<FetchTask, Exchange>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(store: HttpCache, upstream: Upstream, clock: Clock, options: ProxyOptions, listener: ProxyListener) {
+    this.#store = store;
+    this.#upstream = upstream;
+    this.#clock = clock;
+    this.#options = options;
+    this.#listener = listener;
+    this.#flights = new Flights(clock);
+    this.#fetcher = new Fetcher(store, clock, options, {
+      asked: (task, ms, failure) => this.#told(task, (exchange) => listener.asked(exchange, ms, failure)),
+      answered: (task, status, entry) => {
+        if (task.client) this.#told(task, (exchange) => listener.answered(exchange, status, entry));
+      },
+      storeFailed: (error) => listener.storeFailed(error),
+    });
+  }
+
+  /** Whoever asks from now on joins no fetch that a change covers. */
+  changed(selector: Selector): void {
+    this.#flights.changed(selector);
+  }
+
+  /** Resolves when what runs in the background has ended. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  handle(message: IncomingMessage, response: ServerResponse): void {
+    const client = new Client(message, response);
+    const exchange = this.#enter(client);
+    if (exchange === undefined) return;
+    const why = bypassReason(exchange.request, message);
+    this.#track(why === undefined ? this.#answer(exchange) : this.#pass(exchange, why), client);
+  }
+
+  /** Undefined where the request was refused. */
+  #enter(client: Client): Exchange | undefined {
+    const { request: message } = client;
+    const { rawHeaders: fields, method = "GET", url = "/" } = message;
+    const { trusted, pseudonym } = this.#options;
+    const socket = message.socket;
+    const hosts = linesOf(fields, "host");
+    const secure = "encrypted" in socket;
+    const peer = socket.remoteAddress;
+    const outside = forwardedOrigin(fields, { peer, secure, host: hosts[0] ?? "", trusted });
+    const parsed = parseTarget({
+      method,
+      requestTarget: url,
+      host: hosts[0] === undefined ? undefined : outside.host,
+      secure: outside.secure,
+      hostLines: hosts.length,
+    });
+    if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
+    const { target } = parsed;
+    const origin = this.#upstream.originOf(target.host, target.path);
+    if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
+    if (url.charCodeAt(0) !== SLASH && url !== "*" && origin.route.host !== target.host && target.host !== hosts[0]) {
+      return refuse(client, 421, "this is no forward proxy");
+    }
+    if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
+    // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
+    if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
+    const request = { method, url: target.url, fields };
+    const resourceKey = responseKey(method, target.url);
+    return { client, request, target, origin, resourceKey, startedAt: this.#clock.monotonic() };
+  }
+
+  /** A request that the store may answer. */
+  async #answer(exchange: Exchange): Promise<void> {
+    const { request } = exchange;
+    const directives = requestDirectives(request.fields);
+    const found = await this.#find(exchange);
+    const now = this.#clock.now();
+    if (found.kind === "none") {
+      if (directives.onlyIfCached) return this.#gatewayTimeout(exchange);
+      return this.#fetch(exchange, found, found.index ? "vary-miss" : "uri-miss", directives);
+    }
+    const { response } = found;
+    // RFC 9111 §3.5: what was stored for anybody may not be what the origin gives this one.
+    if (isAuthorized(request.fields) && !response.forAuthorized) {
+      closeBody(found);
+      return this.#pass(exchange, "request");
+    }
+    const decision = decideReuse(response, directives, now);
+    switch (decision.use) {
+      case "fresh":
+        return this.#send(exchange, found, now);
+      case "stale":
+        if (decision.because === "swr") this.#refresh(exchange, found);
+        return this.#send(exchange, found, now);
+      case "gateway-timeout":
+        closeBody(found);
+        return this.#gatewayTimeout(exchange);
+      default:
+        return this.#fetch(exchange, found, decision.because === "request" ? "request" : "stale", directives);
+    }
+  }
+
+  /** From the store as it is. */
+  async #send(exchange: Exchange, found: FoundResponse, now: number): Promise<void> {
+    const { response } = found;
+    const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
+    const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
+    this.#listener.answered(exchange, response.status, entry);
+    await sendFound(exchange, found, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
+  }
+
+  /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
+  async #fetch(exchange: Exchange, found: Found, fwd: ForwardReason, directives: RequestDirectives): Promise<void> {
+    const { request } = exchange;
+    const key = this.#store.flightKey(found, request.fields);
+    const flight = this.#flights.find(key);
+    const shares = !isAuthorized(request.fields) && !directives.noCache && !directives.noStore;
+    if (flight && shares) {
+      closeBody(found);
+      return this.#follow(exchange, flight, found, directives);
+    }
+    const own = shares ? this.#flights.begin(key, exchange.resourceKey) : new Flight(key, exchange.resourceKey);
+    await this.#run(exchange, found, fwd, own, exchange.client, !directives.noStore);
+  }
+
+  /** Waits for the fetch of another request, and takes what it brought if that answers this one too (RFC 9111 §4, collapsed requests). */
+  async #follow(exchange: Exchange, flight: Flight, found: Found, directives: RequestDirectives): Promise<void> {
+    const { request, client } = exchange;
+    const landing = await this.#landing(flight);
+    if (client.gone) return;
+    const now = this.#clock.now();
+    if (landing?.kind === "failed") {
+      const failure = failureOf(landing.error, exchange.origin.url.origin);
+      const entry: CacheStatusEntry = { fwd: "miss", collapsed: true, detail: failure.reason };
+      this.#listener.answered(exchange, failure.status, entry);
+      return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
+    }
+    if (landing?.kind === "response" && answersToo(landing, request)) {
+      const { response, body } = landing;
+      const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
+      const entry: CacheStatusEntry = { fwd: found.kind === "none" ? "uri-miss" : "stale", collapsed: true };
+      this.#listener.answered(exchange, response.status, entry);
+      const shared: FoundResponse = {
+        kind: "response",
+        key: "",
+        resourceKey: "",
+        tags: [],
+        version: undefined,
+        response,
+        body,
+        size: body.length,
+      };
+      return sendFound(exchange, shared, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
+    }
+    const again = await this.#find(exchange);
+    if (again.kind === "response" && decideReuse(again.response, directives, now).use === "fresh") {
+      return this.#send(exchange, again, now);
+    }
+    await this.#run(exchange, again, "miss", new Flight(flight.key, flight.resourceKey), client, !directives.noStore);
+  }
+
+  async #landing(flight: Flight): Promise<Landing | undefined> {
+    const over = new AbortController();
+    const patience = this.#clock.sleep(LONGEST_WAIT, over.signal).then(() => undefined);
+    const landing = await Promise.race([flight.landed, patience]);
+    over.abort();
+    return landing;
+  }
+
+  /** While the stale response is sent, a fresh one is fetched for those who come later (RFC 5861 §3). */
+  #refresh(exchange: Exchange, found: FoundResponse): void {
+    if (this.#flights.find(found.key)) return;
+    const flight = this.#flights.begin(found.key, exchange.resourceKey);
+    // The reader of a large body is for the client: to validate, its fields are enough.
+    const copy = { ...found, body: NO_BODY };
+    this.#track(this.#run(exchange, copy, "stale", flight, undefined, true));
+  }
+
+  async #run(
+    exchange: Exchange,
+    found: Found,
+    fwd: ForwardReason,
+    flight: Flight,
+    client: Client | undefined,
+    keep: boolean,
+  ): Promise<void> {
+    const { request, target, origin } = exchange;
+    const originFields = withoutFields(this.#originFields(exchange), UNKEYED);
+    const task: FetchTask = { request, originFields, path: target.path, origin, found, client, flight, fwd, keep };
+    this.#exchanges.set(task, exchange);
+    await this.#fetcher.run(task);
+  }
+
+  /** A request that the store can't answer, and whose response it does not keep. */
+  async #pass(exchange: Exchange, fwd: ForwardReason): Promise<void> {
+    const { client, request, origin, target } = exchange;
+    const limited = maxForwards(request.method, this.#originFields(exchange));
+    if (limited.final) return sendOwn(client, 200, "The request was to go no further.");
+    const gone = new AbortController();
+    client.onGone(() => gone.abort(new Error("the client went away")));
+    const began = this.#clock.monotonic();
+    let response: OriginResponse;
+    try {
+      response = await origin.send({
+        method: request.method,
+        path: target.path,
+        fields: limited.fields,
+        signal: gone.signal,
+        ...(hasContent(client.request) && { body: client.request }),
+        onInformational: (head) => client.inform(head),
+      });
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      this.#listener.asked(exchange, this.#clock.monotonic() - began, error);
+      const failure = failureOf(error, origin.url.origin);
+      const entry: CacheStatusEntry = { fwd, detail: failure.reason };
+      this.#listener.answered(exchange, failure.status, entry);
+      return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
+    }
+    this.#listener.asked(exchange, this.#clock.monotonic() - began, undefined);
+    await this.#forget(invalidatedBy(request, response));
+    const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
+    this.#listener.answered(exchange, response.status, entry);
+    const fields = [...via(endToEnd(response.fields), "1.1", this.#options.pseudonym), ...ourFields(entry)];
+    if (hasBody(request.method, response.status)) return relay(client, { status: response.status, fields }, response);
+    response.body.resume();
+    client.head(response.status, fields);
+    client.end();
+  }
+
+  /** What a change at the origin has made untrue (RFC 9111 §4.4), before the client hears of the change. */
+  async #forget(urls: readonly string[]): Promise<void> {
+    if (urls.length === 0) return;
+    const keys = urls.map((url) => responseKey("GET", url));
+    this.changed({ keys });
+    try {
+      await this.#store.forget(keys);
+    } catch (error) {
+      this.#listener.storeFailed(error);
+    }
+  }
+
+  #gatewayTimeout(exchange: Exchange): void {
+    const entry: CacheStatusEntry = { fwd: "request", detail: "only-if-cached" };
+    this.#listener.answered(exchange, 504, entry);
+    sendOwn(exchange.client, 504, "It is not in the cache.", ourFields(entry));
+  }
+
+  #originFields({ client, request, target, origin }: Exchange): string[] {
+    const { preserveHost, trusted, pseudonym } = this.#options;
+    const socket = client.request.socket;
+    const context: ForwardedContext = {
+      peer: socket.remoteAddress,
+      secure: "encrypted" in socket,
+      host: target.host,
+      trusted,
+    };
+    const fields = withoutFields(forwardedFields(endToEnd(request.fields), context), HOST);
+    const version = client.request.httpVersion === "1.0" ? "1.0" : "1.1";
+    return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
+  }
+
+  /** A store that can't be read has nothing. */
+  async #find({ resourceKey, request }: Exchange): Promise<Found> {
+    try {
+      return await this.#store.find(resourceKey, request.fields);
+    } catch (error) {
+      this.#listener.storeFailed(error);
+      return { kind: "none", resourceKey, index: undefined };
+    }
+  }
+
+  #told(task: FetchTask, tell: (exchange: Exchange) => void): void {
+    const exchange = this.#exchanges.get(task);
+    if (exchange) tell(exchange);
+  }
+
+  /** Nothing that goes wrong with one request is the end of another: its connection is cut, and that is all. */
+  #track(work: Promise<void>, client?: Client): void {
+    const watched: Promise<void> = work
+      .catch((error: unknown) => {
+        this.#listener.storeFailed(error);
+        client?.cut();
+      })
+      .finally(() => this.#running.delete(watched));
+    this.#running.add(watched);
+  }
+}
+
+const SLASH = 0x2f;
+const NO_BODY = new Uint8Array(0);
+const HOST: ReadonlySet<string> = new Set(["host", "expect"]);
+
+/** Of a request whose response is kept: conditions and ranges, since the whole is wanted; and what many an origin obeys although no key says it. */
+const UNKEYED: ReadonlySet<string> = new Set([
+  "range",
+  "if-range",
+  "if-none-match",
+  "if-modified-since",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+]);
+
+/** Why the store has nothing to do with a request; undefined where it has. */
+function bypassReason({ method, fields }: RequestHead, message: IncomingMessage): ForwardReason | undefined {
+  if (method !== "GET" && method !== "HEAD") return "method";
+  // Content of a GET has no meaning (RFC 9110 §9.3.1), and is in no key. Conditions on what is there now are for the origin (RFC 9111 §4.3.2).
+  if (hasContent(message)) return "bypass";
+  if (linesOf(fields, "if-match").length > 0 || linesOf(fields, "if-unmodified-since").length > 0) return "bypass";
+  return undefined;
+}
+
+function hasContent({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function isAuthorized(fields: Fields): boolean {
+  return linesOf(fields, "authorization").length > 0;
+}
+
+/** Whether what was fetched for one request answers another (RFC 9111 §4.1). */
+function answersToo({ request: first, response }: Landing & { kind: "response" }, request: RequestHead): boolean {
+  const names = varyOf(response.fields);
+  if (names === "*" || first.method !== request.method) return false;
+  return fieldsForVary(names, first.fields) === fieldsForVary(names, request.fields);
+}
+
+function closeBody({ kind, ...found }: Found): void {
+  if (kind === "response" && "body" in found && !(found.body instanceof Uint8Array)) found.body.close();
+}
+
+function refuse(client: Client, status: number, reason: string): undefined {
+  sendOwn(client, status, reason, status >= 500 ? [] : ["Connection", "close"]);
+}

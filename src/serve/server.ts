@@ -1,0 +1,79 @@
+import type { Cache } from "../cache/cache.js";
+import type { Clock } from "../clock.js";
+import { trustedProxies } from "../http/forwarded.js";
+import { HttpCache } from "../http/http-cache.js";
+import { Listener, type TlsFiles } from "./listener.js";
+import { CachingProxy, type ProxyListener } from "./proxy.js";
+import { type OriginRoute, Upstream, type UpstreamOptions } from "./upstream.js";
+
+/** All that `cache serve` is told; every setting resolved. */
+export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
+  host: string;
+  /** 0 = any that is free. */
+  port: number;
+  origins: readonly OriginRoute[];
+  tls?: TlsFiles;
+  /** Milliseconds of freshness for responses that carry none. */
+  defaultLifetimeMs?: number;
+  /** Bytes of the largest body that is kept. */
+  maxObjectBytes: number;
+  /** Milliseconds that a stop waits for what runs. */
+  drainMs: number;
+  preserveHost: boolean;
+  /** Addresses and networks whose `X-Forwarded-*` are believed. */
+  trustedProxies: readonly string[];
+  /** Our name in `Via`. */
+  pseudonym: string;
+  stripTags: boolean;
+}
+
+/** A running proxy. */
+export interface RunningServer {
+  /** `http://127.0.0.1:4000` */
+  readonly url: string;
+  /** Takes no more requests, ends what runs, and lets the store go. @returns false if something was cut */
+  stop(): Promise<boolean>;
+}
+
+/**
+ * Starts the proxy over a cache, which is closed with it.
+ * @throws CacheError `port-in-use`, `cannot-listen`, `invalid-address`
+ */
+export async function startServer(
+  cache: Cache,
+  clock: Clock,
+  options: ServeOptions,
+  listener: ProxyListener,
+): Promise<RunningServer> {
+  const { host, port, tls, origins, trustedProxies: trusted, drainMs } = options;
+  const upstream = new Upstream({ ...options, routes: origins });
+  const proxy = new CachingProxy(
+    new HttpCache(cache, clock),
+    upstream,
+    clock,
+    { ...options, trusted: trustedProxies(trusted), defaultLifetimeMs: options.defaultLifetimeMs },
+    listener,
+  );
+  const front = new Listener({
+    host,
+    port,
+    ...(tls && { tls }),
+    onRequest: (request, response) => proxy.handle(request, response),
+  });
+  try {
+    await front.listen();
+  } catch (error) {
+    await upstream.close();
+    throw error;
+  }
+  return {
+    url: front.url,
+    async stop() {
+      const drained = await front.close(clock, drainMs);
+      await proxy.settled();
+      await upstream.close();
+      await cache.close();
+      return drained;
+    },
+  };
+}
