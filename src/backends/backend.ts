@@ -433,6 +433,20 @@ export function readsDecoded(backend: Backend): backend is Backend & DecodedRead
   return "getDecoded" in backend;
 }
 
+/** What a backend has beside the contract, if it can answer for one entry at once, with little allocated for it. */
+export interface DirectReader {
+  /**
+   * The entry as {@link Backend.getMany} gives it, with no wait; undefined for a miss. Where there are several stores it is the fastest that answers: who gets undefined
+   * asks {@link Backend.getMany}, which goes on below.
+   * @param want anything but `all`
+   */
+  readDirect(key: string, want: Exclude<Want, "all">): Stored | undefined;
+}
+
+export function readsDirectly(backend: Backend): backend is Backend & DirectReader {
+  return "readDirect" in backend;
+}
+
 /** What a backend has beside the contract, if it puts several stores together. */
 export interface TierAccess {
   /** Fastest first. */

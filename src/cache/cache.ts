@@ -3,13 +3,17 @@ import {
   type Backend,
   type CounterName,
   type DeleteReport,
+  type DirectReader,
   type EntryReader,
   type EntryWriter,
   type ForeignEntry,
+  type Position,
+  readsDirectly,
   readsForeign,
   type ScanPage,
   type SetOutcome,
   type Stored,
+  type Want,
 } from "../backends/backend.js";
 import { ChangeWindow } from "../change-window.js";
 import type { Clock } from "../clock.js";
@@ -73,6 +77,7 @@ export class Cache {
   readonly #emit: Listener;
   readonly #values: Values;
   readonly #kept: KeptDecoded | undefined;
+  readonly #direct: DirectReader | undefined;
   /** The function with its results kept: `cached(fn, options)`, or as a decorator of a method, `@cache.cached(options)`. */
   readonly cached: MakeCached = makeCached(this);
   /**
@@ -103,6 +108,7 @@ export class Cache {
     const discard: LoadingCache["discard"] = (...broken) => this.#loading.discard(...broken);
     this.#values = new Values(options.serializer ?? "json", backend, discard);
     this.#kept = this.#values.kept;
+    this.#direct = readsDirectly(backend) ? backend : undefined;
   }
 
   /** The backend itself, for what only some stores can do. */
@@ -120,7 +126,32 @@ export class Cache {
   }
 
   /** Bytes of an entry; undefined is a miss, and a negative result of reading through. The array is the caller's own. */
-  async getBytes(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+  getBytes(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+    // The hottest path: an async function, and the arrays of a call for many, cost a seventh of a hit in memory.
+    if (options === undefined) {
+      try {
+        const entry = this.readNow(key, "value");
+        if (entry !== undefined) return Promise.resolve(entry.value);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return this.#readBytes(key, options);
+  }
+
+  /**
+   * An entry out of this process's memory, in this very moment, counted as a hit. Undefined says nothing but that it can't be had so: {@link readMany} knows. Not given are negative
+   * results of reading through.
+   * @param want as much of its head, as in {@link ReadOptions}; `copy` is deadlines, tags and meta
+   */
+  readNow(key: string, want: Exclude<Want, "all">): Stored | undefined {
+    const entry = this.#direct?.readDirect(key, want);
+    if (entry === undefined || isNothing(entry.value)) return undefined;
+    this.#tally.read(true);
+    return entry;
+  }
+
+  async #readBytes(key: string, options: ReadOptions | undefined): Promise<Uint8Array | undefined> {
     const found = this.#entries.read([key], options);
     // Memory answers with the array itself: no wait for it halves the time of a hit there.
     const entry = (Array.isArray(found) ? found : await found)[0];
@@ -260,6 +291,11 @@ export class Cache {
     const codec = await this.#values.codec();
     const ready = steps.map((step) => ("set" in step ? { set: encoded(codec, step.set, this.#defaultTtl) } : step));
     await this.#entries.atomic(ready, options);
+  }
+
+  /** The end of the store's log, from now on kept for a minute: what is written with it as `since` overwrites nothing that changed meanwhile. */
+  async position(options?: CallOptions): Promise<Position> {
+    return this.#entries.position(options);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Decoded } from "../../decoded.js";
-import type { EntryInfo, NewEntry, Stored } from "../backend.js";
+import type { EntryInfo, Head, NewEntry, Stored } from "../backend.js";
 import { copyBytes, keepBytes } from "./copy.js";
 import { Pieces } from "./pieces.js";
 
@@ -167,7 +167,17 @@ export function versionOf(entry: MemoryEntry): string {
 }
 
 export function storedOf(entry: MemoryEntry): Stored {
-  return { value: bytesOf(entry), ...headOf(entry) };
+  const stored: Stored = copyOf(entry);
+  stored.version = versionOf(entry);
+  stored.createdAt = entry.createdAt;
+  return stored;
+}
+
+/** All but version and time of writing. */
+export function copyOf(entry: MemoryEntry): Stored {
+  const stored: Stored = { value: bytesOf(entry), size: entry.size, tags: entry.tags.slice() };
+  addDeadlinesAndMeta(stored, entry);
+  return stored;
 }
 
 /** A copy of the whole value. */
@@ -180,14 +190,14 @@ export function infoOf(entry: MemoryEntry): EntryInfo {
 }
 
 export function headOf(entry: MemoryEntry) {
-  const { expiresAt, staleAt, meta } = entry;
-  return {
-    size: entry.size,
-    version: versionOf(entry),
-    createdAt: entry.createdAt,
-    tags: [...entry.tags],
-    ...(expiresAt !== undefined && { expiresAt }),
-    ...(staleAt !== undefined && { staleAt }),
-    ...(meta !== undefined && { meta: copyBytes(meta) }),
-  };
+  const head = { size: entry.size, version: versionOf(entry), createdAt: entry.createdAt, tags: entry.tags.slice() };
+  addDeadlinesAndMeta(head, entry);
+  return head;
+}
+
+/** One after the other: spread where they are there, they cost a read more than its lookup. */
+function addDeadlinesAndMeta(head: Head, { expiresAt, staleAt, meta }: MemoryEntry): void {
+  if (expiresAt !== undefined) head.expiresAt = expiresAt;
+  if (staleAt !== undefined) head.staleAt = staleAt;
+  if (meta !== undefined) head.meta = copyBytes(meta);
 }

@@ -14,6 +14,7 @@ import {
   type DecodedReader,
   type DeleteOptions,
   type DeleteReport,
+  type DirectReader,
   type EntryInfo,
   type EntryReader,
   type EntryWriter,
@@ -34,10 +35,11 @@ import {
   type SetOutcome,
   type Stored,
   type Touch,
+  type Want,
   type WriteCall,
 } from "../backend.js";
 import { deleteInSteps, removeExpired } from "./deletion.js";
-import { bytesOf, infoOf, type NewHead, storedOf } from "./entry.js";
+import { bytesOf, copyOf, infoOf, type NewHead, storedOf } from "./entry.js";
 import { EntryStore, partsOf, zeroCounters } from "./entry-store.js";
 import { readerOf, writerInto } from "./stream.js";
 import { STEP, Walk } from "./walk.js";
@@ -61,7 +63,7 @@ export function openMemory(options: MemoryOptions): MemoryBackend {
   return new MemoryBackend(options);
 }
 
-export class MemoryBackend implements Backend, DecodedReader {
+export class MemoryBackend implements Backend, DecodedReader, DirectReader {
   readonly name = "memory";
   readonly capabilities: Capabilities = {
     persistent: false,
@@ -97,15 +99,23 @@ export class MemoryBackend implements Backend, DecodedReader {
 
   #readerFor({ want = "value", peek = false }: ReadOptions): (key: string) => Stored | undefined {
     if (want === "value" && !peek) return this.#readValue;
+    const give = want === "all" ? storedOf : copyOf;
     return (key) => {
       const entry = this.#store.live(key, peek);
-      return entry && storedOf(entry);
+      return entry && give(entry);
     };
   }
 
   #readValue(key: string): Stored | undefined {
     const entry = this.#store.live(key, false);
     return entry && { value: bytesOf(entry), size: entry.size };
+  }
+
+  readDirect(key: string, want: Exclude<Want, "all">): Stored | undefined {
+    this.#checkOpen();
+    if (want === "value") return this.#readValue(key);
+    const entry = this.#store.live(key, false);
+    return entry && copyOf(entry);
   }
 
   getDecoded(key: string, decode: (bytes: Uint8Array) => unknown): unknown {

@@ -2,9 +2,11 @@ import {
   type Backend,
   type BackendContext,
   type DecodedReader,
+  type DirectReader,
   type ForeignReader,
   type ResilienceInfo,
   readsDecoded,
+  readsDirectly,
 } from "../backend.js";
 import { FallbackBackend, type Watched } from "./fallback-backend.js";
 import { type Journal, type JournalBounds, MemoryJournal } from "./journal.js";
@@ -29,11 +31,12 @@ export function resilient(
   context: ResilienceContext,
 ): Resilient {
   const wrapped = new ResilientBackend(backend, options, context);
-  if (typeof backend === "function" || !readsDecoded(backend)) return wrapped;
-  const inner: DecodedReader = backend;
-  // Only memory keeps decoded values: what is asked of it fails in no way that a wrapper could help with.
+  if (typeof backend === "function" || !readsDecoded(backend) || !readsDirectly(backend)) return wrapped;
+  const inner: DecodedReader & DirectReader = backend;
+  // Only memory answers so: what is asked of it fails in no way that a wrapper could help with.
   const getDecoded: DecodedReader["getDecoded"] = (key, decode) => inner.getDecoded(key, decode);
-  return Object.assign(wrapped, { getDecoded });
+  const readDirect: DirectReader["readDirect"] = (key, want) => inner.readDirect(key, want);
+  return Object.assign(wrapped, { getDecoded, readDirect });
 }
 
 export interface FallbackOptions {

@@ -24,6 +24,7 @@ import {
   type RangeOptions,
   type ReadOptions,
   readsDecoded,
+  readsDirectly,
   readsForeign,
   type ScanOptions,
   type ScanPage,
@@ -33,6 +34,7 @@ import {
   type TierAccess,
   type TierInfo,
   type Touch,
+  type Want,
   type WriteCall,
 } from "../backend.js";
 import { Counting } from "./counting.js";
@@ -80,6 +82,14 @@ export function openTiered(tiers: readonly TierOptions[], context: TieredContext
         const value = fastest.getDecoded(key, decode);
         if (value !== undefined) (top?.tally ?? stack.lowestTally).add("hits", 1);
         return value;
+      },
+    },
+    readsDirectly(fastest) && {
+      readDirect(key: string, want: Exclude<Want, "all">): Stored | undefined {
+        if (top && (!top.isUsable() || top.owes(key))) return undefined;
+        const entry = fastest.readDirect(key, want);
+        if (entry !== undefined) (top?.tally ?? stack.lowestTally).add("hits", 1);
+        return entry;
       },
     },
     readsForeign(lowest.backend) && {
