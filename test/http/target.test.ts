@@ -163,6 +163,8 @@ describe("Host", () => {
       ["a.example:443", false, "a.example:443"],
       ["a.example:443", true, "a.example"],
       ["a.example:80", true, "a.example:80"],
+      ["a.example:1", false, "a.example:1"],
+      ["a.example:65535", false, "a.example:65535"],
       ["a.example:0080", false, "a.example"],
       ["a.example:", false, "a.example"],
       ["a.example.", false, "a.example"],
@@ -202,6 +204,17 @@ describe("normalising", () => {
     expect(pathOf("/%41%7a%30%2D%2e%5f%7E?%41=%7e")).toBe("/Az0-._~?A=~");
     // Once: what comes out is no triplet that was meant.
     expect(pathOf("/%2541")).toBe("/%2541");
+    for (let code = 1; code < 256; code++) {
+      const triplet = `%${code.toString(16).toUpperCase().padStart(2, "0")}`;
+      const char = String.fromCharCode(code);
+      const normal = /[A-Za-z0-9\-._~]/.test(char) ? char : triplet;
+      for (const text of [triplet, triplet.toLowerCase()]) {
+        expect(pathOf(`/a${text}b?c${text}d`)).toBe(`/a${normal}b?c${normal}d`);
+        expect(pathOf(`/a${text}`)).toBe(`/a${normal}`);
+        expect(pathOf(`/?c${text}`)).toBe(`/?c${normal}`);
+      }
+    }
+    expect(pathOf("/?a=%00")).toBe("/?a=%00");
   });
 
   test("RFC 3986 §6.2.2.3: dot segments go, also encoded ones, and not beyond the root", () => {
