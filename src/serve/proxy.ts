@@ -4,7 +4,7 @@ import { type RequestDirectives, requestDirectives } from "../http/cache-control
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
 import { currentAgeMs } from "../http/freshness.js";
-import { endToEnd, isLoop, maxForwards, via } from "../http/hop-by-hop.js";
+import { endToEnd, isLoop, maxForwards, seenByOrigin, via } from "../http/hop-by-hop.js";
 import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
 import { invalidatedBy } from "../http/invalidation.js";
 import { responseKey } from "../http/key.js";
@@ -122,7 +122,7 @@ export class CachingProxy {
     if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
     // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
-    const request = { method, url: target.url, fields };
+    const request = { method, url: target.url, fields: seenByOrigin(fields) };
     const resourceKey = responseKey(method, target.url);
     return { client, request, target, origin, resourceKey, startedAt: this.#clock.monotonic() };
   }
