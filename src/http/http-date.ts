@@ -38,6 +38,7 @@ function timeOf(...[year, monthName, day, hour, minute, second]: (string | undef
   if (month < 0 || h > 23 || m > 59 || s > 60) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(Number(year), month, d);
-  if (date.getUTCMonth() !== month || date.getUTCDate() !== d) return undefined;
+  // A day that the month doesn't have has become one of another month.
+  if (date.getUTCDate() !== d) return undefined;
   return date.setUTCHours(h, m, s);
 }
