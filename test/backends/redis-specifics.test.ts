@@ -1,7 +1,8 @@
+import { crc32 } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Backend, EntryInfo } from "../../src/backends/backend.js";
 import { readsForeign } from "../../src/backends/backend.js";
-import { MAGIC } from "../../src/backends/envelope.js";
+import { MAGIC, wrap } from "../../src/backends/envelope.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
 import type { Selector } from "../../src/selector.js";
@@ -293,3 +294,20 @@ describe("reads", () => {
     expect(stats).not.toContain("cmdstat_pttl");
   });
 });
+
+test.each(["value", "copy"] as const)(
+  "a value of a later version fails the call that asked for it, and no other of its tick: %s",
+  async (want) => {
+    const backend = await open();
+    await backend.setMany([entry("a"), entry("b")]);
+    const later = Buffer.from(wrap({ value: Buffer.from("v"), staleAt: 1 }));
+    later[8] = 2;
+    later.writeUInt32BE(crc32(later.subarray(0, 16)), 16);
+    await redisCliBytes(server, ["SET", "later"], later);
+    const answers = await Promise.allSettled(
+      [["a"], ["b", "later"], ["b"]].map((keys) => backend.getMany(keys, { want })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(answers[1]).toMatchObject({ reason: { code: "envelope-unsupported" } });
+  },
+);

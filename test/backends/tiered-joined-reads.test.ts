@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Stored } from "../../src/backends/backend.js";
 import { JoinedReads } from "../../src/backends/tiered/joined-reads.js";
+import { CacheError } from "../../src/errors.js";
 
 const stored = (key: string): Stored => ({ value: Buffer.from(key), size: key.length });
 
@@ -39,4 +40,13 @@ test("what fails the read fails each of its callers, and not the next", async ()
   expect(answers.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   fails = false;
   expect((await reads.get("a"))[0]?.size).toBe(1);
+});
+
+test("an entry that can't be read fails who asked for it, and nobody else", async () => {
+  const reads = new JoinedReads(async (keys) => {
+    if (keys.includes("later")) throw new CacheError("serialization", "envelope-unsupported", "of a later version");
+    return keys.map(stored);
+  });
+  const answers = await Promise.allSettled(["a", "later", "b"].map((key) => reads.get(key)));
+  expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
 });

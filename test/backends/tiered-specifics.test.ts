@@ -138,6 +138,16 @@ describe("reading", () => {
     expect(await tiers.lease("k", 1000, { over: now?.version ?? "" })).toMatchObject({ outcome: "taken" });
   });
 
+  test("a caller that changes its list of keys while they are read changes no copy", async () => {
+    const { tiers, lowest, memory } = await opened();
+    await putBelow(lowest, "a", "b");
+    const keys = ["a", "b"];
+    const reading = tiers.getMany(keys);
+    keys.reverse();
+    await reading;
+    expect([textOf(held(memory, "a")), textOf(held(memory, "b"))]).toEqual(["value of a", "value of b"]);
+  });
+
   test("looking fills nothing and counts nothing; nor are large values copied", async () => {
     const { tiers, lowest, memory } = await opened();
     await putBelow(lowest, entry("k"), { key: "large", value: Buffer.alloc(1024 * 1024 + 1) });

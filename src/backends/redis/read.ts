@@ -12,20 +12,14 @@ import { checkSignal, chunks, type Store, untilAborted } from "./store.js";
 /** Keys of one MGET, or of one script. */
 const KEYS_PER_READ = 500;
 
-/** What the server has of a key. */
-interface Fetched {
-  value: Buffer | undefined;
-  /** As PTTL says it, where it was asked for. */
-  ttl?: number;
-  sidecar?: Buffer | undefined;
-}
+type Found = (Stored | Pieces | undefined)[];
 
 /** The soft deadline stands in the value. */
 type Depth = Exclude<Want, "freshness">;
 
 interface Waiting {
   keys: readonly string[];
-  resolve(values: Fetched[]): void;
+  resolve(found: Found): void;
   reject(error: unknown): void;
 }
 
@@ -46,24 +40,25 @@ export class Reader {
     if (keys.length === 0) return [];
     const { want = "value", signal } = options;
     const depth = want === "freshness" ? "value" : want;
-    const out = await untilAborted(this.find(keys, depth), signal);
-    for (const [i, stored] of out.entries()) {
-      if (!(stored instanceof Pieces)) continue;
-      // One at a time: these are large.
-      const value = await untilAborted(wholeOf(this.#store, stored.list), signal);
-      out[i] = value && { ...stored.head, value };
+    const found = await untilAborted(this.find(keys, depth), signal);
+    return isWhole(found) ? found : this.#whole(found, signal);
+  }
+
+  async #whole(found: Found, signal: AbortSignal | undefined): Promise<(Stored | undefined)[]> {
+    const out: (Stored | undefined)[] = [];
+    for (const stored of found) {
+      if (!(stored instanceof Pieces)) out.push(stored);
+      else {
+        // One at a time: these are large.
+        const value = await untilAborted(wholeOf(this.#store, stored.list), signal);
+        out.push(value && { ...stored.head, value });
+      }
     }
-    return out.map((stored) => (stored instanceof Pieces ? undefined : stored));
+    return out;
   }
 
   /** What is there; values in pieces are left where they are. */
-  async find(keys: readonly string[], want: Depth): Promise<(Stored | Pieces | undefined)[]> {
-    const fetched = await this.#fetch(keys, want);
-    const now = this.#store.clock.now();
-    return fetched.map((one) => storedOf(one, want, now));
-  }
-
-  #fetch(keys: readonly string[], want: Depth): Promise<Fetched[]> {
+  find(keys: readonly string[], want: Depth): Promise<Found> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting[want];
       waiting.push({ keys, resolve, reject });
@@ -77,32 +72,39 @@ export class Reader {
     this.#waiting[want] = [];
     try {
       const keys = waiting.flatMap((call) => call.keys);
-      const pages = await Promise.all([...chunks(keys, KEYS_PER_READ)].map((chunk) => this.#read(chunk, want)));
-      const values = pages.flat();
+      const replies = await this.#readAll(keys, want);
+      const now = this.#store.clock.now();
       let next = 0;
       for (const call of waiting) {
-        call.resolve(values.slice(next, next + call.keys.length));
+        const from = next;
         next += call.keys.length;
+        try {
+          call.resolve(foundIn(replies, from, next, want, now));
+        } catch (error) {
+          // What can't be read is the concern of who asked for it.
+          call.reject(error);
+        }
       }
     } catch (error) {
       for (const call of waiting) call.reject(error);
     }
   }
 
-  async #read(keys: readonly string[], want: Depth): Promise<Fetched[]> {
+  async #readAll(keys: readonly string[], want: Depth): Promise<Replies> {
+    if (keys.length <= KEYS_PER_READ) return this.#read(keys, want);
+    const pages = await Promise.all([...chunks(keys, KEYS_PER_READ)].map((chunk) => this.#read(chunk, want)));
+    return [
+      pages.flatMap(([values]) => values),
+      pages.flatMap(([, ttls]) => ttls),
+      pages.flatMap(([, , beside]) => beside),
+    ];
+  }
+
+  async #read(keys: readonly string[], want: Depth): Promise<Replies> {
     const { connection, names } = this.#store;
     const full = keys.map((key) => names.full(key));
-    if (want === "value") {
-      const values = asArray(await connection.call(["MGET", ...full]));
-      return values.map((value) => ({ value: asOptionalBuffer(value) }));
-    }
-    const [values, ttls, beside] =
-      (await this.#readByScript(keys, full, want)) ?? (await this.#readSingly(keys, full, want));
-    return values.map((value, i) => ({
-      value: asOptionalBuffer(value),
-      ttl: asInteger(ttls[i]),
-      sidecar: asOptionalBuffer(beside[i] ?? null),
-    }));
+    if (want === "value") return [asArray(await connection.call(["MGET", ...full])), [], []];
+    return (await this.#readByScript(keys, full, want)) ?? (await this.#readSingly(keys, full, want));
   }
 
   /** Undefined where this user may run no scripts, or where each key had to have one of its own. */
@@ -133,7 +135,17 @@ export class Reader {
   }
 }
 
+/** Of each key; without what was not asked for. */
 type Replies = [values: unknown[], ttls: unknown[], sidecars: unknown[]];
+
+function foundIn([values, ttls, sidecars]: Replies, from: number, to: number, want: Depth, now: number): Found {
+  const found: Found = [];
+  for (let i = from; i < to; i++) {
+    const ttl = want === "value" ? -1 : asInteger(ttls[i]);
+    found.push(storedOf(asOptionalBuffer(values[i]), ttl, asOptionalBuffer(sidecars[i] ?? null), want, now));
+  }
+  return found;
+}
 
 /** An entry whose value lies in pieces. */
 export class Pieces {
@@ -143,8 +155,19 @@ export class Pieces {
   ) {}
 }
 
-/** @param now epoch milliseconds */
-function storedOf({ value, ttl = -1, sidecar }: Fetched, want: Depth, now: number): Stored | Pieces | undefined {
+function isWhole(found: Found): found is (Stored | undefined)[] {
+  for (const stored of found) if (stored instanceof Pieces) return false;
+  return true;
+}
+
+/** @param ttl as PTTL says it, -1 where it was not asked for @param now epoch milliseconds */
+function storedOf(
+  value: Buffer | undefined,
+  ttl: number,
+  sidecar: Buffer | undefined,
+  want: Depth,
+  now: number,
+): Stored | Pieces | undefined {
   if (value === undefined || ttl === -2) return undefined;
   const envelope = readEnvelope(value);
   if (envelope?.placeholder) return undefined;

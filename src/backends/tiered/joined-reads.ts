@@ -1,3 +1,4 @@
+import { CacheError } from "../../errors.js";
 import type { Stored } from "../backend.js";
 
 /** Keys that are read together at most. */
@@ -37,7 +38,17 @@ export class JoinedReads {
       const found = await this.#read(keys);
       for (let i = 0; i < callers.length; i++) callers[i]?.resolve([found[i]]);
     } catch (error) {
-      for (const { reject } of callers) reject(error);
+      // One entry that can't be read is the concern of who asked for it alone.
+      if (callers.length > 1 && error instanceof CacheError && error.kind === "serialization") {
+        for (let i = 0; i < callers.length; i++) this.#readAlone(keys[i] ?? "", callers[i]);
+      } else for (const { reject } of callers) reject(error);
     }
+  }
+
+  #readAlone(key: string, caller: Caller | undefined): void {
+    this.#read([key]).then(
+      ([found]) => caller?.resolve([found]),
+      (error) => caller?.reject(error),
+    );
   }
 }

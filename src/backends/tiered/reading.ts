@@ -67,8 +67,10 @@ export class Reading {
     return this.#descend(keys, options, found, 1);
   }
 
-  async #descend(keys: readonly string[], options: ReadOptions, results: Found, from: number): Promise<Found> {
+  async #descend(given: readonly string[], options: ReadOptions, results: Found, from: number): Promise<Found> {
     const { uppers, window, lowest, lowestTally } = this.#stack;
+    // The caller may change its own while the read is under way, and the copy of an entry must not get another one's key.
+    const keys = given.slice();
     const descent: Descent = {
       keys,
       options,
