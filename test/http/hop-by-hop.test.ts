@@ -73,6 +73,7 @@ describe("Via", () => {
       "Via",
       "1.0 fred, 1.1 p.example, 1.0 proxy",
     ]);
+    expect(via(["DNT", "1", "Via-2", "x"], "1.1", "p")).toEqual(["DNT", "1", "Via-2", "x", "Via", "1.1 p"]);
     expect(via(["Via", ""], "1.1", "proxy")).toEqual(["Via", "1.1 proxy"]);
   });
 

@@ -36,6 +36,7 @@ describe("tags of a response", () => {
     expect(tagsOf("Cache-Tag", utf8)).toEqual(["größe", "中"]);
     expect(tagsOf("Cache-Tag", "größe")).toEqual(["größe"]);
     expect(tagsOf("Cache-Tag", "中,é")).toEqual(["中", "é"]);
+    expect(tagsOf("Cache-Tag", "中Ã©")).toEqual(["中Ã©"]);
   });
 
   test("the fields to strip downstream are those that are read", () => {
