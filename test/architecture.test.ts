@@ -39,7 +39,7 @@ const FLOORS: readonly Floor[] = [
   { at: "config/", from: [] },
   { at: "api/", from: [] },
   { at: "backends/backend.ts", from: [], strict: true },
-  { at: "backends/envelope.ts", from: [], strict: true },
+  { at: "backends/envelope.ts", from: ["backends/backend.ts"], strict: true },
   { at: "backends/memory/", from: ["backends/backend.ts"] },
   { at: "backends/sqlite/", from: ["backends/backend.ts", "backends/envelope.ts"] },
   { at: "backends/redis/", from: ["backends/backend.ts", "backends/envelope.ts"] },

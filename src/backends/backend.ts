@@ -1,5 +1,6 @@
 import type { Change, ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
+import { CacheError } from "../errors.js";
 import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 
@@ -16,7 +17,7 @@ export interface Head {
   /** Epoch milliseconds; absent where the store does not know. */
   createdAt?: number;
   tags?: readonly string[];
-  /** Opaque bytes of the layer above, at most 64 KiB. */
+  /** Opaque bytes of the layer above, at most {@link MAX_META_BYTES}. */
   meta?: Uint8Array;
   /** Bytes of the value. */
   size: number;
@@ -97,10 +98,20 @@ export interface KeyDeletion extends WriteCall {
  */
 export type SetOutcome = "stored" | "condition" | "rejected" | "other-type";
 
+/** What is to be new of an entry beside its value; what is absent stays as it is. */
 export interface Touch {
   key: string;
-  /** Epoch milliseconds, `null` = never. */
-  expiresAt: number | null;
+  /** Epoch milliseconds, `null` = never. A time that is over ends the entry. */
+  expiresAt?: number | null;
+  /** Epoch milliseconds, `null` = never stale; one that is not before the entry's end counts as `null`. */
+  staleAt?: number | null;
+  /**
+   * In the place of what there was, at most {@link MAX_META_BYTES}. It gives the entry a new version, unless it is the same bytes: of two changes that name the same version one is
+   * refused. Whether new deadlines do so too is the store's own affair.
+   */
+  meta?: Uint8Array;
+  /** Only the entry with this version is changed. */
+  ifVersion?: string;
 }
 
 export interface DeleteOptions extends WriteCall {
@@ -254,7 +265,10 @@ export interface Backend extends ChangeLog, Leasing, Streaming, Batching, Rankin
   readonly capabilities: Capabilities;
   getMany(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]>;
   setMany(entries: readonly NewEntry[], options?: SetOptions): Awaitable<SetOutcome[]>;
-  /** New deadlines without rewriting values; false where there is no entry. */
+  /**
+   * New deadlines and meta, without the value being sent; false where there is no entry, or another than the change is for.
+   * @throws CacheError `meta-too-large`
+   */
   touchMany(changes: readonly Touch[], options?: WriteCall): Awaitable<boolean[]>;
   /** True where there was an entry. */
   deleteMany(keys: readonly string[], options?: KeyDeletion): Awaitable<boolean[]>;
@@ -400,6 +414,17 @@ export interface Streaming {
   openWrite(head: Omit<NewEntry, "value">, options?: SetOptions): Promise<EntryWriter>;
 }
 
+/** Bytes of {@link Head.meta} at most. */
+export const MAX_META_BYTES = 65_536;
+
+/** @throws CacheError `meta-too-large` */
+export function checkMeta(meta: Uint8Array | undefined, key?: string): void {
+  if (meta === undefined || meta.length <= MAX_META_BYTES) return;
+  throw new CacheError("usage", "meta-too-large", `meta of ${meta.length} bytes is more than ${MAX_META_BYTES}`, {
+    ...(key !== undefined && { key }),
+  });
+}
+
 /** Bytes of one piece of a value that is kept in pieces. */
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -445,6 +470,29 @@ export interface DirectReader {
 
 export function readsDirectly(backend: Backend): backend is Backend & DirectReader {
   return "readDirect" in backend;
+}
+
+/** What is known of an entry in every store. */
+export type CommonHead = Omit<Head, "version" | "createdAt">;
+
+/** An entry as it is shown, not given: its bytes are the store's own, and must not be changed. They stay as they are, also when the entry is replaced. */
+export interface Shown<T> {
+  readonly value: Uint8Array;
+  readonly head: T;
+}
+
+/** What a backend has beside the contract, if it can show an entry without copying it, and keep what was made of its head. */
+export interface EntryViewer {
+  /**
+   * The value of a live entry, and what `decodeHead` makes of the rest, at once. Undefined for a miss, and for a value that is kept in pieces: who gets it asks
+   * {@link Backend.getMany} or {@link Streaming.openRead}, which go on below where there are several stores, of which the fastest answers here.
+   * @param decodeHead the same function with every call. What it gives is kept until anything of the entry changes, and given to every caller: nobody may change it.
+   */
+  getEntry<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined;
+}
+
+export function showsEntries(backend: Backend): backend is Backend & EntryViewer {
+  return "getEntry" in backend;
 }
 
 /** What a backend has beside the contract, if it puts several stores together. */

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { CacheError } from "../errors.js";
+import { checkMeta, MAX_META_BYTES } from "./backend.js";
 
 /**
  * The wrapping of a value that needs more than bytes, tags and a TTL, in stores that hold one string per key.
@@ -28,8 +29,6 @@ export const TRANSFORM_MAGIC = Buffer.from([0xff, 0x63, 0x61, 0x63, 0xfe, 0x0d, 
 export const HEADER_BYTES = 28;
 /** Offset of the soft deadline. */
 export const STALE_AT_OFFSET = 20;
-/** Bytes of meta at most. */
-const MAX_META_BYTES = 65_536;
 
 const VERSION = 1;
 const FLAG_STALE = 1;
@@ -66,10 +65,8 @@ export function wrap(entry: Wrappable): Uint8Array {
   const { kind } = entry;
   const escaped = startsWithMagic(entry.value);
   if (entry.staleAt === undefined && entry.meta === undefined && !escaped && kind === undefined) return entry.value;
+  checkMeta(entry.meta);
   const metaBytes = entry.meta?.length ?? 0;
-  if (metaBytes > MAX_META_BYTES) {
-    throw new CacheError("usage", "meta-too-large", `meta of ${metaBytes} bytes is more than ${MAX_META_BYTES}`);
-  }
   const out = Buffer.alloc(HEADER_BYTES + metaBytes + entry.value.length);
   MAGIC.copy(out);
   out[8] = VERSION;

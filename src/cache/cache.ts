@@ -1,10 +1,12 @@
 import {
   type Awaitable,
   type Backend,
+  type CommonHead,
   type CounterName,
   type DeleteReport,
   type DirectReader,
   type EntryReader,
+  type EntryViewer,
   type EntryWriter,
   type ForeignEntry,
   type Position,
@@ -12,7 +14,10 @@ import {
   readsForeign,
   type ScanPage,
   type SetOutcome,
+  type Shown,
   type Stored,
+  showsEntries,
+  type Touch,
   type Want,
 } from "../backends/backend.js";
 import { ChangeWindow } from "../change-window.js";
@@ -30,6 +35,7 @@ import { LoadingCache } from "./loading/loading-cache.js";
 import type { ManyLoader } from "./loading/many.js";
 import type { Loader, LoadOptions } from "./loading/options.js";
 import { Monitor, type MonitorOptions } from "./monitor.js";
+import { checkTtl } from "./new-entry.js";
 import type {
   BatchStep,
   CacheOptions,
@@ -78,6 +84,7 @@ export class Cache {
   readonly #values: Values;
   readonly #kept: KeptDecoded | undefined;
   readonly #direct: DirectReader | undefined;
+  readonly #viewer: EntryViewer | undefined;
   /** The function with its results kept: `cached(fn, options)`, or as a decorator of a method, `@cache.cached(options)`. */
   readonly cached: MakeCached = makeCached(this);
   /**
@@ -109,6 +116,7 @@ export class Cache {
     this.#values = new Values(options.serializer ?? "json", backend, discard);
     this.#kept = this.#values.kept;
     this.#direct = readsDirectly(backend) ? backend : undefined;
+    this.#viewer = showsEntries(backend) ? backend : undefined;
   }
 
   /** The backend itself, for what only some stores can do. */
@@ -146,6 +154,18 @@ export class Cache {
    */
   readNow(key: string, want: Exclude<Want, "all">): Stored | undefined {
     const entry = this.#direct?.readDirect(key, want);
+    if (entry === undefined || isNothing(entry.value)) return undefined;
+    this.#tally.read(true);
+    return entry;
+  }
+
+  /**
+   * An entry in this process's memory, looked at where it lies, in this very moment; counted as a hit. Its bytes must not be changed, nor what `decodeHead` gave, which is kept beside the
+   * entry until anything of it changes. Undefined says nothing but that it can't be had so: {@link readMany} and {@link openRead} know.
+   * @param decodeHead the same function with every call; it is given deadlines, tags and meta
+   */
+  viewNow<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined {
+    const entry = this.#viewer?.getEntry(key, decodeHead);
     if (entry === undefined || isNothing(entry.value)) return undefined;
     this.#tally.read(true);
     return entry;
@@ -319,12 +339,22 @@ export class Cache {
 
   /** A new TTL without rewriting the value: milliseconds, null = never. False where there is no entry. */
   async touch(key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
-    const [done] = await this.#entries.touch([key], ttl, options);
+    const [done] = await this.touchMany([key], ttl, options);
     return done ?? false;
   }
 
   async touchMany(keys: readonly string[], ttl: number | null, options?: CallOptions): Promise<boolean[]> {
-    return this.#entries.touch(keys, ttl, options);
+    const now = this.clock.now();
+    const changes = keys.map((key) => ({ key, expiresAt: ttl === null ? null : now + checkTtl(ttl, key) }));
+    return this.#entries.touch(changes, options);
+  }
+
+  /**
+   * New deadlines and meta for entries whose values stay as they are. False where there is no entry, or another version than the change names.
+   * @throws CacheError `invalid-key`, `invalid-deadline`, `meta-too-large`, `read-only`
+   */
+  async touchEach(changes: readonly Touch[], options?: CallOptions): Promise<boolean[]> {
+    return this.#entries.touch(changes, options);
   }
 
   /**

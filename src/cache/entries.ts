@@ -9,12 +9,13 @@ import {
   type Position,
   type SetOutcome,
   type Stored,
+  type Touch,
 } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
 import { checkSelector, type Selector } from "../selector.js";
 import { within } from "./call.js";
-import { checkTtl, newEntryOf } from "./new-entry.js";
+import { checkTouch, newEntryOf } from "./new-entry.js";
 import type {
   CallOptions,
   InvalidateOptions,
@@ -138,11 +139,13 @@ export class Entries {
     return existed;
   }
 
-  async touch(keys: readonly string[], ttl: number | null, options: CallOptions = {}): Promise<boolean[]> {
+  async touch(changes: readonly Touch[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
-    const now = this.#parts.clock.now();
-    const changes = keys.map((key) => ({ key, expiresAt: ttl === null ? null : now + checkTtl(ttl, key) }));
-    return this.#within(options, (call) => this.at(options.tier).touchMany(changes, call));
+    for (const change of changes) checkTouch(change);
+    const keys = changes.map(({ key }) => key);
+    return this.#changing({ keys }, () =>
+      this.#within(options, (call) => this.at(options.tier).touchMany(changes, call)),
+    );
   }
 
   async deleteWhere(selector: Selector, options: InvalidateOptions = {}): Promise<DeleteReport> {

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.js";
 import { keepDecoded } from "../../decoded.js";
 import type { Selector } from "../../selector.js";
 import type {
+  CommonHead,
   Counters,
   Lease,
   LeaseAnswer,
@@ -10,11 +11,21 @@ import type {
   NewEntry,
   SetOptions,
   SetOutcome,
+  Shown,
   Touch,
   WriteCall,
 } from "../backend.js";
 import { ChangeRing } from "./change-ring.js";
-import { type Body, bytesOf, chargeOf, DeadlineClock, MemoryEntry, type NewHead, versionOf } from "./entry.js";
+import {
+  type Body,
+  bytesOf,
+  chargeOf,
+  commonHeadOf,
+  DeadlineClock,
+  MemoryEntry,
+  type NewHead,
+  versionOf,
+} from "./entry.js";
 import { EntryTable } from "./entry-table.js";
 import { LeaseBook } from "./lease-book.js";
 
@@ -112,14 +123,36 @@ export class EntryStore {
     return chargeOf(entry, size) <= this.bounds.maxBytes;
   }
 
-  touch({ key, expiresAt }: Touch): boolean {
+  touch({ key, expiresAt, staleAt, meta, ifVersion }: Touch): boolean {
     const entry = this.live(key, true);
-    if (!entry) return false;
-    entry.deadline = this.deadlines.deadlineAt(expiresAt);
-    if (entry.staleAt !== undefined && entry.staleAt >= entry.deadline.wall) entry.staleAt = undefined;
-    if (this.deadlines.isOver(entry.deadline)) this.table.remove(key);
-    else this.table.redated(entry);
+    if (!entry || (ifVersion !== undefined && ifVersion !== versionOf(entry))) return false;
+    const fits = meta === undefined || this.fits({ key, tags: entry.tags, meta }, entry.size);
+    if (expiresAt !== undefined) entry.deadline = this.deadlines.deadlineAt(expiresAt);
+    if (!fits || this.deadlines.isOver(entry.deadline)) {
+      // An entry with the old meta would pass for the current one.
+      this.table.remove(key);
+      return true;
+    }
+    if (staleAt !== undefined) entry.staleAt = staleAt ?? undefined;
+    if (entry.staleAt !== undefined && entry.staleAt >= (entry.expiresAt ?? Number.POSITIVE_INFINITY)) {
+      entry.staleAt = undefined;
+    }
+    if (meta !== undefined) entry.version = ++this.#version;
+    this.table.changed(entry, meta);
     return true;
+  }
+
+  /** Undefined where its value is in pieces. */
+  view<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined {
+    const entry = this.live(key, false);
+    if (entry === undefined || entry.pieces !== undefined) return undefined;
+    const { decodedHead } = entry;
+    if (typeof decodedHead === "object") return { value: entry.value, head: decodedHead.head as T };
+    const head = decodeHead(commonHeadOf(entry));
+    // What is read only once is not worth the memory.
+    if (decodedHead === undefined) entry.decodedHead = "once";
+    else this.table.keepDecodedHead(entry, head);
+    return { value: entry.value, head };
   }
 
   /** @param version the only one that is to go */

@@ -1,5 +1,6 @@
 import type { Decoded } from "../../decoded.js";
 import type { MemoryPolicy } from "../backend.js";
+import { keepBytes } from "./copy.js";
 import { chargeOf, type MemoryEntry } from "./entry.js";
 import { openPolicy } from "./policy/open-policy.js";
 import type { Policy } from "./policy/policy.js";
@@ -7,6 +8,10 @@ import { Slots } from "./policy/slots.js";
 
 /** A quarter of the bytes at most is for decoded values: they may not drive out entries for the sake of speed. */
 const DECODED_SHARE = 4;
+
+/** What a decoded head is taken to weigh: objects and texts made of the bytes of meta. */
+const DECODED_HEAD_BYTES = 200;
+const DECODED_META_FACTOR = 2;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -76,9 +81,15 @@ export class EntryTable {
     this.#policy.use(entry.slot);
   }
 
-  /** Its deadline was changed. */
-  redated(entry: MemoryEntry): void {
-    this.#policy.adjust(entry.slot, 0);
+  /** Its deadlines were changed; so is its meta, where one is given. The caller has made sure that it fits the bounds by itself. */
+  changed(entry: MemoryEntry, meta: Uint8Array | undefined): void {
+    const before = weightOf(entry);
+    this.#decodedBytes -= decodedBytesOf(entry);
+    if (meta !== undefined) entry.meta = keepBytes(meta);
+    entry.decodedHead = undefined;
+    this.#decodedBytes += decodedBytesOf(entry);
+    this.#reweigh(entry, before);
+    this.#keepBounds(entry.slot);
   }
 
   /** Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself. */
@@ -104,14 +115,35 @@ export class EntryTable {
 
   /** Keeps what was decoded of an entry if there is room for it: no entry has to go for it. */
   keepDecoded(entry: MemoryEntry, decoded: Decoded): void {
-    const { maxBytes } = this.#options;
-    if (this.#decodedBytes + decoded.size > maxBytes / DECODED_SHARE) return;
-    if (this.#charged + decoded.size > maxBytes) return;
+    if (!this.#hasRoomFor(decoded.size)) return;
+    const before = weightOf(entry);
     entry.decoded = decoded;
-    this.#charged += decoded.size;
     this.#decodedBytes += decoded.size;
-    this.#slots.replace(entry.slot, entry, weightOf(entry));
-    this.#policy.adjust(entry.slot, decoded.size);
+    this.#reweigh(entry, before);
+  }
+
+  /** The same for what was made of its head, of which the size is not known. */
+  keepDecodedHead(entry: MemoryEntry, head: unknown): void {
+    const size = DECODED_HEAD_BYTES + DECODED_META_FACTOR * (entry.meta?.length ?? 0);
+    if (!this.#hasRoomFor(size)) return;
+    const before = weightOf(entry);
+    entry.decodedHead = { head, size };
+    this.#decodedBytes += size;
+    this.#reweigh(entry, before);
+  }
+
+  #hasRoomFor(decodedBytes: number): boolean {
+    const { maxBytes } = this.#options;
+    if (this.#decodedBytes + decodedBytes > maxBytes / DECODED_SHARE) return false;
+    return this.#charged + decodedBytes <= maxBytes;
+  }
+
+  /** @param before what it weighed */
+  #reweigh(entry: MemoryEntry, before: number): void {
+    const weight = weightOf(entry);
+    this.#charged += weight - before;
+    this.#slots.replace(entry.slot, entry, weight);
+    this.#policy.adjust(entry.slot, weight - before);
   }
 
   remove(key: string): boolean {
@@ -243,8 +275,9 @@ export class EntryTable {
   }
 }
 
-function decodedBytesOf({ decoded }: MemoryEntry): number {
-  return typeof decoded === "object" ? decoded.size : 0;
+function decodedBytesOf({ decoded, decodedHead }: MemoryEntry): number {
+  const ofHead = typeof decodedHead === "object" ? decodedHead.size : 0;
+  return typeof decoded === "object" ? decoded.size + ofHead : ofHead;
 }
 
 /** What the entry takes of `maxBytes` as it is. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import type { Decoded } from "../../decoded.js";
-import type { EntryInfo, Head, NewEntry, Stored } from "../backend.js";
+import type { CommonHead, EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes, keepBytes } from "./copy.js";
 import { Pieces } from "./pieces.js";
 
@@ -82,6 +82,13 @@ export class DeadlineClock {
   }
 }
 
+/** What was made of an entry's head. */
+export interface DecodedHead {
+  readonly head: unknown;
+  /** Bytes that it takes in memory, roughly. */
+  readonly size: number;
+}
+
 /** What is held of one entry. Nobody outside this folder gets to see its arrays, only copies. */
 export class MemoryEntry {
   readonly key: string;
@@ -90,17 +97,19 @@ export class MemoryEntry {
   /** Where the books of the policy have it. */
   slot = 0;
   /** Rises with every write of the store. */
-  readonly version: number;
+  version: number;
   /** Empty where the value is kept in pieces. */
   readonly value: Uint8Array;
   readonly pieces: Pieces | undefined;
   readonly tags: readonly string[];
-  readonly meta: Uint8Array | undefined;
+  meta: Uint8Array | undefined;
   readonly createdAt: number;
   deadline: Deadline;
   staleAt: number | undefined;
   /** What the decoder made of it; `once` after the first time, when nothing is kept yet; `never` where it can't be kept. */
   decoded: Decoded | "once" | "never" | undefined = undefined;
+  /** The same of what is known of it besides its value. */
+  decodedHead: DecodedHead | "once" | undefined = undefined;
 
   constructor(entry: NewHead, body: Body, written: Written) {
     this.key = entry.key;
@@ -180,6 +189,13 @@ export function copyOf(entry: MemoryEntry): Stored {
   return stored;
 }
 
+/** {@link copyOf} without the value. */
+export function commonHeadOf(entry: MemoryEntry): CommonHead {
+  const head: CommonHead = { size: entry.size, tags: entry.tags.slice() };
+  addDeadlinesAndMeta(head, entry);
+  return head;
+}
+
 /** A copy of the whole value. */
 export function bytesOf(entry: MemoryEntry): Uint8Array {
   return entry.pieces === undefined ? copyBytes(entry.value) : entry.pieces.joined();
@@ -196,7 +212,7 @@ export function headOf(entry: MemoryEntry) {
 }
 
 /** One after the other: spread where they are there, they cost a read more than its lookup. */
-function addDeadlinesAndMeta(head: Head, { expiresAt, staleAt, meta }: MemoryEntry): void {
+function addDeadlinesAndMeta(head: CommonHead, { expiresAt, staleAt, meta }: MemoryEntry): void {
   if (expiresAt !== undefined) head.expiresAt = expiresAt;
   if (staleAt !== undefined) head.staleAt = staleAt;
   if (meta !== undefined) head.meta = copyBytes(meta);

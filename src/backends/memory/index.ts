@@ -10,13 +10,16 @@ import {
   type Capabilities,
   type ChangePage,
   COUNTER_NAMES,
+  type CommonHead,
   type Counters,
+  checkMeta,
   type DecodedReader,
   type DeleteOptions,
   type DeleteReport,
   type DirectReader,
   type EntryInfo,
   type EntryReader,
+  type EntryViewer,
   type EntryWriter,
   type KeyDeletion,
   type Lease,
@@ -33,6 +36,7 @@ import {
   type ScanPage,
   type SetOptions,
   type SetOutcome,
+  type Shown,
   type Stored,
   type Touch,
   type Want,
@@ -63,7 +67,7 @@ export function openMemory(options: MemoryOptions): MemoryBackend {
   return new MemoryBackend(options);
 }
 
-export class MemoryBackend implements Backend, DecodedReader, DirectReader {
+export class MemoryBackend implements Backend, DecodedReader, DirectReader, EntryViewer {
   readonly name = "memory";
   readonly capabilities: Capabilities = {
     persistent: false,
@@ -123,8 +127,14 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader {
     return this.#store.decoded(key, decode);
   }
 
+  getEntry<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined {
+    this.#checkOpen();
+    return this.#store.view(key, decodeHead);
+  }
+
   setMany(entries: readonly NewEntry[], options: SetOptions = {}): SetOutcome[] {
     this.#checkWritable();
+    for (const { key, meta } of entries) checkMeta(meta, key);
     const at = this.#store.deadlines.moment();
     const outcomes = entries.map((entry) => this.#store.set(entry, entry.value, entry.value.length, options, at));
     if (outcomes.some((outcome) => outcome !== "condition")) {
@@ -135,6 +145,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader {
 
   touchMany(changes: readonly Touch[], options?: WriteCall): boolean[] {
     this.#checkWritable();
+    for (const { key, meta } of changes) checkMeta(meta, key);
     const done = changes.map((change) => this.#store.touch(change));
     if (done.includes(true)) this.#store.record("write", () => keysWhere(changes, (i) => done[i] === true), options);
     return done;
@@ -213,6 +224,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader {
 
   async openWrite(head: NewHead, options: SetOptions = {}): Promise<EntryWriter> {
     this.#checkWritable();
+    checkMeta(head.meta, head.key);
     const own = {
       ...head,
       ...(head.meta && { meta: new Uint8Array(head.meta) }),

@@ -3,10 +3,12 @@ import {
   type BackendContext,
   type DecodedReader,
   type DirectReader,
+  type EntryViewer,
   type ForeignReader,
   type ResilienceInfo,
   readsDecoded,
   readsDirectly,
+  showsEntries,
 } from "../backend.js";
 import { FallbackBackend, type Watched } from "./fallback-backend.js";
 import { type Journal, type JournalBounds, MemoryJournal } from "./journal.js";
@@ -31,12 +33,18 @@ export function resilient(
   context: ResilienceContext,
 ): Resilient {
   const wrapped = new ResilientBackend(backend, options, context);
-  if (typeof backend === "function" || !readsDecoded(backend) || !readsDirectly(backend)) return wrapped;
-  const inner: DecodedReader & DirectReader = backend;
+  if (typeof backend === "function" || !isMemory(backend)) return wrapped;
+  const inner: DecodedReader & DirectReader & EntryViewer = backend;
   // Only memory answers so: what is asked of it fails in no way that a wrapper could help with.
   const getDecoded: DecodedReader["getDecoded"] = (key, decode) => inner.getDecoded(key, decode);
   const readDirect: DirectReader["readDirect"] = (key, want) => inner.readDirect(key, want);
-  return Object.assign(wrapped, { getDecoded, readDirect });
+  const getEntry: EntryViewer["getEntry"] = (key, decodeHead) => inner.getEntry(key, decodeHead);
+  return Object.assign(wrapped, { getDecoded, readDirect, getEntry });
+}
+
+/** It answers at once in all ways there are. */
+function isMemory(backend: Backend): backend is Backend & DecodedReader & DirectReader & EntryViewer {
+  return readsDecoded(backend) && readsDirectly(backend) && showsEntries(backend);
 }
 
 export interface FallbackOptions {

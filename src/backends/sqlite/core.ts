@@ -1,23 +1,24 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ChangeOp, type Concerned, scopeOf } from "../../changes.js";
 import type { Selector } from "../../selector.js";
-import type {
-  AtomicStep,
-  Awaitable,
-  BackendInfo,
-  Call,
-  DeleteOptions,
-  DeleteReport,
-  EntryWriter,
-  KeyDeletion,
-  Lease,
-  NewEntry,
-  ScanOptions,
-  ScanPage,
-  SetOptions,
-  SetOutcome,
-  Touch,
-  WriteCall,
+import {
+  type AtomicStep,
+  type Awaitable,
+  type BackendInfo,
+  type Call,
+  checkMeta,
+  type DeleteOptions,
+  type DeleteReport,
+  type EntryWriter,
+  type KeyDeletion,
+  type Lease,
+  type NewEntry,
+  type ScanOptions,
+  type ScanPage,
+  type SetOptions,
+  type SetOutcome,
+  type Touch,
+  type WriteCall,
 } from "../backend.js";
 import { andThen } from "./awaitable.js";
 import { BATCH_ROWS } from "./batches.js";
@@ -199,13 +200,14 @@ export class Core {
 
   async touchMany(changes: readonly Touch[], options: WriteCall = {}): Promise<boolean[]> {
     this.store.checkWritable();
+    for (const { key, meta } of changes) checkMeta(meta, key);
     const done: boolean[] = [];
     for (let i = 0; i < changes.length; i += BATCH_ROWS) {
       if (i > 0) await nextTurn();
       checkSignal(options.signal);
       const batch = changes.slice(i, i + BATCH_ROWS);
       const touched = await this.#write(options.signal, (writer, link, now) => {
-        const outcomes = writer.touch(batch);
+        const outcomes = batch.map((change) => writer.touch(change));
         const keys = batch.filter((_, at) => outcomes[at]).map(({ key }) => key);
         if (keys.length > 0) this.log.append(link, "write", () => scopeOf(keys), options.origin, now);
         return outcomes;

@@ -5,11 +5,12 @@ import { BATCH_ROWS } from "./batches.js";
 import { hide } from "./garbage.js";
 import type { Link } from "./link.js";
 import type { Store } from "./store.js";
+import { currentVersion } from "./versions.js";
 import { type Found, Walk } from "./walk.js";
 
 /**
  * Hides the entries of some keys, in the transaction of the caller.
- * @param versions of each key the id of the entry that is to go; another one stays
+ * @param versions of each key that of the entry that is to go; another one stays
  * @param now epoch milliseconds
  * @returns for each key whether there was a live entry
  */
@@ -25,7 +26,7 @@ export function deleteKeys(
   const existed = keys.map((key, i) => {
     const row = key.isWellFormed() ? find.get(namespace + key) : undefined;
     if (row === undefined || ids.has(row[0])) return false;
-    if (versions !== undefined && versions[i] !== String(row[0])) return false;
+    if (versions !== undefined && versions[i] !== currentVersion(link, row[0])) return false;
     ids.add(row[0]);
     return row[1] === null || row[1] > now;
   });

@@ -3,6 +3,7 @@ import { CacheError } from "../../errors.js";
 import type { Lease, LeaseAnswer } from "../backend.js";
 import type { Link } from "./link.js";
 import type { Log } from "./log.js";
+import { currentVersion } from "./versions.js";
 
 /**
  * Takes the right to load a key, in the transaction of the caller. One that has ended is free.
@@ -48,16 +49,18 @@ export function endLease(link: Link, namespace: string, { key, token }: Lease, n
 export function isStillOver(link: Link, namespace: string, { key, over }: Lease, now: number): boolean {
   const k = namespace + key;
   // What has expired since is still what the refresh is over.
-  return (over === undefined ? liveVersion(link, k, now) : versionOf(link, k)) === over;
+  return (over === undefined ? liveVersion(link, k, now) : anyVersion(link, k)) === over;
 }
 
 function liveVersion(link: Link, k: string, now: number): string | undefined {
   const sql = "SELECT id FROM entries WHERE k = ? AND (expires_at IS NULL OR expires_at > ?)";
-  return link.column<number>(sql).get(k, now)?.toString();
+  const id = link.column<number>(sql).get(k, now);
+  return id === undefined ? undefined : currentVersion(link, id);
 }
 
-function versionOf(link: Link, k: string): string | undefined {
-  return link.column<number>("SELECT id FROM entries WHERE k = ?").get(k)?.toString();
+function anyVersion(link: Link, k: string): string | undefined {
+  const id = link.column<number>("SELECT id FROM entries WHERE k = ?").get(k);
+  return id === undefined ? undefined : currentVersion(link, id);
 }
 
 /** Removes leases that have ended. */

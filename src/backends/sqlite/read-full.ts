@@ -1,6 +1,7 @@
 import type { Head, Stored } from "../backend.js";
 import type { Link } from "./link.js";
 import { tagsOf } from "./tag-list.js";
+import { versionOf } from "./versions.js";
 import type { Body } from "./writer.js";
 
 /** All that is known of an entry. */
@@ -30,7 +31,7 @@ export function readFull(link: Link, namespace: string, key: string, now: number
 
 export function headOf(row: FullRow): Head & { version: string } {
   const [id, , expiresAt, staleAt, createdAt, size, tags, meta] = row;
-  const head: Head & { version: string } = { size, createdAt, version: String(id) };
+  const head: Head & { version: string } = { size, createdAt, version: versionOf(id, meta) };
   if (expiresAt !== null) head.expiresAt = expiresAt;
   if (staleAt !== null) head.staleAt = staleAt;
   if (tags !== null) head.tags = tagsOf(tags);

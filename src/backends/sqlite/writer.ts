@@ -1,5 +1,5 @@
 import { CacheError } from "../../errors.js";
-import { CHUNK_BYTES, type NewEntry, type SetMode, type SetOutcome, type Touch } from "../backend.js";
+import { CHUNK_BYTES, checkMeta, type NewEntry, type SetMode, type SetOutcome, type Touch } from "../backend.js";
 import { type Bounds, type VictimRow, victim } from "./bounds.js";
 import { streamLost } from "./failures.js";
 import type { Link, Statement } from "./link.js";
@@ -7,10 +7,10 @@ import type { Recency } from "./recency.js";
 import { claimStream, dropStream, dropStreamsOf } from "./streams.js";
 import { addToCounter, addToTotals } from "./sums.js";
 import { tagsOf } from "./tag-list.js";
+import { currentVersion } from "./versions.js";
 
 /** SQLite's limit on a row is 10⁹ bytes, of which the row itself takes a few. */
 const MAX_VALUE_BYTES = 999_999_000;
-const MAX_META_BYTES = 65_536;
 
 /** An entry without its value. */
 export type EntryHead = Omit<NewEntry, "value">;
@@ -45,11 +45,7 @@ export function checkHead({ key, meta }: EntryHead): void {
       hint: "Write the key as valid UTF-8.",
     });
   }
-  if (meta !== undefined && meta.length > MAX_META_BYTES) {
-    throw new CacheError("usage", "meta-too-large", `meta of ${meta.length} bytes is more than ${MAX_META_BYTES}`, {
-      key,
-    });
-  }
+  checkMeta(meta, key);
 }
 
 export function tooLarge(key: string, size: number, most: number): CacheError {
@@ -214,16 +210,27 @@ export class Writer {
     this.#bytes -= size;
   }
 
-  touch(changes: readonly Touch[]): boolean[] {
-    const update = this.#link.action(
-      `UPDATE entries SET expires_at = ?, stale_at = CASE WHEN stale_at >= ? THEN NULL ELSE stale_at END
-       WHERE k = ? AND (expires_at IS NULL OR expires_at > ?)`,
-    );
-    const { namespace } = this.#options;
-    return changes.map(
-      ({ key, expiresAt }) =>
-        key.isWellFormed() && update.run(expiresAt, expiresAt, namespace + key, this.#now).changes > 0,
-    );
+  /** False where there is no entry, or another than the change is for. */
+  touch({ key, expiresAt, staleAt, meta, ifVersion }: Touch): boolean {
+    const link = this.#link;
+    const row = key.isWellFormed()
+      ? link
+          .rows<[id: number, expiresAt: number | null, staleAt: number | null]>(
+            "SELECT id, expires_at, stale_at FROM entries WHERE k = ? AND (expires_at IS NULL OR expires_at > ?)",
+          )
+          .get(this.#options.namespace + key, this.#now)
+      : undefined;
+    if (row === undefined) return false;
+    const [id, oldEnd, oldStaleAt] = row;
+    if (ifVersion !== undefined && ifVersion !== currentVersion(link, id)) return false;
+    const end = expiresAt === undefined ? oldEnd : expiresAt;
+    const stale = staleBefore((staleAt === undefined ? oldStaleAt : staleAt) ?? undefined, end);
+    link.action("UPDATE entries SET expires_at = ?, stale_at = ? WHERE id = ?").run(end, stale, id);
+    if (meta !== undefined) {
+      const sql = "INSERT INTO metas (id, meta) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET meta = excluded.meta";
+      link.action(sql).run(id, meta);
+    }
+    return true;
   }
 
   /** Writes the sums; the last step of the transaction. */

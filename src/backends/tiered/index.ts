@@ -9,6 +9,7 @@ import {
   type Call,
   type Capabilities,
   type ChangePage,
+  type CommonHead,
   type CounterReport,
   type Counters,
   type DeleteOptions,
@@ -30,7 +31,9 @@ import {
   type ScanPage,
   type SetOptions,
   type SetOutcome,
+  type Shown,
   type Stored,
+  showsEntries,
   type TierAccess,
   type TierInfo,
   type Touch,
@@ -88,6 +91,14 @@ export function openTiered(tiers: readonly TierOptions[], context: TieredContext
       readDirect(key: string, want: Exclude<Want, "all">): Stored | undefined {
         if (top && (!top.isUsable() || top.owes(key))) return undefined;
         const entry = fastest.readDirect(key, want);
+        if (entry !== undefined) (top?.tally ?? stack.lowestTally).add("hits", 1);
+        return entry;
+      },
+    },
+    showsEntries(fastest) && {
+      getEntry<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined {
+        if (top && (!top.isUsable() || top.owes(key) || !top.knows("copy"))) return undefined;
+        const entry = fastest.getEntry(key, decodeHead);
         if (entry !== undefined) (top?.tally ?? stack.lowestTally).add("hits", 1);
         return entry;
       },

@@ -18,6 +18,7 @@ import {
   type DeleteOptions,
   type DeleteReport,
   type EntryReader,
+  type EntryViewer,
   type EntryWriter,
   type KeyDeletion,
   type Lease,
@@ -34,6 +35,7 @@ import {
   type SetOptions,
   type SetOutcome,
   type Stored,
+  showsEntries,
   type Touch,
   type WriteCall,
 } from "../backend.js";
@@ -87,7 +89,16 @@ export function transformed(
   const foreign = readsForeign(backend)
     ? { readForeign: (key: string, limit: number) => backend.readForeign(key, limit) }
     : {};
-  return Object.assign(wrapper, decoded, foreign);
+  const viewed = showsEntries(backend) ? { getEntry: plainViewer(backend) } : {};
+  return Object.assign(wrapper, decoded, foreign, viewed);
+}
+
+/** Shows what lies there as it was given; nobody is shown bytes that first have to be undone. */
+function plainViewer(inner: EntryViewer): EntryViewer["getEntry"] {
+  return (key, decodeHead) => {
+    const entry = inner.getEntry(key, decodeHead);
+    return entry === undefined || isTransformed(entry.value) ? undefined : entry;
+  };
 }
 
 /**
