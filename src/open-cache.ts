@@ -63,6 +63,39 @@ export async function openConfigured(
   });
 }
 
+/** Entries in memory of a process that lives on, where nothing says how many. */
+const SERVED_ENTRIES = 100_000;
+
+/**
+ * From settings to a cache for a process that lives on: its memory tiers are kept, and a store behind a network that is away is waited for by nobody.
+ * @throws CacheError what the stores say
+ */
+export async function openServed(
+  config: ResolvedConfig,
+  context: Pick<BackendContext, "clock" | "emit" | "signal">,
+): Promise<Cache> {
+  const tiers = config.tiers.map(
+    ({ name, store }): PlannedTier => ({
+      name,
+      store: storeOptions(store.kind === "memory" ? { maxEntries: SERVED_ENTRIES, ...store } : store, config),
+      ...(store.ttl !== undefined && { ttlMs: store.ttl }),
+    }),
+  );
+  const readOnly = config.settings.readOnly?.value === true;
+  const plan: Plan = {
+    tiers,
+    ...(config.fallback && { fallback: { store: storeOptions(config.fallback, withoutSecrets(config)) } }),
+    namespace: config.keyPrefix,
+    readOnly,
+    transform: await transformOf(config),
+    resilience: {},
+    livesOn: true,
+  };
+  const { clock, emit } = context;
+  const backend = await compose(plan, context);
+  return new Cache(backend, { clock, emit, defaultTtl: config.defaultTtl, readOnly });
+}
+
 function isMissing(store: StoreTarget, emit: BackendContext["emit"]): boolean {
   if (!("path" in store) || existsSync(store.path)) return false;
   emit({ type: "warning", code: "no-store", message: `there is no store at ${store.kind}:${store.path} yet` });

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
   export: () => import("./commands/export.js"),
   stats: () => import("./commands/stats.js"),
   info: () => import("./commands/info.js"),
+  serve: () => import("./commands/serve.js"),
   "config:init": () => import("./commands/config/init.js"),
   "config:show": () => import("./commands/config/show.js"),
   "config:validate": () => import("./commands/config/validate.js"),

@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.js";
 import type { Tier } from "../config/tiers.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { CacheEvent } from "../events.js";
-import { openConfigured } from "../open-cache.js";
+import { openConfigured, openServed } from "../open-cache.js";
 import { saidBeforeParsing, settleSwitches } from "./argv.js";
 import type { CommandHost } from "./command-host.js";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.js";
@@ -29,6 +29,8 @@ export abstract class CacheCommand extends Command {
 
   protected readonly io: Io;
   protected exitCode: ExitCode = EXIT.done;
+  /** It runs until it is told to stop: that is its proper end. */
+  protected readonly livesOn: boolean = false;
   #out: Output | undefined;
   #config: ResolvedConfig | undefined;
   #cache: Cache | undefined;
@@ -58,7 +60,7 @@ export abstract class CacheCommand extends Command {
       this.io.signal.removeEventListener("abort", forward);
     }
     if (this.#out?.closed) return EXIT.done;
-    if (this.io.signal.aborted) return EXIT.interrupted;
+    if (this.io.signal.aborted && !this.livesOn) return EXIT.interrupted;
     return this.exitCode;
   }
 
@@ -86,6 +88,7 @@ export abstract class CacheCommand extends Command {
     if (this.#config) return this.#config;
     const { io } = this;
     this.#config = await loadConfig({
+      ...(this.id === "serve" && { command: this.id }),
       flags: typedSettings(flags),
       env: io.env,
       cwd: io.cwd,
@@ -110,6 +113,11 @@ export abstract class CacheCommand extends Command {
     const emit = (event: CacheEvent) => this.#heard(event);
     this.#cache = await openConfigured(config, purpose, { clock: this.io.clock, emit, signal: this.signal });
     return this.#cache;
+  }
+
+  /** The cache of a process that lives on: kept open until the command ends. */
+  protected async openServed(config: ResolvedConfig): Promise<Cache> {
+    return openServed(config, { clock: this.io.clock, emit: (event) => this.#heard(event) });
   }
 
   /** One tier alone, opened for a look at it and closed again. */

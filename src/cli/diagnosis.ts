@@ -1,6 +1,6 @@
 import type { Cache } from "../cache/cache.js";
 import { type ResolvedConfig, showSetting } from "../config/load.js";
-import { environmentNames, SETTING_NAMES, settingSpec } from "../config/settings.js";
+import { environmentNames, settingNamesOf, settingSpec } from "../config/settings.js";
 import type { Tier } from "../config/tiers.js";
 import { CacheError, messageOf } from "../errors.js";
 import { targetOf } from "./target.js";
@@ -77,15 +77,17 @@ export interface ShownSetting {
 
 /** Every setting of a cache with its value and where that came from. */
 export function shownSettings(config: ResolvedConfig): ShownSetting[] {
-  return SETTING_NAMES.filter((name) => !settingSpec(name).invocation).map((name) => {
-    const spec = settingSpec(name);
-    const setting = config.settings[name];
-    return {
-      name,
-      flag: `--${spec.flag}`,
-      env: environmentNames(spec).at(-1) ?? "",
-      value: setting === undefined ? null : showSetting(name, setting.value),
-      source: setting?.source.where ?? "not set",
-    };
-  });
+  return settingNamesOf()
+    .filter((name) => !settingSpec(name).invocation)
+    .map((name) => {
+      const spec = settingSpec(name);
+      const setting = config.settings[name];
+      return {
+        name,
+        flag: `--${spec.flag}`,
+        env: environmentNames(spec).at(-1) ?? "",
+        value: setting === undefined ? null : showSetting(name, setting.value),
+        source: setting?.source.where ?? "not set",
+      };
+    });
 }

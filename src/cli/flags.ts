@@ -1,23 +1,44 @@
 import * as Args from "@oclif/core/args";
 import * as Flags from "@oclif/core/flags";
 import type { FlagInput } from "@oclif/core/interfaces";
-import { located, SETTING_NAMES, type SettingName, type SettingSpec, settingSpec } from "../config/settings.js";
+import {
+  located,
+  SETTING_NAMES,
+  type SettingName,
+  type SettingSpec,
+  settingNamesOf,
+  settingSpec,
+} from "../config/settings.js";
 import { joinStores } from "../config/store-url.js";
 import { CacheError } from "../errors.js";
 import { parseSize, parseTtl } from "../units.js";
 
 /** One flag for every setting, from its spec; values stay as typed until the settings are resolved. */
-export const settingFlags: FlagInput = Object.fromEntries(
-  SETTING_NAMES.map((name) => {
-    const spec = settingSpec(name);
-    const common = {
-      summary: spec.fallback === undefined ? spec.summary : `${spec.summary} [default: ${spec.fallback}]`,
-      helpGroup: spec.invocation ? "OUTPUT" : /^(?:redis|sentinel)-/.test(spec.flag) ? "REDIS" : "STORE",
-      ...(spec.char !== undefined && { char: spec.char as "s" }),
-    };
-    return [spec.flag, spec.kind === "boolean" ? Flags.boolean(common) : textFlag(spec, common)];
-  }),
-);
+export const settingFlags: FlagInput = flagsOf(settingNamesOf());
+
+/** The flags that one command has besides those. */
+export function ownSettingFlags(command: "serve"): FlagInput {
+  return flagsOf(settingNamesOf(command).filter((name) => settingSpec(name).command === command));
+}
+
+function flagsOf(names: readonly SettingName[]): FlagInput {
+  return Object.fromEntries(
+    names.map((name) => {
+      const spec = settingSpec(name);
+      const common = {
+        summary: spec.fallback === undefined ? spec.summary : `${spec.summary} [default: ${spec.fallback}]`,
+        ...(spec.command === undefined && { helpGroup: groupOf(spec) }),
+        ...(spec.char !== undefined && { char: spec.char as "s" }),
+      };
+      return [spec.flag, spec.kind === "boolean" ? Flags.boolean(common) : textFlag(spec, common)];
+    }),
+  );
+}
+
+function groupOf({ invocation, flag }: SettingSpec): string {
+  if (invocation) return "OUTPUT";
+  return /^(?:redis|sentinel)-/.test(flag) ? "REDIS" : "STORE";
+}
 
 function textFlag(spec: SettingSpec, common: Common) {
   const text = {

@@ -54,11 +54,13 @@ export function chooseStore(input: ConfigInput, settings: Settings, warn: Warnin
       if (redis === undefined || another) return local(...stores);
       return withAccess({ source, settings: inForce, stores, redis, url: source, address: [{ source }] }, warn);
     }
-    case "sqlite":
-      return local({
-        kind: "sqlite",
-        path: String(settings.cacheDb?.value ?? join(cacheFolder(input.env), "cache.db")),
-      });
+    case "sqlite": {
+      const path = String(settings.cacheDb?.value ?? join(cacheFolder(input.env), "cache.db"));
+      // A process that lives on answers most from its memory.
+      return input.command === "serve"
+        ? local({ kind: "memory" }, { kind: "sqlite", path })
+        : local({ kind: "sqlite", path });
+    }
     case "file":
       return local({ kind: "file", path: String(settings.cacheDir?.value ?? join(cacheFolder(input.env), "files")) });
     case "memory":

@@ -12,6 +12,7 @@ import {
   SETTING_NAMES,
   type SettingName,
   type SettingValue,
+  settingNamesOf,
   settingSpec,
 } from "./settings.js";
 import { parseStoreUrl, redactUrl, resolvePath, type StoreTarget, splitStores } from "./store-url.js";
@@ -104,7 +105,7 @@ function collect(input: ConfigInput, files: readonly ConfigFile[]): Settings {
           : "No config file with profiles was found from here upwards.",
     });
   }
-  for (const name of SETTING_NAMES) settings[name] = lookUp(name, input, files, profileName);
+  for (const name of settingNamesOf(input.command)) settings[name] = lookUp(name, input, files, profileName);
   return settings;
 }
 
@@ -144,8 +145,9 @@ function lookUp(
     const source = { layer: file.layer, where, file, ...(profile !== undefined && { profile }) };
     return { value: located(value, spec.path, file.folder, homeOf(input.env)), source };
   }
-  if (spec.fallback === undefined) return undefined;
-  return { value: parseSetting(spec, spec.fallback, spec.flag), source: { layer: "default", where: "default" } };
+  const fallback = (input.command === "serve" ? spec.servedFallback : undefined) ?? spec.fallback;
+  if (fallback === undefined) return undefined;
+  return { value: parseSetting(spec, fallback, spec.flag), source: { layer: "default", where: "default" } };
 }
 
 function located(value: SettingValue, isPath: boolean | undefined, base: string, home: string): SettingValue {

@@ -1,40 +1,10 @@
 import { CacheError } from "../errors.js";
 import { checkKey } from "../key.js";
 import { formatDuration, parseDuration, parseSize, parseTtl } from "../units.js";
+import { SERVE_SETTINGS } from "./serve-settings.js";
+import { LONGEST_TIMER, type SettingSpec } from "./setting-spec.js";
 
-/** How the text of a setting becomes a value. */
-type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
-
-export interface SettingSpec {
-  /** Long flag without dashes; the environment variable is `CACHE_` + the flag in capitals. */
-  flag: string;
-  char?: string;
-  kind: SettingKind;
-  choices?: readonly string[];
-  summary: string;
-  /** What stands for the value in help, where the kind does not say it. */
-  value?: string;
-  /** Bounds of a number, both allowed: entries, bytes, milliseconds. */
-  min?: number;
-  max?: number;
-  /** What a text has to be: the name or address of a host, or the beginning of a key. */
-  form?: "host" | "prefix";
-  /** As a person would type it; absent = not set. */
-  fallback?: string;
-  /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
-  compatible?: string;
-  /** Never shown; refused in config files. */
-  secret?: boolean;
-  /** A path: relative ones in a config file start at its folder. */
-  path?: boolean;
-  /** May be given several times. */
-  several?: boolean;
-  /** About one invocation, not about a cache: not listed in the settings of `info`. */
-  invocation?: boolean;
-}
-
-/** The longest that a timer of Node can wait, in milliseconds: a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+export type { SettingSpec } from "./setting-spec.js";
 
 /** Every setting, once: its flag, environment variable, config key (the property name) and default come from here. */
 const SETTINGS = {
@@ -79,6 +49,7 @@ const SETTINGS = {
     kind: "text",
     value: "NAME",
     form: "prefix",
+    servedFallback: "http",
     summary: "prefix of every key (a trailing : is added), hidden on display",
   },
   cacheTtl: {
@@ -100,6 +71,7 @@ const SETTINGS = {
     kind: "choice",
     choices: ["none", "gzip", "brotli", "zstd"],
     fallback: "none",
+    servedFallback: "gzip",
     summary: "how values are compressed that shrink by it; others can't read them as they are then",
   },
   compressionThreshold: {
@@ -220,6 +192,7 @@ const SETTINGS = {
   verbose: { flag: "verbose", kind: "boolean", invocation: true, summary: "say what is done, and causes of errors" },
   noColor: { flag: "no-color", kind: "boolean", invocation: true, summary: "no colours" },
   noInput: { flag: "no-input", kind: "boolean", invocation: true, summary: "never ask, fail instead" },
+  ...SERVE_SETTINGS,
 } as const satisfies Record<string, SettingSpec>;
 
 function redis<const S extends SettingSpec>(spec: S, name: string) {
@@ -230,6 +203,14 @@ export type SettingName = keyof typeof SETTINGS;
 export type SettingValue = string | number | boolean | null;
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Those that a command has. @param command its name where it has some of its own */
+export function settingNamesOf(command?: string): SettingName[] {
+  return SETTING_NAMES.filter((name) => {
+    const { command: only } = settingSpec(name);
+    return only === undefined || only === command;
+  });
+}
 
 /** The spec with its optional parts visible to the type checker. */
 export function settingSpec(name: SettingName): SettingSpec {

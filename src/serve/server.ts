@@ -1,10 +1,11 @@
 import type { Cache } from "../cache/cache.js";
 import type { Clock } from "../clock.js";
+import type { OriginRoute } from "../config/origin-url.js";
 import { trustedProxies } from "../http/forwarded.js";
 import { HttpCache } from "../http/http-cache.js";
 import { Listener, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
-import { type OriginRoute, Upstream, type UpstreamOptions } from "./upstream.js";
+import { Upstream, type UpstreamOptions } from "./upstream.js";
 
 /** All that `cache serve` is told; every setting resolved. */
 export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
@@ -14,7 +15,7 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   origins: readonly OriginRoute[];
   tls?: TlsFiles;
   /** Milliseconds of freshness for responses that carry none. */
-  defaultLifetimeMs?: number;
+  defaultLifetimeMs: number | undefined;
   /** Bytes of the largest body that is kept. */
   maxObjectBytes: number;
   /** Milliseconds that a stop waits for what runs. */
@@ -51,7 +52,7 @@ export async function startServer(
     new HttpCache(cache, clock),
     upstream,
     clock,
-    { ...options, trusted: trustedProxies(trusted), defaultLifetimeMs: options.defaultLifetimeMs },
+    { ...options, trusted: trustedProxies(trusted) },
     listener,
   );
   const front = new Listener({

@@ -1,17 +1,8 @@
 import type { Readable } from "node:stream";
 import { Pool } from "undici";
+import type { OriginRoute } from "../config/origin-url.js";
 import { codeOf, messageOf } from "../errors.js";
 import type { Fields, ResponseHead } from "../http/message.js";
-
-/** An origin, and the requests that go to it. */
-export interface OriginRoute {
-  /** Requests to this host alone, in lower case, with the port where that is not the default; absent: to every host. */
-  host?: string;
-  /** Requests whose path begins with this, by whole segments; `/` = all. */
-  path: string;
-  /** Where they go: scheme, host, port and a path that is put before that of the request. */
-  url: string;
-}
 
 export interface UpstreamOptions {
   routes: readonly OriginRoute[];

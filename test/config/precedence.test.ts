@@ -4,6 +4,7 @@ import {
   SETTING_NAMES,
   type SettingName,
   type SettingValue,
+  settingNamesOf,
   settingSpec,
 } from "../../src/config/settings.js";
 import { Home } from "./layers.js";
@@ -54,6 +55,12 @@ function beside(name: SettingName): Partial<Record<SettingName, string>> {
   return {};
 }
 
+/** Whose setting it is, where not every command has it. */
+function commandOf(name: SettingName): { command?: "serve" } {
+  const { command } = settingSpec(name);
+  return command === undefined ? {} : { command };
+}
+
 const profiles = { one: {}, two: {} };
 const secret = (name: SettingName) => settingSpec(name).secret === true || name === "askPassword";
 
@@ -64,7 +71,11 @@ describe("every setting", () => {
     const { texts, values } = sampleOf(name, home.project);
     for (const [i, text] of texts.entries()) {
       const typed = settingSpec(name).kind === "boolean" ? text === "true" : text;
-      const { settings } = await home.load({ flags: { ...beside(name), [name]: typed }, readSecret: async () => "" });
+      const { settings } = await home.load({
+        ...commandOf(name),
+        flags: { ...beside(name), [name]: typed },
+        readSecret: async () => "",
+      });
       expect(settings[name]).toEqual({
         value: values[i],
         source: { layer: "flag", where: `--${settingSpec(name).flag}` },
@@ -81,6 +92,7 @@ describe("every setting", () => {
     for (const variable of variables) {
       for (const [i, text] of texts.entries()) {
         const { settings } = await home.load({
+          ...commandOf(name),
           flags: beside(name),
           env: { [variable]: text },
           readSecret: async () => "",
@@ -88,7 +100,8 @@ describe("every setting", () => {
         expect(settings[name]).toEqual({ value: values[i], source: { layer: "environment", where: variable } });
       }
       // An empty variable says nothing.
-      expect((await home.load({ env: { [variable]: "" } })).settings[name]?.source.layer ?? "default").toBe("default");
+      const { settings } = await home.load({ ...commandOf(name), env: { [variable]: "" } });
+      expect(settings[name]?.source.layer ?? "default").toBe("default");
     }
   });
 
@@ -97,7 +110,7 @@ describe("every setting", () => {
     const { texts, values } = sampleOf(name, home.project);
     for (const [i, text] of texts.entries()) {
       const path = home.projectFile({ profiles, [name]: inFile(name, text) });
-      const { settings } = await home.load({ flags: name === "tier" ? beside(name) : {} });
+      const { settings } = await home.load({ ...commandOf(name), flags: name === "tier" ? beside(name) : {} });
       expect(settings[name]).toMatchObject({ value: values[i], source: { layer: "project", where: path } });
     }
   });
@@ -110,12 +123,27 @@ describe("every setting", () => {
 
   it("falls back to what help says", async () => {
     const { settings, store, defaultTtl } = await new Home().load();
-    for (const name of SETTING_NAMES)
+    for (const name of settingNamesOf())
       expect([name, settings[name]?.source.layer]).toEqual([
         name,
         settingSpec(name).fallback === undefined ? undefined : "default",
       ]);
     expect([store.kind, defaultTtl]).toEqual(["sqlite", 3_600_000]);
+  });
+
+  it("of serve is nothing that another command could stumble over", async () => {
+    const { settings } = await new Home().load({ env: { CACHE_PORT: "nonsense" } });
+    expect(settings.port).toBeUndefined();
+  });
+
+  it("has what serve falls back to: memory over SQLite, a namespace of its own, compressed", async () => {
+    const { settings, tiers, keyPrefix } = await new Home().load({ command: "serve" });
+    for (const name of SETTING_NAMES) {
+      const { fallback, servedFallback } = settingSpec(name);
+      expect([name, settings[name]?.source.layer]).toEqual([name, fallback || servedFallback ? "default" : undefined]);
+    }
+    expect([tiers.map(({ name }) => name), keyPrefix]).toEqual([["memory", "sqlite"], "http:"]);
+    expect([settings.port?.value, settings.compression?.value]).toEqual([4000, "gzip"]);
   });
 });
 
@@ -178,7 +206,9 @@ describe("precedence", () => {
       kind: "file",
       path: `${home.home}/e`,
     });
-    expect((await home.load({ flags: { store: "sqlite:~/f.db" } })).store).toMatchObject({ path: `${home.home}/f.db` });
+    expect((await home.load({ flags: { store: "sqlite:~/f.db" } })).store).toMatchObject({
+      path: `${home.home}/f.db`,
+    });
   });
 
   it("is not confused by a folder that looks like a profile", async () => {

@@ -29,6 +29,7 @@ beforeEach(async () => {
       trustedProxies: [],
       pseudonym: "cache-test",
       stripTags: false,
+      defaultLifetimeMs: undefined,
     },
     { answered: () => {}, asked: () => {}, storeFailed: (error) => failures.push(error) },
   );

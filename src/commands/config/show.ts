@@ -2,7 +2,7 @@ import { CacheCommand } from "../../cli/base-command.js";
 import { table } from "../../cli/render/table.js";
 import { origin, originLine } from "../../cli/target.js";
 import { showSetting } from "../../config/load.js";
-import { SETTING_NAMES, settingSpec } from "../../config/settings.js";
+import { settingNamesOf, settingSpec } from "../../config/settings.js";
 
 export default class ConfigShow extends CacheCommand {
   static override summary = "Show the settings in force and where each comes from; asks no store.";
@@ -11,7 +11,7 @@ export default class ConfigShow extends CacheCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(ConfigShow);
     const config = await this.settings(flags);
-    const rows = SETTING_NAMES.flatMap((name) => {
+    const rows = settingNamesOf().flatMap((name) => {
       const setting = settingSpec(name).invocation ? undefined : config.settings[name];
       return setting ? [{ name, value: showSetting(name, setting.value), source: setting.source.where }] : [];
     });

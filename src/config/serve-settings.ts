@@ -1,0 +1,82 @@
+import { LONGEST_TIMER, type SettingSpec } from "./setting-spec.js";
+
+const serve = { command: "serve" } as const;
+const duration = { ...serve, kind: "duration", min: 1, max: LONGEST_TIMER } as const;
+const port = { ...serve, kind: "integer", min: 0, max: 65_535 } as const;
+const file = { ...serve, kind: "text", value: "FILE", path: true } as const;
+
+/** What `cache serve` alone is told. */
+export const SERVE_SETTINGS = {
+  origin: {
+    ...serve,
+    flag: "origin",
+    kind: "text",
+    value: "[HOST[/PATH]=]URL",
+    several: true,
+    summary: "where requests go that the cache can't answer: all, or those to a host and a path; repeatable",
+  },
+  host: {
+    ...serve,
+    flag: "host",
+    kind: "text",
+    value: "HOST",
+    form: "host",
+    fallback: "127.0.0.1",
+    summary: "address that the proxy listens on",
+  },
+  port: { ...port, flag: "port", fallback: "4000", summary: "port of the proxy, 0 = any that is free" },
+  tlsCert: {
+    ...file,
+    flag: "tls-cert",
+    summary: "file with the certificate of the proxy, and those that lead to it (PEM)",
+  },
+  tlsKey: { ...file, flag: "tls-key", summary: "file with the key of that certificate (PEM)" },
+  drain: { ...duration, flag: "drain", min: 0, fallback: "10s", summary: "how long a stop waits for what runs" },
+  preserveHost: {
+    ...serve,
+    flag: "preserve-host",
+    kind: "boolean",
+    summary: "send the origin the client's Host, not its own",
+  },
+  originCa: { ...file, flag: "origin-ca", summary: "file with the CA that origins are trusted by (PEM)" },
+  originConnectTimeout: {
+    ...duration,
+    flag: "origin-connect-timeout",
+    fallback: "5s",
+    summary: "longest wait for a connection to an origin",
+  },
+  originTimeout: {
+    ...duration,
+    flag: "origin-timeout",
+    fallback: "30s",
+    summary: "longest wait for the first byte of an origin's answer",
+  },
+  originBodyTimeout: {
+    ...duration,
+    flag: "origin-body-timeout",
+    fallback: "30s",
+    summary: "longest wait between two pieces of a body",
+  },
+  trustProxy: {
+    ...serve,
+    flag: "trust-proxy",
+    kind: "text",
+    value: "ADDRESS|NETWORK",
+    several: true,
+    summary: "proxies in front of this one whose X-Forwarded fields are believed; repeatable",
+  },
+  maxObject: {
+    ...serve,
+    flag: "max-object",
+    kind: "size",
+    min: 1,
+    fallback: "100MB",
+    summary: "largest body that is kept; larger ones pass through",
+  },
+  stripTags: {
+    ...serve,
+    flag: "strip-tags",
+    kind: "boolean",
+    summary: "do not send Surrogate-Key, Cache-Tag and xkey to clients",
+  },
+} as const satisfies Record<string, SettingSpec>;

@@ -1,0 +1,50 @@
+import type { ResolvedConfig } from "./load.js";
+import { type OriginRoute, parseOrigins } from "./origin-url.js";
+
+/** What `cache serve` is told, resolved: milliseconds, bytes, absolute paths. */
+export interface ServeSettings {
+  origins: readonly OriginRoute[];
+  host: string;
+  port: number;
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
+  originCa: string | undefined;
+  drainMs: number;
+  preserveHost: boolean;
+  connectTimeoutMs: number;
+  headersTimeoutMs: number;
+  bodyTimeoutMs: number;
+  trustedProxies: readonly string[];
+  maxObjectBytes: number;
+  stripTags: boolean;
+  /** Freshness of responses that carry none, where somebody set it. */
+  defaultLifetimeMs: number | undefined;
+}
+
+/** @throws CacheError `invalid-origin`, naming who said it */
+export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSettings {
+  const number = (name: keyof typeof settings) => Number(settings[name]?.value);
+  const text = (name: keyof typeof settings) => {
+    const value = settings[name]?.value;
+    return typeof value === "string" ? value : undefined;
+  };
+  const list = (name: keyof typeof settings) => (text(name) ?? "").split(/\s+/).filter(Boolean);
+  const ttlIsSet = settings.cacheTtl !== undefined && settings.cacheTtl.source.layer !== "default";
+  return {
+    origins: parseOrigins(list("origin"), settings.origin?.source.where ?? "--origin"),
+    host: text("host") ?? "127.0.0.1",
+    port: number("port"),
+    tlsCert: text("tlsCert"),
+    tlsKey: text("tlsKey"),
+    originCa: text("originCa"),
+    drainMs: number("drain"),
+    preserveHost: settings.preserveHost?.value === true,
+    connectTimeoutMs: number("originConnectTimeout"),
+    headersTimeoutMs: number("originTimeout"),
+    bodyTimeoutMs: number("originBodyTimeout"),
+    trustedProxies: list("trustProxy"),
+    maxObjectBytes: number("maxObject"),
+    stripTags: settings.stripTags?.value === true,
+    defaultLifetimeMs: ttlIsSet ? (defaultTtl ?? undefined) : undefined,
+  };
+}

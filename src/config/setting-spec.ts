@@ -1,0 +1,37 @@
+/** How the text of a setting becomes a value. */
+export type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
+
+export interface SettingSpec {
+  /** Long flag without dashes; the environment variable is `CACHE_` + the flag in capitals. */
+  flag: string;
+  char?: string;
+  kind: SettingKind;
+  choices?: readonly string[];
+  summary: string;
+  /** What stands for the value in help, where the kind does not say it. */
+  value?: string;
+  /** Bounds of a number, both allowed: entries, bytes, milliseconds. */
+  min?: number;
+  max?: number;
+  /** What a text has to be: the name or address of a host, or the beginning of a key. */
+  form?: "host" | "prefix";
+  /** As a person would type it; absent = not set. */
+  fallback?: string;
+  /** The same for `cache serve`, where that is another. */
+  servedFallback?: string;
+  /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
+  compatible?: string;
+  /** Never shown; refused in config files. */
+  secret?: boolean;
+  /** A path: relative ones in a config file start at its folder. */
+  path?: boolean;
+  /** May be given several times. */
+  several?: boolean;
+  /** The one command that has it; absent: all have. */
+  command?: "serve";
+  /** About one invocation, not about a cache: not listed in the settings of `info`. */
+  invocation?: boolean;
+}
+
+/** The longest that a timer of Node can wait, in milliseconds: a longer one would fire at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
