@@ -82,7 +82,7 @@ export interface SetOptions extends WriteCall {
   since?: Position;
   /**
    * Milliseconds after which the store forgets what it is given now, if its deadline has not come sooner; the deadline that it gives back stays that of the entry. For copies;
-   * only where {@link Capabilities.limitsStay} says so, and not for entries that keep the deadline they had.
+   * only where {@link Capabilities.takesCopies} says so, and not for entries that keep the deadline they had.
    */
   stayMs?: number;
 }
@@ -187,8 +187,11 @@ export interface Capabilities {
   knowsAge: boolean;
   /** Counts hits and misses for this namespace. */
   counts: boolean;
-  /** Does as {@link SetOptions.stayMs} says; absent: may take no notice of it. */
-  limitsStay?: true;
+  /**
+   * A place for copies: has taken what it is given when {@link Backend.setMany} returns, without a wait, and does as {@link SetOptions.stayMs} says. Absent: what is given has to
+   * stay as it is until the promise resolves, and no notice may be taken of `stayMs`.
+   */
+  takesCopies?: true;
 }
 
 export interface BackendInfo {

@@ -82,7 +82,7 @@ describe("reading", () => {
 
   test("a tier that can't tell the two apart cuts the deadline, and is passed over by who asks for it, with all above", async () => {
     const forgetful = (backend: Backend) => {
-      const { limitsStay: _, ...capabilities } = backend.capabilities;
+      const { takesCopies: _, ...capabilities } = backend.capabilities;
       return Object.assign(backend, { capabilities });
     };
     const { clock, tiers, lowest, memory, middle } = await opened({

@@ -106,8 +106,8 @@ export class EntryStore {
       return fits ? "stored" : "rejected";
     }
     const sequence = old?.sequence ?? this.table.nextSequence();
-    const written = { sequence, version: ++this.#version, at: at.wall, deadline };
-    this.table.put(new MemoryEntry(given, body, written));
+    this.#version += 1;
+    this.table.put(new MemoryEntry(given, body, sequence, this.#version, at.wall, deadline));
     return "stored";
   }
 

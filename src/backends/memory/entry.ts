@@ -111,16 +111,17 @@ export class MemoryEntry {
   /** The same of what is known of it besides its value. */
   decodedHead: DecodedHead | "once" | undefined = undefined;
 
-  constructor(entry: NewHead, body: Body, written: Written) {
+  /** @param at epoch milliseconds */
+  constructor(entry: NewHead, body: Body, sequence: number, version: number, at: number, deadline: Deadline) {
     this.key = entry.key;
-    this.sequence = written.sequence;
-    this.version = written.version;
+    this.sequence = sequence;
+    this.version = version;
     this.pieces = body instanceof Pieces ? body : undefined;
     this.value = body instanceof Pieces ? NO_BYTES : keepBytes(body);
     this.tags = entry.tags === undefined || entry.tags.length === 0 ? NO_TAGS : [...new Set(entry.tags)];
     this.meta = entry.meta === undefined ? undefined : keepBytes(entry.meta);
-    this.createdAt = written.at;
-    this.deadline = written.deadline;
+    this.createdAt = at;
+    this.deadline = deadline;
     this.staleAt = entry.staleAt;
   }
 
@@ -144,15 +145,6 @@ export type NewHead = Omit<NewEntry, "value">;
 
 /** A value as it is given: bytes that the caller keeps, or pieces that are ours already. */
 export type Body = Uint8Array | Pieces;
-
-/** What the store adds to an entry when it is written. */
-export interface Written {
-  sequence: number;
-  version: number;
-  /** Epoch milliseconds. */
-  at: number;
-  deadline: Deadline;
-}
 
 interface Chargeable {
   key: string;

@@ -76,7 +76,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
     keepsExpired: true,
     knowsAge: true,
     counts: true,
-    limitsStay: true,
+    takesCopies: true,
   };
   readonly #context: BackendContext;
   readonly #store: EntryStore;

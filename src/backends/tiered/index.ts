@@ -134,7 +134,7 @@ class TieredBackend implements Backend, TierAccess {
     this.#counting = new Counting(stack);
     this.tierNames = tiers.map(({ name }) => name);
     // A copy does not know when its entry was made, and its tier says how long it stays.
-    const { limitsStay: _, ...capabilities } = stack.lowest.capabilities;
+    const { takesCopies: _, ...capabilities } = stack.lowest.capabilities;
     this.capabilities = { ...capabilities, knowsAge: false };
   }
 

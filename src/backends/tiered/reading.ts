@@ -175,10 +175,12 @@ export class Reading {
     if (options.peek || level === 0) return;
     const entries = entriesOf(keys, results, found);
     if (entries.length === 0) return;
+    let owned: NewEntry[] | undefined;
     for (let above = level - 1; above >= 0; above--) {
       const tier = this.#stack.uppers[above];
       if (!tier?.isUsable() || failed.has(tier)) continue;
-      const work = tier.store(entries, opening, positions[above], false);
+      if (!tier.takesCopies) owned ??= withOwnBytes(entries);
+      const work = tier.store(owned ?? entries, opening, positions[above], false);
       if (work instanceof Promise) copies.push(work);
     }
   }
@@ -213,35 +215,38 @@ function count(tier: UpperTier, hits: number, misses: number, { peek }: ReadOpti
   tier.tally.add("misses", misses);
 }
 
-/**
- * Their bytes are the copies' own: who asked for an entry may change what it was given while the copy is under way. All lie side by side, since an allocation for
- * each would cost more than the rest of its copy.
- */
 function entriesOf(keys: readonly string[], results: Found, found: readonly number[]): NewEntry[] {
-  let bytes = 0;
-  for (const index of found) {
-    const size = results[index]?.value.length ?? 0;
-    if (size <= MAX_COPY_BYTES) bytes += size;
-  }
-  const room = new ArrayBuffer(bytes);
   const entries: NewEntry[] = [];
-  let at = 0;
   for (const index of found) {
     const stored = results[index];
     if (stored === undefined || stored.value.length > MAX_COPY_BYTES) continue;
     const { value, expiresAt, staleAt, tags, meta } = stored;
-    const own = new Uint8Array(room, at, value.length);
-    own.set(value);
-    at += value.length;
     // Filled in place: this is done for every entry that is read below the fastest tier.
-    const entry: NewEntry = { key: keys[index] ?? "", value: own };
+    const entry: NewEntry = { key: keys[index] ?? "", value };
     if (expiresAt !== undefined) entry.expiresAt = expiresAt;
     if (staleAt !== undefined) entry.staleAt = staleAt;
     if (tags !== undefined) entry.tags = tags;
-    if (meta !== undefined) entry.meta = new Uint8Array(meta);
+    if (meta !== undefined) entry.meta = meta;
     entries.push(entry);
   }
   return entries;
+}
+
+/**
+ * With bytes that are the copies' own: who asked for an entry may change what it was given while the copy is under way. All values lie side by side, since an allocation for
+ * each would cost more than the rest of its copy.
+ */
+function withOwnBytes(entries: readonly NewEntry[]): NewEntry[] {
+  let bytes = 0;
+  for (const { value } of entries) bytes += value.length;
+  const room = new ArrayBuffer(bytes);
+  let at = 0;
+  return entries.map((entry) => {
+    const value = new Uint8Array(room, at, entry.value.length);
+    value.set(entry.value);
+    at += value.length;
+    return { ...entry, value, ...(entry.meta && { meta: new Uint8Array(entry.meta) }) };
+  });
 }
 
 function noneOf(keys: readonly string[]): Found {

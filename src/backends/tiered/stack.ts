@@ -60,7 +60,7 @@ export class Stack {
     const upper = tiers.slice(0, -1);
     // What a tier cuts short, it and all above it take for the end of the entry.
     const keepsDeadlines = ({ ttlMs, backend }: TierOptions) =>
-      (ttlMs ?? undefined) === undefined || backend.capabilities.limitsStay === true;
+      (ttlMs ?? undefined) === undefined || backend.capabilities.takesCopies === true;
     this.uppers = upper.map(
       ({ name, backend, ttlMs }, level) =>
         new UpperTier({

@@ -74,7 +74,7 @@ export class UpperTier {
     this.tally = new ReadTally(options.backend, !options.readOnly || !options.backend.capabilities.persistent);
     this.#debts = new Debts(options.backend, options);
     this.#openedAt = options.clock.monotonic();
-    this.#stayMs = options.backend.capabilities.limitsStay ? options.ttlMs : undefined;
+    this.#stayMs = options.backend.capabilities.takesCopies ? options.ttlMs : undefined;
     this.#settled = this.isPrivate;
   }
 
@@ -92,6 +92,11 @@ export class UpperTier {
   knows(want: Want | undefined): boolean {
     if (want === undefined || want === "value" || want === "freshness") return true;
     return want !== "all" && this.#options.knowsDeadlines;
+  }
+
+  /** It takes copies at once: what they are made of may change as soon as {@link store} returns. */
+  get takesCopies(): boolean {
+    return this.backend.capabilities.takesCopies === true;
   }
 
   /** Up to where its own log was heard: a copy is not stored after a change that came later. */

@@ -129,7 +129,9 @@ class TransformedBackend implements Backend {
     const { namespace, compression, encryption, maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED } = options;
     checkTransform(options);
     this.name = inner.name;
-    this.capabilities = inner.capabilities;
+    // Encrypting takes its time.
+    const { takesCopies: _, ...capabilities } = inner.capabilities;
+    this.capabilities = capabilities;
     this.#inner = inner;
     this.#options = options;
     this.#losses = new Losses(inner, { emit: context.emit, readOnly: context.readOnly ?? false });
