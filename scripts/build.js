@@ -138,7 +138,10 @@ const plugins = [version, apart, lazyOclif, leftOut, found, lazyBuiltins];
 for (const name of APART) {
   await build({
     ...shared,
-    stdin: { contents: name === "zod" ? `export { z } from "zod";` : `module.exports = require("${name}");`, resolveDir: "." },
+    stdin: {
+      contents: name === "zod" ? `export { z } from "zod";` : `module.exports = require("${name}");`,
+      resolveDir: ".",
+    },
     // What fastify's tests would be made with.
     external: ["light-my-request"],
     outfile: join(outdir, `${name}.cjs`),
