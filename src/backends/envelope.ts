@@ -128,6 +128,29 @@ export function readEnvelope(stored: Buffer): Envelope | undefined {
   return envelope;
 }
 
+/** Bytes of a soft deadline as they stand in the header. */
+export function staleAtBytes(staleAt: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(staleAt);
+  return bytes;
+}
+
+/**
+ * The checksums of all headers that may go with a meta where the rest is not known: for a plain value, one whose magic is escaped, and one in pieces, of each without
+ * and with a soft deadline. Four bytes each.
+ */
+export function headerChecksums(meta: Uint8Array): Buffer {
+  const header = Buffer.from(wrap({ value: new Uint8Array(0), meta }));
+  const sums = Buffer.alloc(24);
+  for (const [i, kind] of [0, FLAG_ESCAPED, FLAG_PIECES].entries()) {
+    for (const stale of [0, FLAG_STALE]) {
+      header[9] = FLAG_META | kind | stale;
+      sums.writeUInt32BE(checksum(header, meta.length), i * 8 + (stale === 0 ? 0 : 4));
+    }
+  }
+  return sums;
+}
+
 function checksum(bytes: Buffer, metaBytes: number): number {
   return crc32(bytes.subarray(HEADER_BYTES, HEADER_BYTES + metaBytes), crc32(bytes.subarray(0, 16)));
 }

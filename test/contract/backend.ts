@@ -11,6 +11,7 @@ import { describeScans } from "./scans.js";
 import { describeSelection } from "./selection.js";
 import { describeStreams } from "./streams.js";
 import { describeTags } from "./tags.js";
+import { describeTouches } from "./touches.js";
 import { describeValues } from "./values.js";
 import { describeVersions } from "./versions.js";
 
@@ -56,6 +57,7 @@ export function describeBackend(
     describeLog(current);
     describeLeases(current);
     describeVersions(current);
+    describeTouches(current);
     describeStreams(current);
     describeAtomic(current);
   });

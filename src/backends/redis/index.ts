@@ -52,6 +52,7 @@ import { Scripts } from "./scripts.js";
 import { type Store, untilAborted } from "./store.js";
 import { openRead } from "./stream-read.js";
 import { PieceWriter } from "./stream-write.js";
+import { touchMany } from "./touch.js";
 import { refuseWhenReadOnly, Writer } from "./write.js";
 
 export interface RedisOptions extends BackendContext, ConnectionSettings {}
@@ -114,7 +115,7 @@ class RedisBackend implements Backend, ForeignReader {
 
   async touchMany(changes: readonly Touch[], options: WriteCall = {}): Promise<boolean[]> {
     refuseWhenReadOnly(this.#readOnly);
-    return this.#writer.touchMany(changes, options);
+    return touchMany(this.#store, this.#log, changes, options);
   }
 
   async deleteMany(keys: readonly string[], options: KeyDeletion = {}): Promise<boolean[]> {

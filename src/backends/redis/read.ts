@@ -175,7 +175,8 @@ function storedOf(
   // Filled in place: this is done for every entry that is read.
   const stored: Stored = { value: inner, size: inner.length };
   if (ttl >= 0) stored.expiresAt = now + ttl;
-  if (envelope?.staleAt !== undefined) stored.staleAt = envelope.staleAt;
+  const staleAt = envelope?.staleAt;
+  if (staleAt !== undefined && (stored.expiresAt === undefined || staleAt < stored.expiresAt)) stored.staleAt = staleAt;
   if (envelope?.meta) stored.meta = envelope.meta;
   if (want === "all" || sidecar !== undefined) {
     const version = digestOf(value);

@@ -70,42 +70,6 @@ if stored and not sure then note(ARGV[6],ARGV[7]) end
 return table.concat(out)
 `);
 
-/** [key, deadline, member, sidecar]…, a change; `1` done, `0` no entry, `t` another type. */
-export const TOUCH = define(`
-${BASE}
-${MARKED}
-${LOGGING}
-${TAGGING}
-local a,out=cmsgpack.unpack(ARGV[1]),{}
-for i=1,#a,4 do
-  if state(a[i])=='string' then note(ARGV[3],ARGV[4]) break end
-end
-for i=1,#a,4 do
-  local k,px,member,side=a[i],a[i+1],a[i+2],a[i+3]
-  local kind,mark=state(k)
-  if kind=='none' then out[#out+1]='0'
-  elseif kind~='string' then out[#out+1]='t'
-  else
-    out[#out+1]='1'
-    if px=='-' then
-      if mark=='p' then keep(k,0) end
-      unindex(side,member)
-      call('UNLINK',k)
-    else
-      if px=='' then call('PERSIST',k) else call('PEXPIRE',k,px) end
-      if mark=='p' then keep(k,tonumber(px) or -1) end
-      local s=beside(side)
-      if s then
-        local ttl=call('PTTL',k)
-        if ttl<0 then call('PERSIST',side) else call('PEXPIRE',side,num(math.max(1,ttl))) end
-        index(s.i,member,s.t,ttl)
-      end
-    end
-  end
-end
-return table.concat(out)
-`);
-
 /** [key, member, sidecar, version or ""]…, a change; `1` deleted, `0` no entry or another version, `t` another type. */
 export const REMOVE = define(`
 ${BASE}

@@ -41,6 +41,9 @@ export async function hasTags(store: Store): Promise<boolean> {
   return (await store.connection.call(["EXISTS", store.names.registry])) === 1;
 }
 
+/** A change and its place in the log can't be one step. */
+export const isStepwise = ({ connection, scripts }: Store) => connection.clustered || !scripts.allowed;
+
 /** The relative deadline as the scripts take it: "" = never, "-" = already past, else milliseconds. */
 export function relativeDeadline(expiresAt: number | null | undefined, now: number): string {
   if (expiresAt === undefined || expiresAt === null) return "";

@@ -63,9 +63,13 @@ function commandsOf(key: RawKey, value: Buffer, deadline: string, mode: SetMode,
   return keep ? [overwrite, create] : [["SET", key, value, ...ttl]];
 }
 
-/** A letter a change. */
+/** A letter a change; of deadlines alone. */
 export async function touchSingly(store: Store, chunk: readonly Touch[], now: number): Promise<string> {
   const { connection, names } = store;
+  for (const { staleAt, meta, ifVersion } of chunk) {
+    if (staleAt !== undefined || meta !== undefined) throw scriptsNeeded("changing what is kept with a value");
+    if (ifVersion !== undefined) throw scriptsNeeded("changing an entry only if it is the one that was read");
+  }
   const tagged = await connection.call(["EXISTS", ...chunk.map(({ key }) => names.sidecar(key))]);
   if (tagged !== 0) throw scriptsNeeded("moving the deadline of tagged entries");
   const keys = chunk.map(({ key }) => names.full(key));
@@ -75,7 +79,7 @@ export async function touchSingly(store: Store, chunk: readonly Touch[], now: nu
   const letters = types.map((type, i) =>
     marks[i] === "placeholder" ? "0" : ({ none: "0", string: "1" }[asText(type)] ?? "t"),
   );
-  const strings = chunk.filter((_, i) => letters[i] === "1");
+  const strings = chunk.filter(({ expiresAt }, i) => letters[i] === "1" && expiresAt !== undefined);
   await connection.pipeline(
     strings.map(({ key, expiresAt }): Command => {
       const deadline = relativeDeadline(expiresAt, now);

@@ -1,7 +1,7 @@
 import type { Concerned } from "../../changes.js";
 import { CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
-import type { NewEntry, Position, SetMode, SetOptions, SetOutcome, Touch, WriteCall } from "../backend.js";
+import type { NewEntry, Position, SetMode, SetOptions, SetOutcome } from "../backend.js";
 import { wrap } from "../envelope.js";
 import { lettersBySlot } from "./by-slot.js";
 import type { Command } from "./connection.js";
@@ -12,15 +12,15 @@ import type { RawKey } from "./names.js";
 import { Packer, pack } from "./pack.js";
 import { deleteMany } from "./remove-keys.js";
 import { asText } from "./reply.js";
-import { TOUCH, WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
+import { WRITE_PLAIN, WRITE_TAGGED } from "./scripts.js";
 import { digestOf, memberKey, newSidecar, readSidecar } from "./sidecar.js";
-import { baseOf, checkSignal, chunks, relativeDeadline, type Store, ttlOf, untilAborted, wrongType } from "./store.js";
+import { baseOf, checkSignal, isStepwise, relativeDeadline, type Store, ttlOf, untilAborted } from "./store.js";
 import { aroundIndexes, type Tagged } from "./tag-index.js";
-import { isTagged, type Ready, touchSingly, writeSingly } from "./write-singly.js";
+import { isTagged, type Ready, writeSingly } from "./write-singly.js";
 
 /** Entries and bytes of one script: some 2 ms of the server's time, so that others are not held up. */
-const ENTRIES_PER_SCRIPT = 500;
-const BYTES_PER_SCRIPT = 512 * 1024;
+export const ENTRIES_PER_SCRIPT = 500;
+export const BYTES_PER_SCRIPT = 512 * 1024;
 /** Redis refuses longer strings (`proto-max-bulk-len`), and the packed batch is one. */
 export const MAX_VALUE_BYTES = 512 * 1024 * 1024 - 4096;
 
@@ -56,7 +56,7 @@ export class Writer {
     for (const entry of entries) checkKey(entry.key);
     if (entries.length === 0) return [];
     const note = (keys: readonly string[]) => this.#log.note("write", { keys }, options.origin);
-    if (!this.#stepwise) return this.#set(entries, { ...options, note });
+    if (!isStepwise(this.#store)) return this.#set(entries, { ...options, note });
     const { since, ...others } = options;
     const covers = since === undefined ? () => false : await this.#log.covers(since);
     const isMet = await this.#conditions(entries, options.mode);
@@ -64,19 +64,6 @@ export class Writer {
     const outcomes = due.length === 0 ? [] : await this.#setInSteps(due, others, since);
     const byEntry = new Map(due.map((entry, i) => [entry, outcomes[i]]));
     return entries.map((entry) => byEntry.get(entry) ?? "condition");
-  }
-
-  async touchMany(changes: readonly Touch[], options: WriteCall): Promise<boolean[]> {
-    this.#store.connection.checkOpen();
-    if (changes.length === 0) return [];
-    const note = (keys: readonly string[]) => this.#log.note("write", { keys }, options.origin);
-    if (!this.#stepwise) return this.#touchAll(changes, { ...options, note });
-    return this.#log.around(note(keysOf(changes)), () => this.#touchAll(changes, options));
-  }
-
-  /** A change and its place in the log can't be one step. */
-  get #stepwise(): boolean {
-    return this.#store.connection.clustered || !this.#store.scripts.allowed;
   }
 
   /** A test whether the mode allows an entry as things are: what is not going to be stored is not told either. */
@@ -108,21 +95,6 @@ export class Writer {
     const versions = late.map((entry) => digestOf(wrap(entry)));
     await deleteMany(this.#store, this.#log, keysOf(late), { versions });
     return entries.map((entry, i) => (isLate(entry, i) ? "condition" : (outcomes[i] ?? "condition")));
-  }
-
-  async #touchAll(changes: readonly Touch[], options: WriteCall & Pick<Batch, "note">): Promise<boolean[]> {
-    const out: boolean[] = [];
-    let foreign: string | undefined;
-    for (const chunk of chunks(changes, ENTRIES_PER_SCRIPT)) {
-      checkSignal(options.signal);
-      const answer = await untilAborted(this.#touch(chunk, options.note), options.signal);
-      for (const [i, change] of chunk.entries()) {
-        out.push(answer[i] === "1");
-        if (answer[i] === "t") foreign ??= change.key;
-      }
-    }
-    if (foreign !== undefined) throw wrongType(this.#store, foreign);
-    return out;
   }
 
   async #set(entries: readonly NewEntry[], options: SetOptions & Pick<Batch, "note">): Promise<SetOutcome[]> {
@@ -239,37 +211,6 @@ export class Writer {
     return aroundIndexes(store, chunk, taggedOf, "s", () =>
       lettersBySlot(store, WRITE_TAGGED, chunk, { fullOf, sidecarOf, argsOf }),
     );
-  }
-
-  async #touch(chunk: readonly Touch[], noteOf: Batch["note"]): Promise<string> {
-    const store = this.#store;
-    const now = store.clock.now();
-    const note = noteOf?.(keysOf(chunk));
-    const argsOf = (some: readonly Touch[], sidecarOf: (change: Touch) => RawKey) => {
-      const packer = new Packer(some.length * 128);
-      const sent = store.clock.now();
-      for (const change of some) {
-        packer.add(store.names.full(change.key));
-        packer.add(relativeDeadline(change.expiresAt, sent));
-        packer.add(memberKey(change.key));
-        packer.add(sidecarOf(change));
-      }
-      const { field, text } = note ?? SILENT;
-      return [packer.finish(), baseOf(store), field, text];
-    };
-    const fullOf = ({ key }: Touch) => store.names.full(key);
-    const sidecarOf = ({ key }: Touch) => store.names.sidecar(key);
-    const taggedOf = ({ key, expiresAt }: Touch): Tagged => ({
-      key,
-      sidecar: "same",
-      ttl: ttlOf(relativeDeadline(expiresAt, now)),
-    });
-    const answer = await aroundIndexes(store, chunk, taggedOf, "1", () =>
-      lettersBySlot(store, TOUCH, chunk, { fullOf, sidecarOf, argsOf }),
-    );
-    if (answer !== undefined) return answer;
-    const singly = () => touchSingly(store, chunk, now);
-    return note ? this.#log.around(note, singly) : singly();
   }
 }
 
