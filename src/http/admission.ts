@@ -1,16 +1,10 @@
 import { initialAgeMs, lifetimeOf } from "./freshness.js";
-import {
-  type ExchangeTimes,
-  type Fields,
-  fieldOf,
-  type RequestHead,
-  type ResponseHead,
-  withoutFields,
-} from "./message.js";
-import { storability, storedFields } from "./storable.js";
+import { type ExchangeTimes, type Fields, type RequestHead, type ResponseHead, withoutFields } from "./message.js";
+import { mayAnswerAuthorized, storability, storedFields } from "./storable.js";
 import type { StoredResponse } from "./stored-response.js";
 import { surrogateTags } from "./surrogate-tags.js";
 import { policyOf } from "./targeted.js";
+import { hasValidator } from "./validation.js";
 import { varyOf } from "./vary.js";
 
 export interface AdmissionOptions {
@@ -51,12 +45,12 @@ export function admit(
   const lifetimeMs = Math.min(lifetime.ms, LONGEST_MS);
   const ageMs = initialAgeMs(response.fields, times);
   const { tags } = surrogateTags(response.fields);
-  const fields = withoutFields(storedFields(response), LENGTH);
-  const hasValidator = fieldOf(fields, "etag") !== undefined || fieldOf(fields, "last-modified") !== undefined;
+  const fields = withoutFields(storedFields(response, times.responseTime), LENGTH);
+  const canBeValidated = hasValidator(fields);
   const staleWhileRevalidateMs = milliseconds(directives.staleWhileRevalidate);
   const staleIfErrorMs = milliseconds(directives.staleIfError);
   const [least, most] = KEPT_STALE_MS;
-  const validatedMs = hasValidator ? Math.min(Math.max(lifetimeMs, least), most) : 0;
+  const validatedMs = canBeValidated ? Math.min(Math.max(lifetimeMs, least), most) : 0;
   const staleAt = times.responseTime + lifetimeMs - ageMs;
   const expiresAt =
     Math.max(staleAt, times.responseTime) + Math.max(staleWhileRevalidateMs, staleIfErrorMs, validatedMs);
@@ -75,10 +69,10 @@ export function admit(
         initialAgeMs: ageMs,
         noCache: directives.noCache === true,
         mustRevalidate: directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxage !== undefined,
-        forAuthorized: directives.public || directives.mustRevalidate || directives.sMaxage !== undefined,
+        forAuthorized: mayAnswerAuthorized(directives),
         staleWhileRevalidateMs,
         staleIfErrorMs,
-        hasValidator,
+        hasValidator: canBeValidated,
       },
     },
   };

@@ -1,7 +1,8 @@
-import { splitOutsideQuotes, trimmed } from "./field-syntax.js";
+import { type Directives, readDirectives } from "./cache-directives.js";
+import { isToken, trimmed } from "./field-syntax.js";
 import { type Fields, linesOf } from "./message.js";
 
-/** What `Cache-Control` of a response says (RFC 9111 §5.2.2, RFC 5861, RFC 8246); numbers in seconds. */
+/** What `Cache-Control` of a response says (RFC 9111 §5.2.2, RFC 5861); numbers in seconds, 0 to 2^31. */
 export interface ResponseDirectives {
   maxAge?: number;
   sMaxage?: number;
@@ -18,7 +19,7 @@ export interface ResponseDirectives {
   staleIfError?: number;
 }
 
-/** What `Cache-Control` of a request says (RFC 9111 §5.2.1, RFC 5861 §4); numbers in seconds. */
+/** What `Cache-Control` of a request says (RFC 9111 §5.2.1, RFC 5861 §4); numbers in seconds, 0 to 2^31. */
 export interface RequestDirectives {
   maxAge?: number;
   /** Infinity where no number is given. */
@@ -34,66 +35,70 @@ export interface RequestDirectives {
 /** RFC 9111 §1.2.2: what is larger is taken for this. */
 export const MOST_SECONDS = 2 ** 31;
 
-/** Directives of one field that are looked at; what has more is taken for `no-store`, since nobody can say what it means. */
-const MAX_DIRECTIVES = 256;
+const OF_RESPONSES: ReadonlySet<string> = new Set([
+  "max-age",
+  "s-maxage",
+  "no-store",
+  "no-cache",
+  "private",
+  "public",
+  "must-revalidate",
+  "proxy-revalidate",
+  "must-understand",
+  "no-transform",
+  "stale-while-revalidate",
+  "stale-if-error",
+]);
 
-/** By name in lower case, every argument that a directive came with; `undefined` for none. */
-type Directives = Map<string, (string | undefined)[]>;
+const OF_REQUESTS: ReadonlySet<string> = new Set([
+  "max-age",
+  "max-stale",
+  "min-fresh",
+  "no-cache",
+  "no-store",
+  "no-transform",
+  "only-if-cached",
+  "stale-if-error",
+]);
 
-/** A directive's name and argument (RFC 9111 §5.2), with the spellings that are found in the wild: white space around `=`, and a token quoted or not. */
-function parse(lines: readonly string[]): Directives | undefined {
-  const directives: Directives = new Map();
-  let count = 0;
-  for (const line of lines) {
-    for (const part of partsOf(line)) {
-      const text = trimmed(part);
-      if (text === "") continue;
-      count += 1;
-      if (count > MAX_DIRECTIVES) return undefined;
-      const equals = text.indexOf("=");
-      const name = trimmed(equals < 0 ? text : text.slice(0, equals)).toLowerCase();
-      const argument = equals < 0 ? undefined : unquoted(trimmed(text.slice(equals + 1)));
-      const known = directives.get(name);
-      if (known) known.push(argument);
-      else directives.set(name, [argument]);
-    }
-  }
-  return directives;
-}
-
-/** A quoted string that doesn't end hides nothing: a `no-store` after it counts. */
-function partsOf(line: string): string[] {
-  const quotes = line.split('"').length - 1;
-  return quotes % 2 === 0 ? splitOutsideQuotes(line, ",") : line.split(",");
-}
-
-function unquoted(text: string): string {
-  if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text;
-  return text.slice(1, -1).replace(/\\(.)/g, "$1");
-}
+/** The arguments of a directive, one for each time that it is there; undefined where it is not. */
+type Arguments = readonly (string | undefined)[] | undefined;
 
 /**
- * Delta seconds (RFC 9111 §1.2.2). Of several that contradict each other the least, and 0 where one is no number: "caches are encouraged to consider responses that
- * have invalid freshness information to be stale" (§4.2.1).
+ * Seconds for which something may be reused. 0 where one argument is no number, and where a later one is less than the first: RFC 9111 §4.2.1 has caches use the
+ * first of several or take the response for stale, and encourages them to take what has invalid freshness information for stale.
  */
-function secondsOf(values: readonly (string | undefined)[] | undefined): number | undefined {
+function secondsOf(values: Arguments): number | undefined {
   if (values === undefined) return undefined;
-  return values.reduce<number>((least, value) => Math.min(least, deltaSeconds(value) ?? 0), MOST_SECONDS);
+  let first: number | undefined;
+  for (const value of values) {
+    const seconds = deltaSeconds(value);
+    first ??= seconds;
+    if (first === undefined || seconds === undefined || seconds < first) return 0;
+  }
+  return first;
 }
 
+/** RFC 9111 §1.2.2: digits alone, and what is too large is 2^31. */
 function deltaSeconds(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Math.min(Number(text), MOST_SECONDS) : undefined;
 }
 
-/** True without an argument, or where one is empty; else the names of the fields that it is about. */
-function scopeOf(values: readonly (string | undefined)[] | undefined): boolean | readonly string[] {
+/** The names of the fields that a directive is about; true where it is about the whole response, as one is whose names make no sense. */
+function scopeOf(values: Arguments): boolean | readonly string[] {
   if (values === undefined) return false;
   const names = new Set<string>();
   for (const value of values) {
-    // Without an argument that makes sense it is about the whole response: the stricter reading.
-    const own = (value ?? "").split(",").map((name) => trimmed(name).toLowerCase());
-    if (own.some((name) => !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name))) return true;
-    for (const name of own) names.add(name);
+    let some = false;
+    for (const part of (value ?? "").split(",")) {
+      const name = trimmed(part).toLowerCase();
+      // RFC 9110 §5.6.1.2: empty elements are ignored.
+      if (name === "") continue;
+      if (!isToken(name)) return true;
+      names.add(name);
+      some = true;
+    }
+    if (!some) return true;
   }
   return [...names];
 }
@@ -109,32 +114,32 @@ const NOTHING: ResponseDirectives = Object.freeze({
   noTransform: false,
 });
 
-/** @param lines of `Cache-Control`, or of a field with the same directives */
+/**
+ * Every line counts, in any case (RFC 9111 §5.2). What is malformed is read so that less is stored and reused: a directive that restricts counts however it is spelled, one
+ * that allows something only when it is spelled as the RFC has it.
+ * @param lines of `Cache-Control`
+ */
 export function responseDirectives(lines: readonly string[]): ResponseDirectives {
-  if (lines.length === 0) return NOTHING;
-  const directives = parse(lines);
-  if (directives === undefined) return { ...NOTHING, noStore: true };
-  return directivesOf((name) => directives.get(name));
+  return lines.length === 0 ? NOTHING : directivesOf(readDirectives(lines, OF_RESPONSES));
 }
 
-/** @param valuesOf what a directive came with; undefined where it is not there */
-export function directivesOf(
-  valuesOf: (name: string) => readonly (string | undefined)[] | undefined,
-): ResponseDirectives {
-  const has = (name: string) => valuesOf(name) !== undefined;
-  const maxAge = secondsOf(valuesOf("max-age"));
-  const sMaxage = secondsOf(valuesOf("s-maxage"));
-  const staleWhileRevalidate = secondsOf(valuesOf("stale-while-revalidate"));
-  const staleIfError = secondsOf(valuesOf("stale-if-error"));
+/** What directives say that were read elsewhere, out of a field with the same ones. */
+export function directivesOf(found: Directives): ResponseDirectives {
+  const allows = (name: string) => found.get(name)?.every((argument) => argument === undefined) ?? false;
+  const maxAge = secondsOf(found.get("max-age"));
+  const sMaxage = secondsOf(found.get("s-maxage"));
+  const staleWhileRevalidate = secondsOf(found.get("stale-while-revalidate"));
+  const staleIfError = secondsOf(found.get("stale-if-error"));
   return {
-    noStore: has("no-store"),
-    noCache: scopeOf(valuesOf("no-cache")),
-    private: scopeOf(valuesOf("private")),
-    public: has("public"),
-    mustRevalidate: has("must-revalidate"),
-    proxyRevalidate: has("proxy-revalidate"),
-    mustUnderstand: has("must-understand"),
-    noTransform: has("no-transform"),
+    noStore: found.has("no-store"),
+    noCache: scopeOf(found.get("no-cache")),
+    private: scopeOf(found.get("private")),
+    public: allows("public"),
+    mustRevalidate: found.has("must-revalidate"),
+    proxyRevalidate: found.has("proxy-revalidate"),
+    // It takes the force from no-store (§5.2.2.3).
+    mustUnderstand: allows("must-understand"),
+    noTransform: found.has("no-transform"),
     ...(maxAge !== undefined && { maxAge }),
     ...(sMaxage !== undefined && { sMaxage }),
     ...(staleWhileRevalidate !== undefined && { staleWhileRevalidate }),
@@ -149,26 +154,26 @@ const NO_WISHES: RequestDirectives = Object.freeze({
   onlyIfCached: false,
 });
 
-/** `Pragma: no-cache` counts where there is no `Cache-Control` (RFC 9111 §5.4). */
+/**
+ * What a client wants. `Pragma: no-cache` counts where there is no `Cache-Control` (RFC 9111 §5.4). What is malformed is read so that less comes from the store. Nothing is made for
+ * a request that says nothing, since every hit asks.
+ */
 export function requestDirectives(fields: Fields): RequestDirectives {
-  const lines = linesOf(fields, "cache-control");
-  if (lines.length === 0) {
-    const pragma = linesOf(fields, "pragma");
-    if (pragma.length === 0) return NO_WISHES;
-    return { ...NO_WISHES, noCache: parse(pragma)?.has("no-cache") ?? true };
-  }
-  const directives = parse(lines);
-  if (directives === undefined) return { ...NO_WISHES, noCache: true, noStore: true };
-  const maxAge = secondsOf(directives.get("max-age"));
-  const minFresh = mostOf(directives.get("min-fresh"));
-  const maxStale = staleOf(directives.get("max-stale"));
-  const staleIfError = secondsOf(directives.get("stale-if-error"));
+  const own = wishesIn(fields);
+  if (own === undefined) return NO_WISHES;
+  const lines = linesOf(fields, own);
+  const found = readDirectives(lines, OF_REQUESTS);
+  if (own === "pragma") return found.has("no-cache") ? { ...NO_WISHES, noCache: true } : NO_WISHES;
+  const maxAge = secondsOf(found.get("max-age"));
+  const minFresh = mostOf(found.get("min-fresh"));
+  const maxStale = leastOf(found.get("max-stale"));
+  const staleIfError = secondsOf(found.get("stale-if-error"));
   return {
-    // With a field name it says nothing in a request; without is the stricter reading.
-    noCache: directives.has("no-cache"),
-    noStore: directives.has("no-store"),
-    noTransform: directives.has("no-transform"),
-    onlyIfCached: directives.has("only-if-cached"),
+    // §5.2.1.4 knows no argument; with one it says no less.
+    noCache: found.has("no-cache"),
+    noStore: found.has("no-store"),
+    noTransform: found.has("no-transform"),
+    onlyIfCached: found.has("only-if-cached"),
     ...(maxAge !== undefined && { maxAge }),
     ...(minFresh !== undefined && { minFresh }),
     ...(maxStale !== undefined && { maxStale }),
@@ -176,16 +181,31 @@ export function requestDirectives(fields: Fields): RequestDirectives {
   };
 }
 
-/** The most that is asked for; what is no number says nothing. */
-function mostOf(values: readonly (string | undefined)[] | undefined): number | undefined {
-  const numbers = values?.flatMap((value) => deltaSeconds(value) ?? []);
-  return numbers === undefined || numbers.length === 0 ? undefined : Math.max(...numbers);
+/** The field that says what the client wants, if there is one. */
+function wishesIn(fields: Fields): "cache-control" | "pragma" | undefined {
+  let pragma = false;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const own = fields[i] ?? "";
+    if (own.length === 13 && isLetter(own, "c") && own.toLowerCase() === "cache-control") return "cache-control";
+    if (own.length === 6 && isLetter(own, "p") && own.toLowerCase() === "pragma") pragma = true;
+  }
+  return pragma ? "pragma" : undefined;
+}
+
+/** Whether a text begins so, in either case. Most fields are told apart by it, without a copy in lower case. */
+function isLetter(text: string, letter: string): boolean {
+  return (text.charCodeAt(0) | 0x20) === letter.charCodeAt(0);
+}
+
+/** RFC 9111 §5.2.1.3: the most that is asked for, which is more than there is where it is no number. */
+function mostOf(values: Arguments): number | undefined {
+  return values?.reduce<number>((most, value) => Math.max(most, deltaSeconds(value) ?? MOST_SECONDS), 0);
 }
 
 /** RFC 9111 §5.2.1.2: without a number any age will do; what is no number allows nothing. */
-function staleOf(values: readonly (string | undefined)[] | undefined): number | undefined {
-  if (values === undefined) return undefined;
-  return Math.min(
-    ...values.map((value) => (value === undefined ? Number.POSITIVE_INFINITY : (deltaSeconds(value) ?? 0))),
+function leastOf(values: Arguments): number | undefined {
+  return values?.reduce<number>(
+    (least, value) => Math.min(least, value === undefined ? least : (deltaSeconds(value) ?? 0)),
+    Number.POSITIVE_INFINITY,
   );
 }

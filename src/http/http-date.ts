@@ -42,3 +42,8 @@ function timeOf(...[year, monthName, day, hour, minute, second]: (string | undef
   if (date.getUTCDate() !== d) return undefined;
   return date.setUTCHours(h, m, s);
 }
+
+/** RFC 9110 §5.6.7, in the form that is to be generated. @param ms epoch milliseconds; what is less than a second is left out */
+export function formatHttpDate(ms: number): string {
+  return new Date(ms).toUTCString();
+}

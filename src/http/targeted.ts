@@ -1,5 +1,6 @@
 import { parseDictionary } from "structured-headers";
 import { directivesOf, type ResponseDirectives, responseDirectives } from "./cache-control.js";
+import { AMISS } from "./cache-directives.js";
 import { type Fields, linesOf } from "./message.js";
 
 /** The directives that count for this cache, and the field that they are from. */
@@ -8,8 +9,11 @@ export interface CachePolicy {
   from: "cdn-cache-control" | "cache-control";
 }
 
-/** Names that a targeted field may have here (RFC 9213 §2.1), the most specific first. */
+/** The target list of RFC 9213 §2.2: the fields that are for this cache, the most specific first. */
 const TARGETED = ["cdn-cache-control"] as const;
+
+/** Directives whose argument is a list of field names (RFC 9111 §5.2.2.4, §5.2.2.7). */
+const OF_FIELDS: ReadonlySet<string> = new Set(["no-cache", "private"]);
 
 /**
  * `CDN-Cache-Control`, where it is there and valid, and then neither `Cache-Control` nor `Expires` counts (RFC 9213 §2.2); else `Cache-Control`. One that is empty or no
@@ -24,21 +28,25 @@ export function policyOf(fields: Fields): CachePolicy {
   return { directives: responseDirectives(linesOf(fields, "cache-control")), from: "cache-control" };
 }
 
-/** RFC 9213 §2.1: the values are those of `Cache-Control`, as structured items: numbers are integers, flags are true; a value of another type is no value. */
+/**
+ * RFC 9213 §2.1: seconds are integers, names of fields a string, and what has no argument is true; a value of another type is not to be used, and means what a
+ * malformed argument means in `Cache-Control`. Parameters are ignored, and of two members with one name the last counts (RFC 9651 §3.2).
+ */
 function targetedDirectives(value: string): ResponseDirectives | undefined {
   const dictionary = dictionaryOf(value);
   if (dictionary === undefined || dictionary.size === 0) return undefined;
-  return directivesOf((name) => {
-    const member = dictionary.get(name);
-    if (member === undefined) return undefined;
-    const [item] = member;
-    // RFC 8941 §3.2: `name=?0` says that it does not hold.
-    if (item === false) return undefined;
-    if (item === true || Array.isArray(item)) return [undefined];
-    return [
-      typeof item === "number" && Number.isInteger(item) ? String(item) : item === null ? undefined : String(item),
-    ];
-  });
+  const found = new Map<string, (string | undefined)[]>();
+  for (const [name, [item]] of dictionary) {
+    // It says of itself that it is not so.
+    if (item === false) continue;
+    found.set(name, [item === true ? undefined : argumentOf(name, item)]);
+  }
+  return directivesOf(found);
+}
+
+function argumentOf(name: string, item: unknown): string {
+  if (OF_FIELDS.has(name)) return typeof item === "string" ? item : AMISS;
+  return typeof item === "number" && Number.isInteger(item) ? String(item) : AMISS;
 }
 
 function dictionaryOf(value: string): ReturnType<typeof parseDictionary> | undefined {
