@@ -183,6 +183,12 @@ describe("who we are", () => {
       code: "scripting-not-permitted",
     });
     expect(await backend.touchMany([{ key: "n", expiresAt }])).toEqual([true]);
+    for (const change of [{ staleAt: null }, { meta: value }, { expiresAt, ifVersion: "1" }]) {
+      expect(await failure(Promise.resolve(backend.touchMany([{ key: "n", ...change }])))).toMatchObject({
+        code: "scripting-not-permitted",
+      });
+    }
+    expect(await backend.touchMany([{ key: "n" }, { key: "absent" }])).toEqual([true, false]);
     expect(await backend.deleteMany(["purged", "none"])).toEqual([true, false]);
     expect((await backend.deleteWhere({ tags: ["t"] })).deleted).toBe(1);
     expect((await backend.deleteWhere({ all: true })).deleted).toBe(3);

@@ -183,6 +183,23 @@ describe("while the store is away", () => {
     expect(await keysOf(it.fallback.backend)).toEqual([]);
   });
 
+  test("a touch by version changes nothing in what stands in, whose versions are its own", async () => {
+    const it = cache();
+    await put(it.outer, entry("k", "of the store"));
+    const [stored] = await it.outer.getMany(["k"], { want: "all" });
+    it.away();
+    await put(it.outer, entry("k", "of the fallback"), "other");
+    const change = { key: "k", meta: bytes("of the store"), ifVersion: stored?.version ?? "" };
+    const done = await it.outer.touchMany([
+      change,
+      { key: "other", meta: bytes("m") },
+      { key: "none", meta: bytes("m") },
+    ]);
+    expect(done).toEqual([false, true, false]);
+    const found = await it.outer.getMany(["k", "other"], { want: "all" });
+    expect(found.map((entry) => entry?.meta && Buffer.from(entry.meta).toString())).toEqual([undefined, "m"]);
+  });
+
   test("followers of the log hear of what they missed, under a name that is none of theirs", async () => {
     const it = cache();
     const from = await it.store.position();

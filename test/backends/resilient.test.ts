@@ -67,6 +67,11 @@ const CALLS: Record<string, { call: (backend: Backend) => unknown; retried: bool
   "setMany if-present": { call: (b) => b.setMany([entry("k")], { mode: "if-present" }), on: "setMany", retried: false },
   "setMany since": { call: (b) => b.setMany([entry("k")], { since: "0" }), on: "setMany", retried: false },
   touchMany: { call: (b) => b.touchMany([{ key: "k", expiresAt: null }]), retried: true },
+  "touchMany by version": {
+    call: (b) => b.touchMany([{ key: "k", meta: new Uint8Array(1), ifVersion: "1" }]),
+    on: "touchMany",
+    retried: false,
+  },
   deleteMany: { call: (b) => b.deleteMany(["k"]), retried: true },
   deleteWhere: { call: (b) => b.deleteWhere({ prefix: "k" }), retried: true },
   "deleteWhere with a limit": {

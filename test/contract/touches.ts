@@ -20,11 +20,20 @@ const BEFORE: Record<string, Partial<NewEntry>> = {
   "no bytes": { value: bytes("") },
 };
 
+/** What is compared of an entry. */
+interface Known {
+  value: Buffer;
+  expiresAt: number | undefined;
+  staleAt: number | undefined;
+  tags: string[];
+  meta: string | undefined;
+}
+
 export function describeTouches(current: Current): void {
   const inFuture = (ms: number) => current().clock.now() + ms;
 
   /** All that is known but its version; the deadline rounded to the wanted one, within the tolerance of the store. */
-  async function headOf(backend: Backend, key: string, wanted?: number) {
+  async function headOf(backend: Backend, key: string, wanted?: number): Promise<Known | undefined> {
     const [stored] = await backend.getMany([key], { want: "all" });
     if (stored === undefined) return undefined;
     const { expiresAt, staleAt, tags = [], meta } = stored;
@@ -48,14 +57,14 @@ export function describeTouches(current: Current): void {
       const [expiresAt, later] = [inFuture(HOUR), inFuture(2 * HOUR)];
       const stale = inFuture(60_000);
       const old = { ...entry("k"), expiresAt, ...before };
-      const kept = {
+      const kept: Known = {
         value: Buffer.from(old.value),
         expiresAt,
         staleAt: old.staleAt,
         tags: [...(old.tags ?? [])].sort(),
         meta: old.meta && Buffer.from(old.meta).toString(),
       };
-      const steps: [Omit<Touch, "key">, Partial<typeof kept>][] = [
+      const steps: [Omit<Touch, "key">, Partial<Known>][] = [
         [{}, {}],
         [{ meta: bytes("12345") }, { meta: "12345" }],
         [{ staleAt: stale }, { staleAt: stale }],

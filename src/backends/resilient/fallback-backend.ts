@@ -108,9 +108,17 @@ export class FallbackBackend implements Backend, ForeignReader {
     return this.#change(
       missedKeys(changes.map(({ key }) => key)),
       () => this.#store.touchMany(changes, options),
-      () => this.#fallback.touchMany(changes, options),
+      () => this.#touchFallback(changes, options),
       options,
     );
+  }
+
+  /** A version may be one of the store, which in the fallback names something else, if anything: by version nothing is changed there. */
+  async #touchFallback(changes: readonly Touch[], options: WriteCall | undefined): Promise<boolean[]> {
+    const free = changes.filter(({ ifVersion }) => ifVersion === undefined);
+    const done = await this.#fallback.touchMany(free, options);
+    let next = 0;
+    return changes.map(({ ifVersion }) => (ifVersion === undefined ? (done[next++] ?? false) : false));
   }
 
   deleteMany(keys: readonly string[], options?: KeyDeletion): Awaitable<boolean[]> {

@@ -126,7 +126,8 @@ export class ResilientBackend implements Backend, ForeignReader {
   touchMany(changes: readonly Touch[], options?: WriteCall): Awaitable<boolean[]> {
     return this.#supervisor.perform({
       attempt: (backend, signal) => backend.touchMany(changes, within(options, signal)),
-      ...REPEATABLE,
+      // One that was made, and whose answer was lost, finds another version.
+      idempotent: changes.every(({ ifVersion }) => ifVersion === undefined),
       stoppable: true,
       signal: options?.signal,
     });
