@@ -171,11 +171,13 @@ export class Cache {
     return entry;
   }
 
-  async #readBytes(key: string, options: ReadOptions | undefined): Promise<Uint8Array | undefined> {
-    const found = this.#entries.read([key], options);
-    // Memory answers with the array itself: no wait for it halves the time of a hit there.
-    const entry = (Array.isArray(found) ? found : await found)[0];
-    const value = entry === undefined || isNothing(entry.value) ? undefined : entry.value;
+  #readBytes(key: string, options: ReadOptions | undefined): Promise<Uint8Array | undefined> {
+    return this.#entries.readOne(key, options, (entry) =>
+      this.#counted(entry === undefined || isNothing(entry.value) ? undefined : entry.value, options),
+    );
+  }
+
+  #counted<T>(value: T | undefined, options: ReadOptions | undefined): T | undefined {
     if (options?.peek !== true) this.#tally.read(value !== undefined);
     return value;
   }
@@ -184,20 +186,21 @@ export class Cache {
    * The decoded value; undefined is a miss. With JSON, bytes that are no JSON are text, or themselves. Of an entry that has gone stale the value is still given, until
    * it expires.
    */
-  async get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
+  get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
     if (options === undefined && this.#kept !== undefined) {
-      const value = this.#kept.reader.getDecoded(key, this.#kept.decode);
-      // A miss is one of the fastest store alone.
-      if (value !== undefined) {
-        this.#tally.read(true);
-        return value as T;
+      try {
+        const value = this.#kept.reader.getDecoded(key, this.#kept.decode);
+        // A miss is one of the fastest store alone.
+        if (value !== undefined) return Promise.resolve(this.#counted(value as T, options));
+      } catch (error) {
+        return Promise.reject(error);
       }
     }
-    const found = this.#entries.read([key], options);
-    const entry = (Array.isArray(found) ? found : await found)[0];
-    const value = entry === undefined ? undefined : await this.#values.decode(key, entry, options?.tier);
-    if (options?.peek !== true) this.#tally.read(value !== undefined);
-    return value as T | undefined;
+    return this.#entries.readOne(key, options, (entry) => {
+      const value = entry === undefined ? undefined : this.#values.decode(key, entry, options?.tier);
+      if (value instanceof Promise) return value.then((decoded: T | undefined) => this.#counted(decoded, options));
+      return this.#counted(value as T | undefined, options);
+    });
   }
 
   /** Decoded values in the order of the keys. */

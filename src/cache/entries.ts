@@ -62,11 +62,9 @@ export class Entries {
 
   /** In the order of the keys; memory answers at once. */
   read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
-    const { onFailedRead } = this.#parts;
-    if (onFailedRead === undefined) return this.#read(keys, options);
+    if (this.#parts.onFailedRead === undefined) return this.#read(keys, options);
     const miss = (error: unknown) => {
-      if (!isAway(error)) throw error;
-      onFailedRead(error);
+      this.#noteMiss(error);
       return keys.map(() => undefined);
     };
     try {
@@ -75,6 +73,43 @@ export class Entries {
     } catch (error) {
       return miss(error);
     }
+  }
+
+  /**
+   * One entry, and what is made of it. It is all one promise: with one for each step, many reads at once take a tenth longer.
+   * @param use what it throws fails the read
+   */
+  readOne<T>(
+    key: string,
+    options: ReadOptions | undefined,
+    use: (entry: Stored | undefined) => Awaitable<T>,
+  ): Promise<T> {
+    const miss = (error: unknown) => {
+      this.#noteMiss(error);
+      return use(undefined);
+    };
+    try {
+      const found = this.#attempt(key, options);
+      return found instanceof Promise ? found.then(([entry]) => use(entry), miss) : Promise.resolve(use(found[0]));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** What fails before there is anything to wait for fails in the promise too. */
+  #attempt(key: string, options: ReadOptions | undefined): Awaitable<(Stored | undefined)[]> {
+    try {
+      return this.#read([key], options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @throws the failure, unless it is to be a miss */
+  #noteMiss(error: unknown): void {
+    const { onFailedRead } = this.#parts;
+    if (onFailedRead === undefined || !isAway(error)) throw error;
+    onFailedRead(error);
   }
 
   #read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {

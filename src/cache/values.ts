@@ -1,4 +1,4 @@
-import { type Backend, type DecodedReader, readsDecoded, type Stored } from "../backends/backend.js";
+import { type Awaitable, type Backend, type DecodedReader, readsDecoded, type Stored } from "../backends/backend.js";
 import { Codec, codecOf } from "./codec.js";
 import type { ValueEntry, WriteEntry } from "./options.js";
 import type { SerializerChoice } from "./serializer.js";
@@ -44,13 +44,12 @@ export class Values {
   }
 
   /** Undefined for a negative result, and for bytes that don't decode: they are counted as an error and removed. */
-  async decode(key: string, { value }: Stored, tier: string | undefined): Promise<unknown> {
-    const codec = await this.codec();
+  decode(key: string, stored: Stored, tier: string | undefined): Awaitable<unknown> {
+    if (!(this.#codec instanceof Codec)) return this.codec().then(() => this.decode(key, stored, tier));
     try {
-      return codec.decode(value);
+      return this.#codec.decode(stored.value);
     } catch (error) {
-      await this.#discard(key, value, error, tier);
-      return undefined;
+      return this.#discard(key, stored.value, error, tier);
     }
   }
 }
