@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { EntryReader, Position } from "../backends/backend.js";
+import type { Awaitable, CommonHead, EntryReader, Position } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
 import type { Clock } from "../clock.js";
+import { withLength } from "./admission.js";
 import { variantKey } from "./key.js";
 import type { Fields } from "./message.js";
 
@@ -23,12 +24,14 @@ export interface FoundResponse {
   /** Of its URL. */
   resourceKey: string;
   response: StoredResponse;
+  /** Its fields as they are sent: with the length of the body. */
+  sent: Fields;
   tags: readonly string[];
   /** Bytes of the body. */
   size: number;
   /** The body, not to be changed; or, where it is large, a reader that must be closed. */
   body: Uint8Array | EntryReader;
-  /** Tells this write of the entry from others; absent where a copy was found. */
+  /** Tells this write of the entry from others; known where it was asked of the store that decides. */
   version: string | undefined;
 }
 
@@ -88,17 +91,35 @@ export class HttpCache {
   }
 
   /**
-   * The stored response that a request selects (RFC 9111 §4), fresh or not. Large bodies come as a reader, which must be closed.
+   * The stored response that a request selects (RFC 9111 §4), fresh or not; at once where it is in this process's memory. Large bodies come as a reader, which must be
+   * closed.
    * @param resourceKey of `responseKey`
    */
-  async find(resourceKey: string, requestFields: Fields): Promise<Found> {
-    const found = await this.#read(resourceKey);
+  find(resourceKey: string, requestFields: Fields): Awaitable<Found> {
+    const viewed = this.#view(resourceKey);
+    if (viewed === undefined) return this.#findBelow(resourceKey, requestFields, "copy");
+    if ("response" in viewed.head) return responseFrom(viewed, viewed.head.response, resourceKey);
+    const { index } = viewed.head;
+    for (const key of pickVariants(index.lists, index.generation, requestFields)) {
+      const variant = this.#view(key);
+      if (variant && "response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
+    }
+    return this.#findBelow(resourceKey, requestFields, "copy");
+  }
+
+  /** The same from the store that decides, with its version. */
+  findStored(resourceKey: string, requestFields: Fields): Promise<Found> {
+    return this.#findBelow(resourceKey, requestFields, "all");
+  }
+
+  async #findBelow(resourceKey: string, requestFields: Fields, want: "copy" | "all"): Promise<Found> {
+    const found = await this.#read(resourceKey, want);
     if (found === undefined) return { kind: "none", resourceKey, index: undefined };
     if ("response" in found.head) return responseFrom(found, found.head.response, resourceKey);
     const { index } = found.head;
     close(found.body);
     for (const key of pickVariants(index.lists, index.generation, requestFields)) {
-      const variant = await this.#read(key);
+      const variant = await this.#read(key, want);
       if (variant === undefined) continue;
       if ("response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
       close(variant.body);
@@ -117,7 +138,8 @@ export class HttpCache {
   /** Part of a large body, if the entry is still the one that was found; the reader must be closed. */
   async openRange(found: FoundResponse, start: number, end: number): Promise<EntryReader | undefined> {
     const reader = await this.#cache.openRead(found.key, { start, end, peek: true });
-    if (reader === undefined || reader.head.version === found.version) return reader;
+    // A write of the same response leaves all that was said of it true.
+    if (reader === undefined || isSame(decodeHead(reader.head.meta), found)) return reader;
     reader.close();
     return undefined;
   }
@@ -128,7 +150,7 @@ export class HttpCache {
     const since = await this.#cache.position();
     if (found.kind === "none" && found.index === undefined) return { resourceKey, since, index: undefined };
     if (found.kind === "response" && found.key === resourceKey) return { resourceKey, since, index: undefined };
-    const current = await this.#read(resourceKey);
+    const current = await this.#read(resourceKey, "all");
     if (current) close(current.body);
     const index = current && "index" in current.head ? current.head.index : undefined;
     return { resourceKey, since, index: index && { ...index, expiresAt: current?.expiresAt } };
@@ -170,20 +192,25 @@ export class HttpCache {
     await this.#cache.deleteMany(resourceKeys);
   }
 
-  async #read(key: string): Promise<Read | undefined> {
-    const reader = await this.#cache.openRead(key);
+  /** What is in this process's memory. */
+  #view(key: string): Read | undefined {
+    const entry = this.#cache.viewNow(key, headRead);
+    return entry?.head && { ...entry.head, key, body: entry.value };
+  }
+
+  async #read(key: string, want: "copy" | "all"): Promise<Read | undefined> {
+    const reader = await this.#cache.openRead(key, { want });
     if (reader === undefined) return undefined;
-    const { head } = reader;
-    const stored = decodeHead(head.meta);
-    if (stored === undefined) {
+    const read = headRead(reader.head);
+    if (read === undefined) {
       reader.close();
       return undefined;
     }
-    const body = head.size > WHOLE_BODY_BYTES ? reader : await wholeBody(reader);
-    const { staleAt, expiresAt, tags = [], size, version } = head;
-    return { key, head: stored, staleAt, expiresAt, tags, size, version, body };
+    const body = read.size > WHOLE_BODY_BYTES ? reader : await wholeBody(reader);
+    return { ...read, key, version: want === "all" ? reader.head.version : undefined, body };
   }
 
+  /** Where a response goes: under its URL or, where it varies, beside the other variants, with the index that leads there. */
   #place({ fill, vary, requestFields }: NewResponse): Place {
     if (vary.length === 0) return { key: fill.resourceKey, index: undefined };
     const { generation = randomBytes(12).toString("base64url"), lists = [], expiresAt } = fill.index ?? {};
@@ -220,15 +247,27 @@ export interface ResponseWriter {
   abort(): Promise<void>;
 }
 
-interface Read {
-  key: string;
+/** What is made of the head of an entry. */
+interface HeadRead {
   head: StoredHead;
+  /** The fields to send, where it is a response. */
+  sent: Fields;
   staleAt: number | undefined;
   expiresAt: number | undefined;
   tags: readonly string[];
   size: number;
-  version: string | undefined;
+}
+
+interface Read extends HeadRead {
+  key: string;
+  version?: string | undefined;
   body: Uint8Array | EntryReader;
+}
+
+function headRead({ meta, staleAt, expiresAt, tags = [], size }: CommonHead): HeadRead | undefined {
+  const head = decodeHead(meta);
+  const sent = head && "response" in head ? withLength(head.response, size) : [];
+  return head && { head, sent, staleAt, expiresAt, tags, size };
 }
 
 interface Place {
@@ -238,11 +277,11 @@ interface Place {
 }
 
 function responseFrom(read: Read, stored: StoredResponse, resourceKey: string): FoundResponse {
-  const { key, staleAt, tags, size, body, version } = read;
+  const { key, staleAt, sent, tags, size, body, version } = read;
   // A soft purge brings the end of freshness forward, and leaves the fields as they are.
   const lifetimeMs = staleAt === undefined ? stored.lifetimeMs : stored.initialAgeMs + staleAt - stored.responseTime;
   const response = lifetimeMs < stored.lifetimeMs ? { ...stored, lifetimeMs } : stored;
-  return { kind: "response", key, resourceKey, response, tags, size, body, version };
+  return { kind: "response", key, resourceKey, response, sent, tags, size, body, version };
 }
 
 function headOf({ response, tags, deadlines }: NewResponse) {
@@ -261,6 +300,10 @@ async function wholeBody(reader: EntryReader): Promise<Uint8Array> {
   } finally {
     reader.close();
   }
+}
+
+function isSame(head: StoredHead | undefined, { response }: FoundResponse): boolean {
+  return head !== undefined && "response" in head && head.response.responseTime === response.responseTime;
 }
 
 function close(body: Uint8Array | EntryReader): void {

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { EntryReader } from "../backends/backend.js";
-import { withLength } from "../http/admission.js";
+import type { Awaitable, EntryReader } from "../backends/backend.js";
 import { type CacheStatusEntry, cacheStatus, xCache } from "../http/cache-status.js";
 import { evaluatePreconditions, notModifiedFields } from "../http/conditional.js";
 import type { FoundResponse, HttpCache } from "../http/http-cache.js";
@@ -14,6 +13,11 @@ import {
   unsatisfiedRange,
 } from "../http/ranges.js";
 import type { Client } from "./client.js";
+
+/** A response that was fetched for another request. */
+export interface SharedResponse extends Pick<FoundResponse, "response" | "sent" | "size"> {
+  body: Uint8Array;
+}
 
 /** What an answer is made of: the whole of a response, of which the client may want a part, or only to know that it has not changed. */
 export interface Whole {
@@ -153,21 +157,33 @@ export function sendOwn(client: Client, status: number, text: string, extra: Fie
   else client.end(body);
 }
 
-/** Sends a stored response, or what of it was asked for. The reader of a large body is closed. @param age seconds */
-export async function sendFound(
+/** Sends a stored response, or what of it was asked for; what is in memory at once. The reader of a large body is closed. */
+export function sendFound(
   { client, request }: { client: Client; request: RequestHead },
-  found: FoundResponse,
+  found: FoundResponse | SharedResponse,
   said: Fields,
   store: HttpCache,
   now: number,
-): Promise<void> {
-  const { response, size, body } = found;
-  const selection = select(request, { ...response, fields: withLength(response, size), size }, now);
+): Awaitable<void> {
+  const { response, sent, size, body } = found;
+  const { status, responseTime } = response;
+  const selection = select(request, { status, responseTime, fields: sent, size }, now);
   if (body instanceof Uint8Array) return sendBytes(client, selection, said, body);
+  if ("key" in found) return sendRead(found, body, selection, said, store, client);
+}
+
+async function sendRead(
+  found: FoundResponse,
+  body: EntryReader,
+  selection: Selection,
+  said: Fields,
+  store: HttpCache,
+  client: Client,
+): Promise<void> {
   let whole: EntryReader | undefined = body;
   try {
     await sendPieces(client, selection, said, async ({ start, end }) => {
-      if (start > 0 || end < size - 1) return store.openRange(found, start, end + 1);
+      if (start > 0 || end < found.size - 1) return store.openRange(found, start, end + 1);
       const reader = whole;
       whole = undefined;
       return reader;

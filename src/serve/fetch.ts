@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.js";
-import { type AdmissionOptions, admit } from "../http/admission.js";
+import { type AdmissionOptions, admit, withLength } from "../http/admission.js";
 import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { currentAgeMs } from "../http/freshness.js";
@@ -141,8 +141,8 @@ export class Fetcher {
     }
     const { admitted } = verdict;
     task.flight.tags = admitted.tags;
-    const fresh: NewResponse = { ...admitted, fill, requestFields: request.fields };
-    if (!hasBody(request.method, response.status)) response.body.resume();
+    const kept = { ...admitted.response, fields: this.#toClient(admitted.response.fields) };
+    const fresh: NewResponse = { ...admitted, response: kept, fill, requestFields: request.fields };
     await this.#keep(task, fresh, response, length);
   }
 
@@ -175,9 +175,8 @@ export class Fetcher {
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: from.status, stored: true };
     this.#listener.answered(task, from.status, entry);
     const { response } = fresh;
-    const shown = { ...response, fields: this.#toClient(response.fields) };
     const out =
-      client && new Sending(client, request, shown, ourFields(entry, ageOf(response)), length, this.#clock.now());
+      client && new Sending(client, request, response, ourFields(entry, ageOf(response)), length, this.#clock.now());
     const keeper = new BodyKeeper(this.#store, fresh, {
       maxBytes: this.#options.maxObjectBytes,
       onFailure: (error) => this.#listener.storeFailed(error),
@@ -219,8 +218,9 @@ export class Fetcher {
     const verdict = admit(request, { status: found.response.status, fields }, times, this.#options);
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: "admitted" in verdict };
     this.#listener.answered(task, found.response.status, entry);
-    const response = "admitted" in verdict ? verdict.admitted.response : { ...found.response, fields, ...times };
-    const fresh = { ...found, response };
+    const good = "admitted" in verdict ? verdict.admitted.response : { ...found.response, fields, ...times };
+    const response = { ...good, fields: this.#toClient(good.fields) };
+    const fresh = { ...found, response, sent: withLength(response, found.size) };
     try {
       if ("admitted" in verdict) await this.#store.freshen(found, response, verdict.admitted.deadlines);
       else await this.#store.forget([found.key]);
@@ -232,13 +232,7 @@ export class Fetcher {
       flight.land({ kind: "response", request, response, body });
     else if ("admitted" in verdict) flight.land({ kind: "stored" });
     if (client)
-      await sendFound(
-        { client, request },
-        this.#shown(fresh),
-        ourFields(entry, ageOf(response)),
-        this.#store,
-        times.responseTime,
-      );
+      await sendFound({ client, request }, fresh, ourFields(entry, ageOf(response)), this.#store, times.responseTime);
   }
 
   /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
@@ -267,11 +261,7 @@ export class Fetcher {
     this.#listener.answered(task, response.status, entry);
     if (body instanceof Uint8Array) flight.land({ kind: "response", request, response, body });
     const said = ourFields(entry, Math.floor(age / 1000));
-    if (client) await sendFound({ client, request }, this.#shown(found), said, this.#store, now);
-  }
-
-  #shown(found: FoundResponse): FoundResponse {
-    return { ...found, response: { ...found.response, fields: this.#toClient(found.response.fields) } };
+    if (client) await sendFound({ client, request }, found, said, this.#store, now);
   }
 
   #toClient(fields: Fields): Fields {

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Awaitable } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
+import { withLength } from "../http/admission.js";
 import { type RequestDirectives, requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
@@ -92,7 +94,15 @@ export class CachingProxy {
     const exchange = this.#enter(client);
     if (exchange === undefined) return;
     const why = bypassReason(exchange.request, message);
-    this.#track(why === undefined ? this.#answer(exchange) : this.#pass(exchange, why), client);
+    const found = why === undefined ? this.#find(exchange) : undefined;
+    // What is in memory is answered in this very turn.
+    const work =
+      found === undefined
+        ? this.#pass(exchange, why ?? "bypass")
+        : found instanceof Promise
+          ? found.then((one) => this.#answer(exchange, one))
+          : this.#answer(exchange, found);
+    if (work) this.#track(work, client);
   }
 
   /** Undefined where the request was refused. */
@@ -128,10 +138,9 @@ export class CachingProxy {
   }
 
   /** A request that the store may answer. */
-  async #answer(exchange: Exchange): Promise<void> {
+  #answer(exchange: Exchange, found: Found): Awaitable<void> {
     const { request } = exchange;
     const directives = requestDirectives(request.fields);
-    const found = await this.#find(exchange);
     const now = this.#clock.now();
     if (found.kind === "none") {
       if (directives.onlyIfCached) return this.#gatewayTimeout(exchange);
@@ -139,32 +148,35 @@ export class CachingProxy {
     }
     const { response } = found;
     // RFC 9111 §3.5: what was stored for anybody may not be what the origin gives this one.
-    if (isAuthorized(request.fields) && !response.forAuthorized) {
+    if (!response.forAuthorized && isAuthorized(request.fields)) {
       closeBody(found);
       return this.#pass(exchange, "request");
     }
     const decision = decideReuse(response, directives, now);
-    switch (decision.use) {
-      case "fresh":
-        return this.#send(exchange, found, now);
-      case "stale":
-        if (decision.because === "swr") this.#refresh(exchange, found);
-        return this.#send(exchange, found, now);
-      case "gateway-timeout":
-        closeBody(found);
-        return this.#gatewayTimeout(exchange);
-      default:
-        return this.#fetch(exchange, found, decision.because === "request" ? "request" : "stale", directives);
+    if (decision.use === "fresh") return this.#send(exchange, found, now);
+    // Another instance may have refreshed it, and what is to be changed must be known by its version.
+    if (found.version === undefined) {
+      closeBody(found);
+      return this.#findStored(exchange).then((stored) => this.#answer(exchange, stored));
     }
+    if (decision.use === "stale") {
+      if (decision.because === "swr") this.#refresh(exchange, found);
+      return this.#send(exchange, found, now);
+    }
+    if (decision.use === "gateway-timeout") {
+      closeBody(found);
+      return this.#gatewayTimeout(exchange);
+    }
+    return this.#fetch(exchange, found, decision.because === "request" ? "request" : "stale", directives);
   }
 
   /** From the store as it is. */
-  async #send(exchange: Exchange, found: FoundResponse, now: number): Promise<void> {
+  #send(exchange: Exchange, found: FoundResponse, now: number): Awaitable<void> {
     const { response } = found;
     const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
     const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
     this.#listener.answered(exchange, response.status, entry);
-    await sendFound(exchange, found, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
+    return sendFound(exchange, found, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
   }
 
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
@@ -198,19 +210,10 @@ export class CachingProxy {
       const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
       const entry: CacheStatusEntry = { fwd: found.kind === "none" ? "uri-miss" : "stale", collapsed: true };
       this.#listener.answered(exchange, response.status, entry);
-      const shared: FoundResponse = {
-        kind: "response",
-        key: "",
-        resourceKey: "",
-        tags: [],
-        version: undefined,
-        response,
-        body,
-        size: body.length,
-      };
+      const shared = { response, sent: withLength(response, body.length), size: body.length, body };
       return sendFound(exchange, shared, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
     }
-    const again = await this.#find(exchange);
+    const again = await this.#findStored(exchange);
     if (again.kind === "response" && decideReuse(again.response, directives, now).use === "fresh") {
       return this.#send(exchange, again, now);
     }
@@ -319,13 +322,26 @@ export class CachingProxy {
   }
 
   /** A store that can't be read has nothing. */
-  async #find({ resourceKey, request }: Exchange): Promise<Found> {
+  #find(exchange: Exchange): Awaitable<Found> {
+    const { resourceKey, request } = exchange;
     try {
-      return await this.#store.find(resourceKey, request.fields);
+      const found = this.#store.find(resourceKey, request.fields);
+      return found instanceof Promise ? found.catch((error: unknown) => this.#nothing(exchange, error)) : found;
     } catch (error) {
-      this.#listener.storeFailed(error);
-      return { kind: "none", resourceKey, index: undefined };
+      return this.#nothing(exchange, error);
     }
+  }
+
+  #findStored(exchange: Exchange): Promise<Found> {
+    const { resourceKey, request } = exchange;
+    return this.#store
+      .findStored(resourceKey, request.fields)
+      .catch((error: unknown) => this.#nothing(exchange, error));
+  }
+
+  #nothing({ resourceKey }: Exchange, error: unknown): Found {
+    this.#listener.storeFailed(error);
+    return { kind: "none", resourceKey, index: undefined };
   }
 
   #told(task: FetchTask, tell: (exchange: Exchange) => void): void {
