@@ -259,6 +259,20 @@ describe("what goes first", () => {
     expect(kept).toEqual(["never", "never2", "soon"]);
   });
 
+  test.each(MEMORY_POLICIES)(
+    "what is given more meta than there is room for stays, and others go: %s",
+    async (policy) => {
+      const { backend } = opened({ maxBytes: 100, policy });
+      await put(backend, ...["a", "b", "c", "d"].map((key) => entry(key, "v".repeat(20))));
+      for (const key of ["a", "c", "a"]) {
+        if (backend.getMany([key], { peek: true })[0] === undefined) await put(backend, entry(key, "v".repeat(20)));
+        expect(backend.touchMany([{ key, meta: Buffer.alloc(60) }])).toEqual([true]);
+        sound(backend);
+        expect(await keysOf(backend)).toContain(key);
+      }
+    },
+  );
+
   test("w-tinylfu: a scan of keys that are read once drives out nothing that is in use", async () => {
     const { backend } = opened({ maxEntries: 500, policy: "w-tinylfu" });
     const hot = Array.from({ length: 300 }, (_, i) => `hot${i}`);

@@ -92,9 +92,11 @@ export class EntryTable {
     this.#keepBounds(entry.slot);
   }
 
-  /** Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself. */
-  put(entry: MemoryEntry): void {
-    const old = this.#entries.get(entry.key);
+  /**
+   * Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself.
+   * @param old the one that is there
+   */
+  put(entry: MemoryEntry, old: MemoryEntry | undefined): void {
     const weight = weightOf(entry);
     this.#entries.set(entry.key, entry);
     this.#charged += weight;
@@ -148,13 +150,16 @@ export class EntryTable {
 
   remove(key: string): boolean {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return false;
-    this.#entries.delete(key);
+    if (entry !== undefined) this.#remove(entry);
+    return entry !== undefined;
+  }
+
+  #remove(entry: MemoryEntry): void {
+    this.#entries.delete(entry.key);
     this.#policy.remove(entry.slot);
     this.#charged -= this.#slots.weight(entry.slot);
     this.#slots.release(entry.slot);
     this.#forget(entry, undefined);
-    return true;
   }
 
   clear(): void {
@@ -173,7 +178,7 @@ export class EntryTable {
       const slot = this.#policy.victim(spared);
       const entry = slot === undefined ? undefined : this.#slots.entry(slot);
       if (entry === undefined) return;
-      this.remove(entry.key);
+      this.#remove(entry);
       onEvict(entry);
     }
   }

@@ -37,8 +37,10 @@ export class Lru implements Policy {
     // A generator of keys would take longer than all else that storing an entry does; the slot is given up either way.
     const slot = this.#order.pop();
     if (slot !== spared) return slot;
+    // It was changed just now without being used, and counts as used from here on.
+    const next = this.#order.pop();
     this.#order.set(spared, spared);
-    return undefined;
+    return next;
   }
 
   byRank(): Iterable<number> {
