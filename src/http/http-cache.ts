@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { Awaitable, CommonHead, EntryReader, Position } from "../backends/backend.js";
+import type { Awaitable, CommonHead, DeleteReport, EntryReader, Position } from "../backends/backend.js";
 import type { Cache } from "../cache/cache.js";
 import type { Clock } from "../clock.js";
+import type { Selector } from "../selector.js";
 import { withLength } from "./admission.js";
-import { variantKey } from "./key.js";
+import { variantKey, variantPrefix } from "./key.js";
 import type { Fields } from "./message.js";
+import { type PurgeRequest, planPurge } from "./purge.js";
 
 import {
   decodeHead,
@@ -192,6 +194,59 @@ export class HttpCache {
     await this.#cache.deleteMany(resourceKeys);
   }
 
+  /**
+   * Forgets responses, or with `soft` marks them stale: they may then be used while they are validated, and where the origin fails, if their origin allows that. Of a URL whose responses
+   * vary, a soft purge by glob or prefix forgets all.
+   * @returns how many entries were deleted and marked; of a URL that varies, its index counts as one
+   * @throws CacheError `invalid-purge`, `invalid-glob`
+   */
+  async purge(request: PurgeRequest, options: { soft?: boolean; signal?: AbortSignal } = {}): Promise<PurgeReport> {
+    const { selectors, accepts } = planPurge(request);
+    const report = { deleted: 0, softened: 0, pending: false };
+    const add = ({ deleted, softened, pending }: DeleteReport) => {
+      report.deleted += deleted;
+      report.softened += softened;
+      report.pending ||= pending === true;
+    };
+    for (const selector of selectors) {
+      if (accepts) await this.#purgeAccepted(selector, accepts, options, add);
+      else if (options.soft && "keys" in selector) await this.#soften(selector.keys, options, add);
+      else add(await this.#cache.invalidate(selector, options));
+    }
+    return report;
+  }
+
+  /** The selector is announced as a whole before and after, so that no response that is on its way is kept; deleted is what is accepted. */
+  async #purgeAccepted(
+    selector: Selector,
+    accepts: (key: string) => boolean,
+    options: { soft?: boolean; signal?: AbortSignal },
+    add: (report: DeleteReport) => void,
+  ): Promise<void> {
+    const { backend } = this.#cache;
+    await backend.announce("delete", selector);
+    for await (const { entries } of this.#cache.scan(selector, options.signal ? { signal: options.signal } : {})) {
+      const keys = entries.map(({ key }) => key).filter(accepts);
+      if (keys.length > 0) add(await this.#cache.invalidate({ keys }, options));
+    }
+    await backend.announce("delete", selector);
+  }
+
+  /** An index has nothing to be stale: its variants have. */
+  async #soften(
+    keys: readonly string[],
+    options: { soft?: boolean; signal?: AbortSignal },
+    add: (report: DeleteReport) => void,
+  ): Promise<void> {
+    for (const key of keys) {
+      const read = await this.#read(key, "all");
+      if (read) close(read.body);
+      const index = read && "index" in read.head ? read.head.index : undefined;
+      const selector = index ? { prefix: variantPrefix(index.generation) } : { keys: [key] };
+      add(await this.#cache.invalidate(selector, options));
+    }
+  }
+
   /** What is in this process's memory. */
   #view(key: string): Read | undefined {
     const entry = this.#cache.viewNow(key, headRead);
@@ -231,6 +286,14 @@ export class HttpCache {
     const [outcome] = await this.#cache.writeMany([entry], { since: fill.since });
     return outcome === "stored";
   }
+}
+
+export interface PurgeReport {
+  deleted: number;
+  /** Marked stale. */
+  softened: number;
+  /** The store is away: it was noted down and is made up for before the store is trusted again. */
+  pending: boolean;
 }
 
 /** Epoch milliseconds. */

@@ -33,7 +33,12 @@ export function responseKey(method: string, url: string, extra?: string): string
  * @param names as `varyOf` gives them
  */
 export function variantKey(gen: string, names: readonly string[], requestFields: Fields): string {
-  return `v:${gen}:${variantHash(fieldsForVary(names, requestFields))}`;
+  return `${variantPrefix(gen)}${variantHash(fieldsForVary(names, requestFields))}`;
+}
+
+/** What the keys of all variants of an index begin with. */
+export function variantPrefix(gen: string): string {
+  return `v:${gen}:`;
 }
 
 /** Most requests have one of a few texts (`Accept-Encoding`), and hashing is most of what the key of a variant costs. */

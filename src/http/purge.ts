@@ -1,0 +1,91 @@
+import { CacheError } from "../errors.js";
+import { compileGlob, type Selector } from "../selector.js";
+import { responseKey } from "./key.js";
+import { parseTarget } from "./target.js";
+
+/** Which responses are to be forgotten. One of them. */
+export type PurgeRequest =
+  /** Absolute URLs: every variant of each. */
+  | { urls: readonly string[] }
+  /** What an absolute URL begins with. */
+  | { prefix: string }
+  /** A glob on whole URLs (`https://host/api/*`), or on paths of any host where it begins with `/`. */
+  | { match: string }
+  | { tags: readonly string[]; tagMode?: "any" | "all" };
+
+/** What that means in terms of keys. */
+export interface PurgePlan {
+  selectors: readonly Selector[];
+  /** What the selectors name too much, and this does not: keys are deleted one by one then. */
+  accepts?: (key: string) => boolean;
+}
+
+/** Methods whose responses are stored. */
+const METHODS = ["GET", "POST"] as const;
+
+/**
+ * The keys of a purge. URLs are normalised as those of requests are.
+ * @throws CacheError `invalid-purge`
+ */
+export function planPurge(request: PurgeRequest): PurgePlan {
+  if ("urls" in request) {
+    const urls = request.urls.map(normalUrl);
+    return { selectors: [{ keys: urls.flatMap((url) => METHODS.map((method) => responseKey(method, url))) }] };
+  }
+  if ("prefix" in request) {
+    const { prefix } = request;
+    if (!/^https?:\/\/[^/]/i.test(prefix)) {
+      throw invalid(`"${prefix}" is not the beginning of a URL`, "Write it like https://www.example.com/blog/.");
+    }
+    const [, origin = "", rest = ""] = /^([^/]*\/\/[^/]*)(.*)$/.exec(prefix) ?? [];
+    return { selectors: METHODS.map((method) => ({ prefix: `r:${method} ${origin.toLowerCase()}${rest}` })) };
+  }
+  if ("match" in request) return planGlob(request.match);
+  const { tags, tagMode } = request;
+  if (tags.length === 0) throw invalid("no tag is named", "Name one or more tags.");
+  return { selectors: [{ tags, ...(tagMode && { tagMode }) }] };
+}
+
+function planGlob(match: string): PurgePlan {
+  if (/^(?:https?|\*):\/\//i.test(match)) {
+    return { selectors: METHODS.map((method) => ({ match: `r:${method} ${match}` })) };
+  }
+  if (!match.startsWith("/")) {
+    throw invalid(`"${match}" is neither a path nor a URL`, "Begin it with / for any host, or with https://.");
+  }
+  // `*` would cross the end of the host: what is found so is looked at once more.
+  return {
+    selectors: METHODS.map((method) => ({ match: `r:${method} http*://*${match}` })),
+    accepts: pathGlob(match),
+  };
+}
+
+/** Whether a key is of a path that a glob holds, on any host. */
+function pathGlob(match: string): (key: string) => boolean {
+  const holds = compileGlob(match);
+  return (key) => {
+    const [, path] = /^r:[A-Z]+ https?:\/\/[^/]*(\/.*)$/s.exec(key) ?? [];
+    return path !== undefined && holds(path);
+  };
+}
+
+/** @throws CacheError `invalid-purge` */
+export function normalUrl(text: string): string {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  const target = /^[^/]*\/\/[^/?#]*([^#]*)/.exec(text)?.[1] ?? "";
+  const parsed =
+    url &&
+    parseTarget({
+      requestTarget: target.startsWith("/") ? target : `/${target}`,
+      host: url.host,
+      hostLines: 1,
+      secure: url.protocol === "https:",
+      method: "GET",
+    });
+  if (parsed && "target" in parsed) return parsed.target.url;
+  throw invalid(`"${text}" is no http or https URL`, "Write it like https://www.example.com/blog/1.");
+}
+
+function invalid(message: string, hint: string): CacheError {
+  return new CacheError("usage", "invalid-purge", message, { hint });
+}
