@@ -26,6 +26,7 @@ import type { Listener } from "../events.js";
 import type { Selector } from "../selector.js";
 import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
 import { within } from "./call.js";
+import { ChangeFeed, type ChangeListener, type Following } from "./change-feed.js";
 import { isNothing } from "./codec.js";
 import { Entries } from "./entries.js";
 import { type Health, healthOf, statsOf } from "./inspection.js";
@@ -79,6 +80,7 @@ export class Cache {
   readonly #entries: Entries;
   readonly #tally: Tally;
   readonly #loading: LoadingCache;
+  readonly #feed: ChangeFeed;
   readonly #invalidating: Invalidating;
   readonly #emit: Listener;
   readonly #values: Values;
@@ -100,15 +102,17 @@ export class Cache {
     this.#backend = backend;
     this.#defaultTtl = options.defaultTtl === undefined ? DEFAULT_TTL : options.defaultTtl;
     this.#tally = new Tally(readOnly || !backend.capabilities.counts ? undefined : backend, countInterval);
+    this.#feed = new ChangeFeed(backend, clock);
     const window = new ChangeWindow();
     const parts = { backend, clock, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
     const onChange = (selector: Selector) => {
       window.record({ selector });
       this.#loading.changed(selector);
+      this.#feed.changed(selector);
     };
     this.#loading = new LoadingCache({ ...parts, window, emit, random, at: (tier) => this.#entries.at(tier) });
     const onFailedRead = options.failedReads === "miss" ? this.#loading.readFailed : undefined;
-    this.#entries = new Entries({ ...parts, onChange, onFailedRead });
+    this.#entries = new Entries({ ...parts, onChange, feed: this.#feed, onFailedRead });
     this.#emit = emit ?? (() => {});
     const invalidate = (selector: Selector) => this.invalidate(selector);
     this.#invalidating = new Invalidating({ clock, emit: this.#emit, invalidate });
@@ -405,6 +409,16 @@ export class Cache {
     return this.#entries.openWrite(key, options);
   }
 
+  /**
+   * Tells a listener what changes in the store, whoever changes it, until it is stopped or the cache is closed. What goes through this cache's own methods is told before it is made and
+   * again before the call answers; what other processes do, and what reading through stores, within 100 ms of their answer. When the store's log can't be read for 2 s that
+   * is a gap, and another when it can be read again. A change may be told more than once, and may name more than it touched.
+   * @param listener is called in the middle of things: it returns at once, and must not throw
+   */
+  follow(listener: ChangeListener): Following {
+    return this.#feed.follow(listener);
+  }
+
   /** Entries page by page; nothing is counted and no recency moved. */
   scan(selector: Selector, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
     return pagesOf(this.#entries.at(options.tier), this.clock, selector, options);
@@ -455,6 +469,7 @@ export class Cache {
 
   /** Ends the loads that are under way, writes the counters and closes the store. Counting never fails it. */
   async close(): Promise<void> {
+    await this.#feed.close();
     await this.#invalidating.close();
     await this.#loading.close();
     await this.#tally.close();

@@ -15,6 +15,7 @@ import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
 import { checkSelector, type Selector } from "../selector.js";
 import { within } from "./call.js";
+import type { ChangeFeed } from "./change-feed.js";
 import { checkTouch, newEntryOf } from "./new-entry.js";
 import type {
   CallOptions,
@@ -33,6 +34,8 @@ export interface EntriesParts {
   clock: Clock;
   /** Is told of a change before it is made, and again when it is made or has failed. */
   onChange: (selector: Selector) => void;
+  /** Names changes, so that those who follow the log are told of each once. */
+  feed: ChangeFeed;
   tally: Tally;
   defaultTtl: number | null;
   readOnly: boolean;
@@ -129,8 +132,8 @@ export class Entries {
     const { mode, since, tier } = options;
     const conditions = { ...(mode && { mode }), ...(since !== undefined && { since }) };
     const keys = fresh.map(({ key }) => key);
-    const outcomes = await this.#changing({ keys }, () =>
-      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...conditions })),
+    const outcomes = await this.#changing({ keys }, (named) =>
+      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...named, ...conditions })),
     );
     let stored = 0;
     for (const outcome of outcomes) if (outcome === "stored") stored += 1;
@@ -159,7 +162,9 @@ export class Entries {
     const now = clock.now();
     const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
     const keys = ready.map((step) => ("set" in step ? step.set.key : step.delete));
-    await this.#changing({ keys }, () => this.#within(options, (call) => this.at(options.tier).atomic(ready, call)));
+    await this.#changing({ keys }, (named) =>
+      this.#within(options, (call) => this.at(options.tier).atomic(ready, { ...call, ...named })),
+    );
     const sets = ready.filter((step) => "set" in step).length;
     tally.add("sets", sets);
     tally.add("deletes", ready.length - sets);
@@ -167,8 +172,8 @@ export class Entries {
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
-    const existed = await this.#changing({ keys }, () =>
-      this.#within(options, (call) => this.at(options.tier).deleteMany(keys, call)),
+    const existed = await this.#changing({ keys }, (named) =>
+      this.#within(options, (call) => this.at(options.tier).deleteMany(keys, { ...call, ...named })),
     );
     this.#parts.tally.add("deletes", existed.filter(Boolean).length);
     return existed;
@@ -178,8 +183,8 @@ export class Entries {
     this.checkWritable();
     for (const change of changes) checkTouch(change);
     const keys = changes.map(({ key }) => key);
-    return this.#changing({ keys }, () =>
-      this.#within(options, (call) => this.at(options.tier).touchMany(changes, call)),
+    return this.#changing({ keys }, (named) =>
+      this.#within(options, (call) => this.at(options.tier).touchMany(changes, { ...call, ...named })),
     );
   }
 
@@ -187,8 +192,8 @@ export class Entries {
     this.checkWritable();
     checkSelector(selector);
     const { signal: _, timeout: __, tier, ...rest } = options;
-    const report = await this.#changing(selector, () =>
-      this.#within(options, (call) => this.at(tier).deleteWhere(selector, { ...rest, ...call })),
+    const report = await this.#changing(selector, (named) =>
+      this.#within(options, (call) => this.at(tier).deleteWhere(selector, { ...rest, ...call, ...named })),
     );
     this.#parts.tally.add("deletes", report.deleted);
     return report;
@@ -216,6 +221,7 @@ export class Entries {
         ...(mode && { mode }),
         ...(since !== undefined && { since }),
         ...(signal && { signal }),
+        ...this.#name(),
       }),
     );
     const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing({ keys }, act);
@@ -237,15 +243,24 @@ export class Entries {
   /**
    * A change, told before it and after it: loads that began before it may not keep what they bring, and who asks once it was made may not be given what a
    * load that began meanwhile read of the old state.
+   * @param act is given what names the change in the log
    */
-  async #changing<T>(selector: Selector, act: () => Promise<T>): Promise<T> {
-    const { onChange } = this.#parts;
+  async #changing<T>(selector: Selector, act: (named: { origin?: string }) => Promise<T>): Promise<T> {
+    const { onChange, feed } = this.#parts;
     onChange(selector);
     try {
-      return await act();
+      return await act(this.#name());
+    } catch (error) {
+      feed.failed();
+      throw error;
     } finally {
       onChange(selector);
     }
+  }
+
+  #name(): { origin?: string } {
+    const { origin } = this.#parts.feed;
+    return origin === undefined ? {} : { origin };
   }
 }
 

@@ -41,6 +41,7 @@ import {
   type WriteCall,
 } from "../backend.js";
 import { Counting } from "./counting.js";
+import { givenName } from "./operations.js";
 import { Reading } from "./reading.js";
 import { Stack, type TieredContext, type TierOptions } from "./stack.js";
 import { openRead, openWrite } from "./streaming.js";
@@ -188,8 +189,10 @@ class TieredBackend implements Backend, TierAccess {
     return this.#lowest.position(options);
   }
 
-  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage> {
-    return this.#lowest.changes(after, signal);
+  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+    for await (const page of this.#lowest.changes(after, signal)) {
+      yield { ...page, changes: page.changes.map((change) => ({ ...change, origin: givenName(change.origin) })) };
+    }
   }
 
   async lease(key: string, ms: number, options: LeaseOptions = {}): Promise<LeaseAnswer> {

@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.js";
 import type { Listener } from "../../events.js";
 import { filterOf, type Selector } from "../../selector.js";
 import type { Awaitable, Backend, ChangePage, Position } from "../backend.js";
-import { Follower } from "./follower.js";
+import { Follower } from "../follower.js";
 import { Operations } from "./operations.js";
 import { ReadTally } from "./read-tally.js";
 import { UpperTier } from "./upper-tier.js";

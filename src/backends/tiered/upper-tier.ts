@@ -5,8 +5,8 @@ import { messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
 import type { Selector } from "../../selector.js";
 import type { Awaitable, Backend, NewEntry, Position, Want } from "../backend.js";
+import type { Follower } from "../follower.js";
 import { Debts } from "./debts.js";
-import type { Follower } from "./follower.js";
 import { ReadTally } from "./read-tally.js";
 
 /**

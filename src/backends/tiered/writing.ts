@@ -13,7 +13,7 @@ import type {
   SetOutcome,
   WriteCall,
 } from "../backend.js";
-import type { Operation } from "./operations.js";
+import { nameFor, type Operation } from "./operations.js";
 import { coarseOf, type Stack } from "./stack.js";
 
 /** What is to become of the copies when the lowest tier has made a change. */
@@ -68,8 +68,8 @@ export class Writing {
   /** The options of a call that is to be known again in the log. */
   callOf(operation: Operation, options: WriteCall | undefined): WriteCall {
     return {
-      origin: operation.origin,
       ...options,
+      origin: nameFor(operation, options?.origin),
       onPending: () => {
         // It is made later, at a time that is not known here.
         this.#stack.operations.fail(operation);
