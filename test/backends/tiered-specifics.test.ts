@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Backend, NewEntry } from "../../src/backends/backend.js";
+import { type Backend, type NewEntry, readsDirectly } from "../../src/backends/backend.js";
 import { type MemoryBackend, openMemory } from "../../src/backends/memory/index.js";
 import { openTiered, type TieredContext, type TierOptions } from "../../src/backends/tiered/index.js";
 import { Cache } from "../../src/cache/cache.js";
@@ -103,6 +103,9 @@ describe("reading", () => {
       expect((await tiers.getMany(["k"], { want }))[0]).toMatchObject(far);
     }
     expect((await tiers.openRead("k", { want: "copy", peek: true }))?.head).toMatchObject(far);
+    const direct = readsDirectly(tiers) ? tiers : undefined;
+    expect(direct?.readDirect("k", "copy")).toBeUndefined();
+    expect(textOf(direct?.readDirect("k", "freshness"))).toBe("v");
   });
 
   test("memory answers at once who wants the whole head, with the entry's own; but no versions", async () => {

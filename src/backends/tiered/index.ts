@@ -90,7 +90,7 @@ export function openTiered(tiers: readonly TierOptions[], context: TieredContext
     },
     readsDirectly(fastest) && {
       readDirect(key: string, want: Exclude<Want, "all">): Stored | undefined {
-        if (top && (!top.isUsable() || top.owes(key))) return undefined;
+        if (top && (!top.isUsable() || top.owes(key) || !top.knows(want))) return undefined;
         const entry = fastest.readDirect(key, want);
         if (entry !== undefined) (top?.tally ?? stack.lowestTally).add("hits", 1);
         return entry;
