@@ -358,7 +358,7 @@ export class Cache {
 
   /**
    * New deadlines and meta for entries whose values stay as they are. False where there is no entry, or another version than the change names.
-   * @throws CacheError `invalid-key`, `invalid-deadline`, `meta-too-large`, `read-only`
+   * @throws CacheError `invalid-deadline`, `meta-too-large`, `read-only`
    */
   async touchEach(changes: readonly Touch[], options?: CallOptions): Promise<boolean[]> {
     return this.#entries.touch(changes, options);

@@ -30,9 +30,8 @@ export function newEntryOf(entry: WriteEntry, defaultTtl: number | null, now: nu
   return fresh;
 }
 
-/** @throws CacheError `invalid-key`, `invalid-deadline`, `meta-too-large` */
+/** Any key that is there can be touched, also one that could not be written. @throws CacheError `invalid-deadline`, `meta-too-large` */
 export function checkTouch({ key, expiresAt, staleAt, meta }: Touch): void {
-  checkKey(key);
   checkMeta(meta, key);
   for (const deadline of [expiresAt, staleAt]) if (typeof deadline === "number") checkDeadline(deadline, key);
 }

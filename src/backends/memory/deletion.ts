@@ -53,6 +53,7 @@ export async function deleteInSteps(
 function deleteOne({ table, deadlines }: EntryStore, entry: MemoryEntry, soft: boolean, report: DeleteReport): void {
   if (soft && entry.staleAt !== undefined) {
     entry.staleAt = Math.min(entry.staleAt, deadlines.now());
+    table.changed(entry, undefined);
     report.softened += 1;
   } else if (table.remove(entry.key)) report.deleted += 1;
 }
