@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHttpDate } from "../../src/http/http-date.js";
+import { formatHttpDate, parseHttpDate } from "../../src/http/http-date.js";
 
 const NOW = Date.UTC(2026, 10, 21);
 const parse = (text: string) => parseHttpDate(text, NOW);
@@ -20,6 +20,11 @@ describe("dates", () => {
     expect(parse("Sunday, 22-Nov-76 00:00:00 GMT")).toBe(Date.UTC(1976, 10, 22));
     expect(parse("Sunday, 01-Jan-99 00:00:00 GMT")).toBe(Date.UTC(1999, 0, 1));
     expect(parse("Sunday, 01-Jan-25 00:00:00 GMT")).toBe(Date.UTC(2025, 0, 1));
+  });
+
+  test("RFC 9110 §5.6.7: the first form is the one that is generated", () => {
+    expect(formatHttpDate(NOV_6_1994 + 999)).toBe("Sun, 06 Nov 1994 08:49:37 GMT");
+    expect(formatHttpDate(0)).toBe("Thu, 01 Jan 1970 00:00:00 GMT");
   });
 
   test("RFC 9111 §4.2: letters match without regard to case", () => {
