@@ -68,7 +68,8 @@ function judge(stored: Reusable, wishes: RequestDirectives, now: number): Decisi
   if (maxStale !== undefined) return -left <= maxStale * 1000 ? MAX_STALE : "stale";
   // §5.2.1.1: who says how old at most, and not that it may be stale, wants it fresh.
   if (maxAge !== undefined) return "stale";
-  return -left <= stored.staleWhileRevalidateMs ? SWR : "stale";
+  // Where the origin says nothing of it, not even at the end of the lifetime itself.
+  return stored.staleWhileRevalidateMs > 0 && -left <= stored.staleWhileRevalidateMs ? SWR : "stale";
 }
 
 /** `disconnected`: the origin can't be reached, or says nothing in time. `status`: it answered 500, 502, 503 or 504. */
@@ -88,5 +89,5 @@ export function mayServeOnError(stored: Reusable, wishes: RequestDirectives, now
   if (stored.mustRevalidate) return false;
   if (error === "disconnected") return true;
   const allowed = Math.max(stored.staleIfErrorMs, (wishes.staleIfError ?? 0) * 1000, (wishes.maxStale ?? 0) * 1000);
-  return staleness <= allowed;
+  return allowed > 0 && staleness <= allowed;
 }
