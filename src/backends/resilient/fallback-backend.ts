@@ -39,6 +39,7 @@ import {
 import { isPromise } from "./awaitable.js";
 import { isStoreFailure } from "./failures.js";
 import { FallbackLeases } from "./fallback-leases.js";
+import { FallbackPositions, refusingWriter } from "./fallback-positions.js";
 import type { Missed } from "./journal.js";
 import type { Standby } from "./standby.js";
 
@@ -54,6 +55,7 @@ export class FallbackBackend implements Backend, ForeignReader {
   readonly #fallback: Backend;
   readonly #standby: Standby;
   readonly #leases: FallbackLeases;
+  readonly #positions: FallbackPositions;
   readonly #lost: (pending: number) => void;
   #closing: Promise<void> | undefined;
 
@@ -63,6 +65,7 @@ export class FallbackBackend implements Backend, ForeignReader {
     this.#fallback = fallback;
     this.#standby = standby;
     this.#leases = new FallbackLeases(fallback);
+    this.#positions = new FallbackPositions(fallback, standby);
     this.#lost = lost;
   }
 
@@ -94,14 +97,26 @@ export class FallbackBackend implements Backend, ForeignReader {
     );
   }
 
-  /** A copy of what was read from the store at some position of its log can't be checked against that log here: it is not kept. */
+  /** What was read at some position of one log can't be checked against the other: it is not kept. */
   setMany(entries: readonly NewEntry[], options?: SetOptions): Awaitable<SetOutcome[]> {
+    const refused = () => entries.map((): SetOutcome => "condition");
     return this.#change(
       missedKeys(entries.map(({ key }) => key)),
-      () => this.#store.setMany(entries, options),
-      () => (options?.since === undefined ? this.#fallback.setMany(entries, options) : entries.map(() => "condition")),
+      () => (this.#positions.isOne(options?.since) ? refused() : this.#store.setMany(entries, options)),
+      () => {
+        const inner = this.#forFallback(options);
+        return inner === undefined ? refused() : this.#fallback.setMany(entries, inner);
+      },
       options,
     );
+  }
+
+  /** Undefined where what is asked can't hold there. */
+  #forFallback(options: SetOptions = {}): SetOptions | undefined {
+    const { since, ...rest } = options;
+    if (since === undefined) return rest;
+    const inner = this.#positions.inner(since);
+    return inner === undefined ? undefined : { ...rest, since: inner };
   }
 
   touchMany(changes: readonly Touch[], options?: WriteCall): Awaitable<boolean[]> {
@@ -225,13 +240,22 @@ export class FallbackBackend implements Backend, ForeignReader {
     );
   }
 
-  /** The log is that of the store alone: while it is away, who holds copies must do without. */
+  /** While the store is away one of the fallback's log, for who fills it. */
   position(options?: Call): Awaitable<Position> {
-    return this.#store.position(options);
+    return this.#read(
+      () => this.#store.position(options),
+      () => this.#positions.end(),
+    );
   }
 
-  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage> {
-    return this.#store.changes(after, signal);
+  /** The log is that of the store alone: while it is away, who holds copies must do without. Who began in that of the fallback has missed what was before. */
+  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+    let position = after;
+    if (this.#positions.isOne(after)) {
+      position = await this.#store.position({ signal });
+      yield { changes: [], position, gap: true };
+    }
+    yield* this.#store.changes(position, signal);
   }
 
   lease(key: string, ms: number, options?: LeaseOptions): Awaitable<LeaseAnswer> {
@@ -291,8 +315,12 @@ export class FallbackBackend implements Backend, ForeignReader {
 
   async openWrite(head: Omit<NewEntry, "value">, options?: SetOptions): Promise<EntryWriter> {
     return this.#read(
-      () => this.#store.openWrite(head, options),
-      async () => this.#notingWriter(head.key, await this.#fallback.openWrite(head, without(options)), options),
+      () => (this.#positions.isOne(options?.since) ? refusingWriter() : this.#store.openWrite(head, options)),
+      async () => {
+        const inner = this.#forFallback(options);
+        if (inner === undefined) return refusingWriter();
+        return this.#notingWriter(head.key, await this.#fallback.openWrite(head, inner), options);
+      },
     );
   }
 
@@ -307,8 +335,9 @@ export class FallbackBackend implements Backend, ForeignReader {
       abort: () => writer.abort(),
       commit: async (lease) => {
         const inner = lease && this.#leases.inner(lease);
-        if (options?.since !== undefined || (lease !== undefined && inner === undefined)) return refused();
-        return this.#change(missedKeys([key]), refused, () => writer.commit(inner), options);
+        if (lease !== undefined && inner === undefined) return refused();
+        const onFallback = () => (this.#forFallback(options) === undefined ? refused() : writer.commit(inner));
+        return this.#change(missedKeys([key]), refused, onFallback, options);
       },
     };
   }
@@ -401,10 +430,3 @@ function listingOver(): CacheError {
 }
 
 const missedKeys = (keys: readonly string[]): Missed => ({ selector: { keys: [...keys] } });
-
-/** A position in the log of the store means nothing to the fallback. */
-function without(options: SetOptions | undefined): SetOptions | undefined {
-  if (options?.since === undefined) return options;
-  const { since: _, ...rest } = options;
-  return rest;
-}

@@ -26,6 +26,8 @@ export interface StandbySettings {
 export class Standby {
   readonly counts = { hits: 0, misses: 0, writes: 0 };
   trusted: boolean;
+  /** Counts the times that the store was left. */
+  absence = 0;
   readonly #store: Backend;
   readonly #fallback: Backend;
   readonly #journal: Journal;
@@ -78,6 +80,7 @@ export class Standby {
   leave(error: CacheError): void {
     if (!this.trusted) return;
     this.trusted = false;
+    this.absence += 1;
     this.#tell(`: ${error.message}`);
     this.#schedule();
   }
