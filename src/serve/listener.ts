@@ -25,6 +25,8 @@ const MAX_HEAD_BYTES = 32 * 1024;
 /** Milliseconds for the fields of a request to arrive, and for the request as a whole: who is slower is answered 408. */
 const HEAD_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 300_000;
+/** Milliseconds between two looks for idle connections while the server stops. */
+const IDLE_CHECK = 20;
 /** Milliseconds that a connection is kept without a request. */
 const KEEP_ALIVE = 60_000;
 
@@ -103,11 +105,13 @@ export class Listener {
   async close(clock: Clock, drainMs: number): Promise<boolean> {
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    // Ends idle connections at once; the others say `Connection: close` with their next response.
-    this.#server.closeIdleConnections();
+    // What is idle ends at once. A request that comes on another connection is answered with `Connection: close`; one that is being answered just now was promised
+    // that its connection stays, which is then idle, too.
+    const idle = setInterval(() => this.#server.closeIdleConnections(), IDLE_CHECK);
     const over = new AbortController();
     const drained = await Promise.race([closed.then(() => true), clock.sleep(drainMs, over.signal).then(() => false)]);
     over.abort();
+    clearInterval(idle);
     this.#server.closeAllConnections();
     for (const socket of this.#upgraded) socket.destroy();
     await closed;

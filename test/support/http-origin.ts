@@ -18,11 +18,15 @@ export interface HttpOrigin {
   stop(): Promise<void>;
 }
 
-/** A real HTTP server on a free port, which answers as the test says. */
-export async function startOrigin(answer: HttpOrigin["answer"]): Promise<HttpOrigin> {
+/**
+ * A real HTTP server on a free port, which answers as the test says.
+ * @param now what its responses are dated by, epoch milliseconds
+ */
+export async function startOrigin(answer: HttpOrigin["answer"], now: () => number = Date.now): Promise<HttpOrigin> {
   const seen: OriginRequestSeen[] = [];
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const pieces: Buffer[] = [];
+    response.setHeader("date", new Date(now()).toUTCString());
     request.on("data", (piece: Buffer) => pieces.push(piece));
     request.on("end", () => {
       const { method = "", url = "", headers } = request;
