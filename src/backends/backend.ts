@@ -400,7 +400,10 @@ export interface RangeOptions extends ReadOptions {
   end?: number;
 }
 
-/** An entry whose value is written piece by piece; it is seen by nobody before `commit`. */
+/**
+ * An entry whose value is written piece by piece; it is seen by nobody before `commit`. Calls that do not wait for each other are made in their order. Nothing is stored any more
+ * once the signal of {@link SetOptions} is given.
+ */
 export interface EntryWriter {
   /** The piece belongs to the writer when the promise resolves. */
   write(piece: Uint8Array): Promise<void>;
@@ -412,7 +415,7 @@ export interface EntryWriter {
 
 /** Values in pieces: memory holds a few of them, however large the value is. */
 export interface Streaming {
-  /** Undefined for a miss. */
+  /** Undefined for a miss. @throws CacheError `invalid-range` */
   openRead(key: string, options?: RangeOptions): Promise<EntryReader | undefined>;
   openWrite(head: Omit<NewEntry, "value">, options?: SetOptions): Promise<EntryWriter>;
 }

@@ -6,6 +6,8 @@ import {
   type NewEntry,
   type SetOptions,
 } from "../../src/backends/backend.js";
+import { TRANSFORM_MAGIC } from "../../src/backends/envelope.js";
+import { codeOf } from "../../src/errors.js";
 import { drain, leased, openFull, openTwo, pattern, versionOf } from "./full.js";
 import { bytes, type Current, entry, keysOf, listed, put, texts } from "./harness.js";
 
@@ -139,6 +141,85 @@ export function describeStreams(current: Current): void {
       expect((await drain(reader)).equals(value.subarray(start, end))).toBe(true);
       const small = await drain(await backend.openRead("small", range));
       expect(small.toString()).toBe("0123456789".slice(start, end));
+    });
+
+    test.each([
+      [-2, undefined],
+      [1.5, undefined],
+      [Number.NaN, undefined],
+      [0, -1],
+      [0, 2.5],
+      [0, Number.NaN],
+      [Number.POSITIVE_INFINITY, undefined],
+    ])("a part from %s to %s is none", async (start, end) => {
+      const backend = await openFull(current);
+      await put(backend, entry("k", "0123456789"));
+      const range = { start, ...(end !== undefined && { end }) };
+      const refused = { kind: "usage", code: "invalid-range" };
+      await expect(backend.openRead("k", range)).rejects.toMatchObject(refused);
+      expect((await drain(await backend.openRead("k"))).toString()).toBe("0123456789");
+    });
+
+    test.each([50_000, 600_000])("who waits for no write finds his pieces of %i bytes in order", async (size) => {
+      const backend = await openFull(current);
+      const writer = await backend.openWrite({ key: "k" });
+      const pieces = Array.from({ length: 12 }, (_, i) => pattern(size, i));
+      await Promise.all(pieces.map((piece) => writer.write(piece)));
+      expect(await writer.commit()).toBe("stored");
+      expect((await drain(await backend.openRead("k"))).equals(Buffer.concat(pieces))).toBe(true);
+    });
+
+    test("a commit holds all that was written before it, also what nobody waited for", async () => {
+      const backend = await openFull(current);
+      const writer = await backend.openWrite({ key: "k" });
+      const pieces = Array.from({ length: 5 }, (_, i) => pattern(400_000, i));
+      const writes = pieces.map((piece) => writer.write(piece));
+      const [outcome] = await Promise.all([writer.commit(), ...writes]);
+      expect(outcome).toBe("stored");
+      expect((await drain(await backend.openRead("k"))).equals(Buffer.concat(pieces))).toBe(true);
+    });
+
+    test("what begins like a value that is transformed is kept in order too", async () => {
+      const backend = await openFull(current);
+      const writer = await backend.openWrite({ key: "k" });
+      const magic = Buffer.from(TRANSFORM_MAGIC);
+      const pieces = [
+        magic.subarray(0, 1),
+        magic.subarray(1),
+        ...Array.from({ length: 5 }, (_, i) => pattern(70_000, i)),
+      ];
+      await Promise.all(pieces.map((piece) => writer.write(piece)));
+      expect(await writer.commit()).toBe("stored");
+      expect((await drain(await backend.openRead("k"))).equals(Buffer.concat(pieces))).toBe(true);
+    });
+
+    test("who gives a value up while pieces are on their way leaves nothing", async () => {
+      const backend = await openFull(current);
+      const writer = await backend.openWrite({ key: "k" });
+      const writes = Array.from({ length: 5 }, () => writer.write(pattern(400_000)));
+      const [, ...ends] = await Promise.all([writer.abort(), ...writes.map((write) => write.catch(codeOf))]);
+      expect(ends.filter((end) => end !== undefined && end !== "writer-closed")).toEqual([]);
+      await expect(writer.commit()).rejects.toMatchObject({ kind: "usage", code: "writer-closed" });
+      await expect(writer.write(bytes("x"))).rejects.toMatchObject({ kind: "usage", code: "writer-closed" });
+      expect(await keysOf(backend)).toEqual([]);
+      const info = await backend.describe();
+      if (info.bytes !== undefined) expect(info.bytes).toBe(0);
+    });
+
+    test.each([3, 900_000])("of %i bytes whose signal is given nothing is stored", async (size) => {
+      const backend = await openFull(current);
+      const end = new AbortController();
+      const [one, two] = [
+        await backend.openWrite({ key: "a" }, { signal: end.signal }),
+        await backend.openWrite({ key: "b" }, { signal: end.signal }),
+      ];
+      for (const writer of [one, two]) await writer.write(pattern(size));
+      end.abort();
+      await expect(one.commit()).rejects.toMatchObject({ kind: "timeout", code: "aborted" });
+      await expect(two.write(bytes("x"))).rejects.toMatchObject({ kind: "timeout", code: "aborted" });
+      await expect(two.commit()).rejects.toThrow();
+      for (const writer of [one, two]) await writer.abort();
+      expect(await keysOf(backend)).toEqual([]);
     });
 
     test("before its commit it is seen by nobody, and what was there stays", async () => {

@@ -231,6 +231,8 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
       ...(head.tags && { tags: [...head.tags] }),
     };
     return writerInto(
+      own,
+      options,
       this.#store.bounds.maxBytes,
       () => this.#checkWritable(),
       (body, size, lease) =>

@@ -1,10 +1,16 @@
-import { abortedBy, CacheError } from "../../errors.js";
-import type { EntryReader, EntryWriter, Lease, RangeOptions, SetOutcome } from "../backend.js";
+import { abortedBy } from "../../errors.js";
+import type { EntryReader, EntryWriter, Lease, NewEntry, RangeOptions, SetOptions, SetOutcome } from "../backend.js";
+import { checkRange, closedWriter } from "../streaming.js";
 import { type Body, headOf, type MemoryEntry, NO_BYTES } from "./entry.js";
 import { PieceCollector, Pieces } from "./pieces.js";
 
-/** The bytes of an entry as it is now, also when it is gone later. */
-export function readerOf(entry: MemoryEntry, { start = 0, end = entry.size, signal }: RangeOptions): EntryReader {
+/**
+ * The bytes of an entry as it is now, also when it is gone later.
+ * @throws CacheError `invalid-range`
+ */
+export function readerOf(entry: MemoryEntry, options: RangeOptions): EntryReader {
+  checkRange(options);
+  const { start = 0, end = entry.size, signal } = options;
   const pieces = entry.pieces ?? new Pieces([entry.value]);
   let closed = false;
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -30,6 +36,8 @@ export function readerOf(entry: MemoryEntry, { start = 0, end = entry.size, sign
  * @param check throws when the store can't be written to any more
  */
 export function writerInto(
+  { key }: Pick<NewEntry, "key">,
+  { signal }: SetOptions,
   most: number,
   check: () => void,
   store: (body: Body, size: number, lease: Lease | undefined) => SetOutcome,
@@ -38,10 +46,8 @@ export function writerInto(
   let ended = false;
   const checkUsable = () => {
     check();
-    if (!ended) return;
-    throw new CacheError("usage", "stream-ended", "this value was committed or aborted", {
-      hint: "Open another stream to write it anew.",
-    });
+    if (ended) throw closedWriter(key);
+    if (signal?.aborted) throw abortedBy(signal);
   };
   return {
     async write(piece) {

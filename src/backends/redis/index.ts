@@ -32,6 +32,7 @@ import type {
   Touch,
   WriteCall,
 } from "../backend.js";
+import { OrderedWriter } from "../streaming.js";
 import { atomic } from "./atomic.js";
 import { connect } from "./connect.js";
 import type { Connection, ConnectionSettings } from "./connection.js";
@@ -194,7 +195,8 @@ class RedisBackend implements Backend, ForeignReader {
     refuseWhenReadOnly(this.#readOnly);
     this.#store.connection.checkOpen();
     checkKey(head.key);
-    return new PieceWriter(this.#store, this.#writer, this.#leases, head, options);
+    const writer = new PieceWriter(this.#store, this.#writer, this.#leases, head, options);
+    return new OrderedWriter(writer, head.key, options.signal);
   }
 
   async atomic(steps: readonly AtomicStep[], options: WriteCall = {}): Promise<void> {

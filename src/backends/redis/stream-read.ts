@@ -1,6 +1,7 @@
 import { CacheError } from "../../errors.js";
 import { CHUNK_BYTES, type EntryReader, type Head, type RangeOptions } from "../backend.js";
 import { envelopeBytes, HEADER_BYTES, readEnvelope } from "../envelope.js";
+import { checkRange } from "../streaming.js";
 import type { Command } from "./connection.js";
 import { isReply, mapError } from "./errors.js";
 import { markOf } from "./marks.js";
@@ -24,6 +25,7 @@ export async function openRead(
   options: RangeOptions,
 ): Promise<EntryReader | undefined> {
   checkSignal(options.signal);
+  checkRange(options);
   store.connection.checkOpen();
   return untilAborted(open(store, reader, key, options), options.signal);
 }

@@ -8,6 +8,7 @@ import {
   type SetOptions,
   type SetOutcome,
 } from "../backend.js";
+import { closedWriter } from "../streaming.js";
 import type { Leases, Loaded } from "./lease.js";
 import { markStore } from "./marks.js";
 import { countPieces, listText, type PieceList, pieceName, removePieces } from "./pieces.js";
@@ -19,7 +20,9 @@ import type { Writer } from "./write.js";
 /** Milliseconds for which a piece waits for the commit of its value: what a writer leaves behind that died is gone then. */
 const UNCOMMITTED_MS = 3_600_000;
 
-/** A value up to {@link CHUNK_BYTES} becomes an entry like any other; of a larger one the pieces are written as they come, and the entry says where they are. */
+/**
+ * To be called one after the other, see `OrderedWriter`. A value up to {@link CHUNK_BYTES} becomes an entry like any other; of a larger one the pieces are written as they come, and the entry says where they are.
+ */
 export class PieceWriter implements EntryWriter {
   readonly #store: Store;
   readonly #writer: Writer;
@@ -119,7 +122,7 @@ export class PieceWriter implements EntryWriter {
   #checkUse(): void {
     this.#store.connection.checkOpen();
     const { key } = this.#head;
-    if (this.#over) throw new CacheError("usage", "writer-closed", "the writer was committed or aborted", { key });
+    if (this.#over) throw closedWriter(key);
     if (!this.#failed) return;
     throw new CacheError("usage", "writer-failed", "a piece of the value could not be written", {
       key,

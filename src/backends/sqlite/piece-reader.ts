@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CacheError } from "../../errors.js";
 import { CHUNK_BYTES, type EntryReader, type Head, type RangeOptions } from "../backend.js";
+import { checkRange } from "../streaming.js";
 
 /** The bytes from `start` on, before `end`. */
 export interface Range {
@@ -12,13 +13,9 @@ export interface Range {
  * The part of a value of `size` bytes that is asked for; what lies beyond its end is left out.
  * @throws CacheError `invalid-range`
  */
-export function rangeOf({ start = 0, end }: RangeOptions, size: number): Range {
-  for (const place of [start, end ?? 0]) {
-    if (Number.isSafeInteger(place) && place >= 0) continue;
-    throw new CacheError("usage", "invalid-range", `a range of bytes can't begin or end at ${place}`, {
-      hint: "Give whole numbers from zero on.",
-    });
-  }
+export function rangeOf(options: RangeOptions, size: number): Range {
+  checkRange(options);
+  const { start = 0, end } = options;
   const last = Math.min(end ?? size, size);
   return { start: Math.min(start, last), end: last };
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CacheError } from "../../errors.js";
 import { CHUNK_BYTES, type EntryWriter, type Lease, type SetOptions, type SetOutcome } from "../backend.js";
+import { closedWriter } from "../streaming.js";
 import type { Core } from "./core.js";
 import { checkSignal } from "./failures.js";
 import type { Watch } from "./log.js";
@@ -187,11 +188,4 @@ export async function writeWhole(writer: PieceWriter, value: Uint8Array, lease?:
     await writer.abort().catch(() => undefined);
     throw error;
   }
-}
-
-function closedWriter(key: string): CacheError {
-  return new CacheError("usage", "writer-closed", "the value was committed or given up already", {
-    key,
-    hint: "Open another writer.",
-  });
 }

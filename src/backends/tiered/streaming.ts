@@ -1,4 +1,5 @@
 import type { EntryReader, EntryWriter, Lease, NewEntry, RangeOptions, SetOptions } from "../backend.js";
+import { checkRange } from "../streaming.js";
 import type { Stack } from "./stack.js";
 import { MAX_COPY_BYTES } from "./upper-tier.js";
 import { asCopy } from "./version.js";
@@ -10,6 +11,8 @@ export async function openRead(
   key: string,
   options: RangeOptions = {},
 ): Promise<EntryReader | undefined> {
+  // An upper tier that refused it would pass for one that fails.
+  checkRange(options);
   const { uppers, window, lowest, lowestTally } = stack;
   const opening = window.open();
   const positions = stack.positions();

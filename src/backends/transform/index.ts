@@ -39,6 +39,7 @@ import {
   type Touch,
   type WriteCall,
 } from "../backend.js";
+import { checkRange, OrderedWriter } from "../streaming.js";
 import { type CompressionOptions, Compressor } from "./compression.js";
 import { decodedReader } from "./decoded.js";
 import { isTransformed } from "./header.js";
@@ -221,7 +222,8 @@ class TransformedBackend implements Backend {
     await this.#inner.atomic(ready, options);
   }
 
-  openRead(key: string, options?: RangeOptions): Promise<EntryReader | undefined> {
+  async openRead(key: string, options: RangeOptions = {}): Promise<EntryReader | undefined> {
+    checkRange(options);
     const onUnreadable = (unreadable: Unreadable, version: string | undefined) =>
       this.#losses.forget(new Map([[key, { unreadable, version }]]));
     return openTransformed({ inner: this.#inner, sealer: this.#sealer, onUnreadable }, key, options);
@@ -230,8 +232,10 @@ class TransformedBackend implements Backend {
   async openWrite(head: Omit<NewEntry, "value">, options?: SetOptions): Promise<EntryWriter> {
     const inner = await this.#inner.openWrite(head, options);
     const sealing = this.#sealer.beginSegments(head.key, undefined, undefined);
-    if (!sealing) return new PlainWriter(inner);
-    return EncryptingWriter.begin(inner, sealing.header, sealing.segments);
+    const writer = sealing
+      ? await EncryptingWriter.begin(inner, sealing.header, sealing.segments)
+      : new PlainWriter(inner);
+    return new OrderedWriter(writer, head.key, options?.signal);
   }
 
   async describe(): Promise<BackendInfo> {

@@ -3,7 +3,7 @@ import { TRANSFORM_MAGIC } from "../envelope.js";
 import { SEGMENT_BYTES, type Segments } from "./cipher.js";
 import { isTransformed, makeHeader } from "./header.js";
 
-/** Encrypts what is written, segment by segment. One is always held back, since the last is marked as such. */
+/** Encrypts what is written, segment by segment. One is always held back, since the last is marked as such. To be called one after the other. */
 export class EncryptingWriter implements EntryWriter {
   readonly #inner: EntryWriter;
   readonly #segments: Segments;
@@ -56,7 +56,7 @@ export class EncryptingWriter implements EntryWriter {
   }
 }
 
-/** Passes on what is written, with a header in front where it begins like one. */
+/** Passes on what is written, with a header in front where it begins like one. To be called one after the other. */
 export class PlainWriter implements EntryWriter {
   readonly #inner: EntryWriter;
   /** The first bytes, until it is clear what they are. */
