@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Backend, NewEntry } from "../../src/backends/backend.js";
+import type { Backend, NewEntry, Stored } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openTiered } from "../../src/backends/tiered/index.js";
 import { type Concerned, coverage } from "../../src/changes.js";
@@ -152,20 +152,25 @@ export async function runHistory(
   await Promise.all(late);
   await scheduler.waitIdle();
   await quiet(clock);
-  const current = await lowest.getMany(KEYS, { peek: true });
-  const texts = current.map((entry) => entry && Buffer.from(entry.value).toString());
+  const current = await lowest.getMany(KEYS, { peek: true, want: "copy" });
+  const texts = current.map(textOf);
   for (const { backend, uppers } of stacks) {
     for (const upper of uppers) {
-      for (const [i, copy] of upper.getMany(KEYS, { peek: true }).entries()) {
-        const held = copy && Buffer.from(copy.value).toString();
+      for (const [i, copy] of upper.getMany(KEYS, { peek: true, want: "copy" }).entries()) {
+        const held = textOf(copy);
         if (held !== undefined) expect({ key: KEYS[i], held }).toEqual({ key: KEYS[i], held: texts[i] });
       }
     }
-    const read = await backend.getMany(KEYS);
-    expect(read.map((entry) => entry && Buffer.from(entry.value).toString())).toEqual(texts);
+    const read = await backend.getMany(KEYS, { want: "copy" });
+    expect(read.map(textOf)).toEqual(texts);
   }
   for (const { backend } of stacks) await backend.close();
   return run.reads;
+}
+
+/** Value and meta. */
+function textOf(entry: Stored | undefined): string | undefined {
+  return entry && `${Buffer.from(entry.value)} ${Buffer.from(entry.meta ?? [])}`;
 }
 
 /** Until nothing goes on by itself any more: what failed is tried again as time passes. */
@@ -213,7 +218,7 @@ class Run {
         return true;
       });
     } else if (planned.do === "touch") {
-      await backend.touchMany([{ key: planned.key, expiresAt: null }]);
+      await backend.touchMany([{ key: planned.key, expiresAt: null, meta: Buffer.from(name) }]);
     } else if (planned.do === "delete") {
       await this.#change(at, { keys: [planned.key] }, () => backend.deleteMany([planned.key]));
     } else {
