@@ -7,6 +7,7 @@
 export type {
   BackendInfo,
   BackendKind,
+  CommonHead,
   CounterName,
   Counters,
   DeleteOptions,
@@ -16,11 +17,14 @@ export type {
   EntryWriter,
   ForeignEntry,
   Head,
+  Position,
   ScanOptions,
   ScanPage,
   SetMode,
   SetOutcome,
+  Shown,
   Stored,
+  Touch,
   Want,
 } from "./backends/backend.js";
 export type { StoreOptions } from "./backends/open.js";
@@ -44,6 +48,7 @@ export type {
   WriteOptions,
 } from "./cache/cache.js";
 export type { Cached, CachedOptions, Invalidated } from "./cache/cached.js";
+export type { ChangeListener, Following, HeardChange } from "./cache/change-feed.js";
 export type { Invalidations } from "./cache/invalidations.js";
 export { generateKey, hashKey, patternKey, recordKey } from "./cache/keys.js";
 export type { Counted } from "./cache/listing.js";
