@@ -64,7 +64,8 @@ function readElement(line: string, from: number, add: Add): number | undefined {
     return end === undefined ? undefined : ended(line, end, name, unquoted(line.slice(start + 1, end - 1)), add);
   }
   const end = tokenEnd(line, start);
-  return end === start ? undefined : ended(line, end, name, line.slice(start, end), add);
+  // An empty one is neither a number nor a name nor the absence of an argument.
+  return ended(line, end, name, line.slice(start, end), add);
 }
 
 function ended(line: string, from: number, name: string, argument: string | undefined, add: Add): number | undefined {
