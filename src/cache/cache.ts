@@ -21,9 +21,10 @@ import {
   type Want,
 } from "../backends/backend.js";
 import { ChangeWindow } from "../change-window.js";
+import type { ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import type { Listener } from "../events.js";
-import type { Selector } from "../selector.js";
+import type { Selection, Selector } from "../selector.js";
 import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
 import { within } from "./call.js";
 import { ChangeFeed, type ChangeListener, type Following } from "./change-feed.js";
@@ -105,10 +106,10 @@ export class Cache {
     this.#feed = new ChangeFeed(backend, clock);
     const window = new ChangeWindow();
     const parts = { backend, clock, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };
-    const onChange = (selector: Selector) => {
+    const onChange = (selector: Selector, op: ChangeOp) => {
       window.record({ selector });
       this.#loading.changed(selector);
-      this.#feed.changed(selector);
+      this.#feed.changed(selector, op);
     };
     this.#loading = new LoadingCache({ ...parts, window, emit, random, at: (tier) => this.#entries.at(tier) });
     const onFailedRead = options.failedReads === "miss" ? this.#loading.readFailed : undefined;
@@ -367,9 +368,9 @@ export class Cache {
   /**
    * Deletes what the selector holds, and counts it. With `soft`, entries that have a stale window are marked stale instead: reading through gives them while it
    * loads anew.
-   * @throws CacheError `empty-selector`, `invalid-glob`
+   * @throws CacheError `empty-selector`, `invalid-selector`, `invalid-glob`, `invalid-key`
    */
-  async invalidate(selector: Selector, options?: InvalidateOptions): Promise<DeleteReport> {
+  async invalidate(selector: Selection, options?: InvalidateOptions): Promise<DeleteReport> {
     return this.#entries.deleteWhere(selector, options);
   }
 
@@ -420,20 +421,20 @@ export class Cache {
   }
 
   /** Entries page by page; nothing is counted and no recency moved. */
-  scan(selector: Selector, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
+  scan(selector: Selection, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
     return pagesOf(this.#entries.at(options.tier), this.clock, selector, options);
   }
 
   /**
    * How many entries a selector holds. A store that repeats keys in a scan has them told apart up to a million; beyond that the count is `exact: false`.
    */
-  async countWhere(selector: Selector, options: PacedScanOptions = {}): Promise<Counted> {
+  async countWhere(selector: Selection, options: PacedScanOptions = {}): Promise<Counted> {
     const { repeatsInScan } = this.#entries.at(options.tier).capabilities;
     return countPages(this.scan(selector, options), repeatsInScan);
   }
 
   /** The keys that a selector holds, one by one. A store may name one twice (`capabilities.repeatsInScan`). */
-  async *keys(selector: Selector = { all: true }, options?: PacedScanOptions): AsyncGenerator<string> {
+  async *keys(selector: Selection = { all: true }, options?: PacedScanOptions): AsyncGenerator<string> {
     for await (const page of this.scan(selector, options)) for (const entry of page.entries) yield entry.key;
   }
 

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { ChangeLog, ChangePage, Position } from "../backends/backend.js";
 import { Follower } from "../backends/follower.js";
-import type { Change } from "../changes.js";
+import type { Change, ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import type { Selector } from "../selector.js";
 
 /** Something that the selector holds may have changed; or, with `gap`, anything: changes may have gone unheard. */
-export type HeardChange = { selector: Selector } | { gap: true };
+export type HeardChange = { selector: Selector; op: ChangeOp } | { gap: true };
 
 /** Is told of changes in the moment they are heard of; must not throw. */
 export type ChangeListener = (change: HeardChange) => void;
@@ -65,8 +65,8 @@ export class ChangeFeed {
   }
 
   /** This cache is about to make a change, or has made it. */
-  changed(selector: Selector): void {
-    this.#tell({ selector });
+  changed(selector: Selector, op: ChangeOp): void {
+    this.#tell({ selector, op });
   }
 
   /** What came of a change of ours is not known: it may be made later, and all that bears its name counts like somebody else's. */
@@ -83,7 +83,7 @@ export class ChangeFeed {
 
   #tellPage({ changes, gap }: Told): void {
     if (gap) this.#tell({ gap });
-    for (const { selector, origin } of changes) if (origin !== this.#origin) this.#tell({ selector });
+    for (const { selector, op, origin } of changes) if (origin !== this.#origin) this.#tell({ selector, op });
   }
 
   #tell(change: HeardChange): void {

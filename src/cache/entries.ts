@@ -11,6 +11,7 @@ import {
   type Stored,
   type Touch,
 } from "../backends/backend.js";
+import type { ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
 import { checkSelector, type Selector } from "../selector.js";
@@ -33,7 +34,7 @@ export interface EntriesParts {
   backend: Backend;
   clock: Clock;
   /** Is told of a change before it is made, and again when it is made or has failed. */
-  onChange: (selector: Selector) => void;
+  onChange: (selector: Selector, op: ChangeOp) => void;
   /** Names changes, so that those who follow the log are told of each once. */
   feed: ChangeFeed;
   tally: Tally;
@@ -132,7 +133,7 @@ export class Entries {
     const { mode, since, tier } = options;
     const conditions = { ...(mode && { mode }), ...(since !== undefined && { since }) };
     const keys = fresh.map(({ key }) => key);
-    const outcomes = await this.#changing({ keys }, (named) =>
+    const outcomes = await this.#changing("write", { keys }, (named) =>
       this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...named, ...conditions })),
     );
     let stored = 0;
@@ -162,7 +163,7 @@ export class Entries {
     const now = clock.now();
     const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
     const keys = ready.map((step) => ("set" in step ? step.set.key : step.delete));
-    await this.#changing({ keys }, (named) =>
+    await this.#changing("delete", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).atomic(ready, { ...call, ...named })),
     );
     const sets = ready.filter((step) => "set" in step).length;
@@ -172,7 +173,7 @@ export class Entries {
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
-    const existed = await this.#changing({ keys }, (named) =>
+    const existed = await this.#changing("delete", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).deleteMany(keys, { ...call, ...named })),
     );
     this.#parts.tally.add("deletes", existed.filter(Boolean).length);
@@ -183,7 +184,7 @@ export class Entries {
     this.checkWritable();
     for (const change of changes) checkTouch(change);
     const keys = changes.map(({ key }) => key);
-    return this.#changing({ keys }, (named) =>
+    return this.#changing("write", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).touchMany(changes, { ...call, ...named })),
     );
   }
@@ -192,7 +193,7 @@ export class Entries {
     this.checkWritable();
     checkSelector(selector);
     const { signal: _, timeout: __, tier, ...rest } = options;
-    const report = await this.#changing(selector, (named) =>
+    const report = await this.#changing(options.soft ? "soften" : "delete", selector, (named) =>
       this.#within(options, (call) => this.at(tier).deleteWhere(selector, { ...rest, ...call, ...named })),
     );
     this.#parts.tally.add("deletes", report.deleted);
@@ -224,7 +225,7 @@ export class Entries {
         ...this.#name(),
       }),
     );
-    const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing({ keys }, act);
+    const around = <T>(keys: readonly string[], act: () => Promise<T>) => this.#changing("write", { keys }, act);
     return watchedWriter(writer, head, around, () => tally.add("sets", 1));
   }
 
@@ -245,16 +246,16 @@ export class Entries {
    * load that began meanwhile read of the old state.
    * @param act is given what names the change in the log
    */
-  async #changing<T>(selector: Selector, act: (named: { origin?: string }) => Promise<T>): Promise<T> {
+  async #changing<T>(op: ChangeOp, selector: Selector, act: (named: { origin?: string }) => Promise<T>): Promise<T> {
     const { onChange, feed } = this.#parts;
-    onChange(selector);
+    onChange(selector, op);
     try {
       return await act(this.#name());
     } catch (error) {
       feed.failed();
       throw error;
     } finally {
-      onChange(selector);
+      onChange(selector, op);
     }
   }
 

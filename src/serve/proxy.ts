@@ -293,7 +293,6 @@ export class CachingProxy {
   async #forget(urls: readonly string[]): Promise<void> {
     if (urls.length === 0) return;
     const keys = urls.map((url) => responseKey("GET", url));
-    this.changed({ keys });
     try {
       await this.#store.forget(keys);
     } catch (error) {

@@ -55,6 +55,11 @@ export async function startServer(
     { ...options, trusted: trustedProxies(trusted) },
     listener,
   );
+  const following = cache.follow((change) => {
+    // A write is a response that came later: who waits for an earlier one may have either.
+    if ("gap" in change) proxy.changed({ all: true });
+    else if (change.op !== "write") proxy.changed(change.selector);
+  });
   const front = new Listener({
     host,
     port,
@@ -64,6 +69,7 @@ export async function startServer(
   try {
     await front.listen();
   } catch (error) {
+    following.stop();
     await upstream.close();
     throw error;
   }
@@ -72,6 +78,7 @@ export async function startServer(
     async stop() {
       const drained = await front.close(clock, drainMs);
       await proxy.settled();
+      following.stop();
       await upstream.close();
       await cache.close();
       return drained;
