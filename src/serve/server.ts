@@ -76,10 +76,15 @@ export async function startServer(
   return {
     url: front.url,
     async stop() {
+      const until = clock.monotonic() + drainMs;
       const drained = await front.close(clock, drainMs);
+      const over = new AbortController();
+      await Promise.race([proxy.settled(), clock.sleep(until - clock.monotonic(), over.signal)]);
+      over.abort();
+      // Cuts what is still asked of origins: responses that nobody waits for any more.
+      await upstream.close();
       await proxy.settled();
       following.stop();
-      await upstream.close();
       await cache.close();
       return drained;
     },
