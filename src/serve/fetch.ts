@@ -9,7 +9,7 @@ import { type ExchangeTimes, type Fields, fieldOf, type RequestHead, withoutFiel
 import { mayServeOnError, type OriginError } from "../http/reuse.js";
 import type { StoredResponse } from "../http/stored-response.js";
 import { TAG_FIELDS } from "../http/surrogate-tags.js";
-import { freshenedFields, validationFields } from "../http/validation.js";
+import { freshenedFields, isFreshenedBy, validationFields } from "../http/validation.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { BodyKeeper } from "./body-keeper.js";
 import type { Client } from "./client.js";
@@ -83,10 +83,11 @@ export class Fetcher {
     }
   }
 
-  async #run(task: FetchTask): Promise<void> {
+  /** @param conditional false where the stored response can't be validated, whatever it has */
+  async #run(task: FetchTask, conditional = true): Promise<void> {
     const fill = task.keep ? await this.#begin(task.found) : undefined;
     const { found, origin, request } = task;
-    const validating = found.kind === "response" && found.response.hasValidator ? found : undefined;
+    const validating = conditional && found.kind === "response" && found.response.hasValidator ? found : undefined;
     const gone = new AbortController();
     // What can be kept is fetched to its end though nobody waits for it any more.
     if (!fill) task.client?.onGone(() => gone.abort(new Error("the client went away")));
@@ -110,7 +111,14 @@ export class Fetcher {
     }
     this.#listener.asked(task, this.#clock.monotonic() - began, undefined);
     const times = { requestTime, responseTime: this.#clock.now() };
-    if (response.status === 304 && validating) return this.#good(task, validating, response, times);
+    if (response.status === 304 && validating) {
+      if (isFreshenedBy(validating.response.fields, response.fields)) {
+        return this.#good(task, validating, response, times);
+      }
+      // RFC 9111 §4.3.4: it is about a response that is not here, and updates nothing.
+      response.body.resume();
+      return this.#run(task, false);
+    }
     if (ERRORS.has(response.status) && this.#mayUseStale(task, "status")) {
       response.body.resume();
       return this.#useStale(task, response.status);
@@ -175,8 +183,10 @@ export class Fetcher {
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: from.status, stored: true };
     this.#listener.answered(task, from.status, entry);
     const { response } = fresh;
+    // What must not be stored may be for the client that asked (RFC 9111 §5.2.2.7), such as its own cookies.
+    const shown = { ...response, fields: this.#toClient(withoutFields(endToEnd(from.fields), OURS)) };
     const out =
-      client && new Sending(client, request, response, ourFields(entry, ageOf(response)), length, this.#clock.now());
+      client && new Sending(client, request, shown, ourFields(entry, ageOf(response)), length, this.#clock.now());
     const keeper = new BodyKeeper(this.#store, fresh, {
       maxBytes: this.#options.maxObjectBytes,
       onFailure: (error) => this.#listener.storeFailed(error),
@@ -271,6 +281,9 @@ export class Fetcher {
 
 /** Milliseconds that a client waits for its response to be kept. */
 const PATIENCE = 50;
+
+/** What we say ourselves of a response that is sent on. */
+const OURS: ReadonlySet<string> = new Set(["age", "content-length"]);
 
 /** RFC 5861 §4. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
