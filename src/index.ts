@@ -62,7 +62,7 @@ export type { Clock } from "./clock.js";
 export { CacheError, type ErrorKind } from "./errors.js";
 export type { CacheEvent, Listener, WarningEvent } from "./events.js";
 export { type OpenCacheOptions, openCache, type StoreChoice } from "./library.js";
-export type { Filter, Selector } from "./selector.js";
+export type { Filter, Selection, Selector } from "./selector.js";
 export {
   type KeepWarmOptions,
   keepWarm,

@@ -1,4 +1,4 @@
-import { CacheError } from "./errors.js";
+import { CacheError, shown } from "./errors.js";
 
 /** Bytes of UTF-8; longer keys are refused before a store is touched. */
 export const MAX_KEY_BYTES = 1024;
@@ -8,6 +8,7 @@ export const MAX_KEY_BYTES = 1024;
  * @throws CacheError `invalid-key`
  */
 export function checkKey(key: string): void {
+  checkKeyType(key);
   const length = key.length;
   if (length === 0) throw invalid(key, "a key can't be empty", "Give the key a name.");
   if (length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
@@ -16,6 +17,17 @@ export function checkKey(key: string): void {
   if (key.includes("\0")) throw invalid(key, "a key can't hold a NUL character", "Remove the NUL character.");
   if (!key.isWellFormed())
     throw invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
+}
+
+/**
+ * Checks a key that is read, touched or deleted, which others may have written: any text can be one.
+ * @throws CacheError `invalid-key`
+ */
+export function checkKeyType(key: unknown): asserts key is string {
+  if (typeof key === "string") return;
+  throw new CacheError("usage", "invalid-key", `a key can't be ${shown(key)}`, {
+    hint: "Give the key as text.",
+  });
 }
 
 /** The longest tag, in bytes of UTF-8. */

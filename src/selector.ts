@@ -1,4 +1,5 @@
-import { CacheError } from "./errors.js";
+import { CacheError, shown } from "./errors.js";
+import { checkKeyType } from "./key.js";
 
 /** Conditions on entries: all that are given must hold. Characters in `prefix` and `tags` are literal. */
 export interface Filter {
@@ -22,6 +23,16 @@ export type Selector =
   | { all: true; types?: readonly string[] }
   | Filter;
 
+/** A selector as a caller has to write it: keys, or everything, or conditions, of which there is one at least. */
+export type Selection =
+  | ({ keys: readonly string[]; types?: readonly string[] } & Without<"all" | keyof Conditions>)
+  | ({ all: true; types?: readonly string[] } & Without<"keys" | keyof Conditions>)
+  | (Filter & OneOf<Conditions> & Without<"keys" | "all">);
+
+type Conditions = Omit<Filter, "types">;
+type Without<Names extends string> = { [Name in Names]?: never };
+type OneOf<T> = { [Name in Exclude<keyof T, "tagMode">]-?: Required<Pick<T, Name>> }[Exclude<keyof T, "tagMode">];
+
 /** What a selector is tested against; a field that is absent is not known, and a condition on it does not hold. */
 export interface Candidate {
   key: string;
@@ -37,17 +48,62 @@ export function filterOf(selector: Exclude<Selector, { keys: readonly string[] }
   return selector.types ? { types: selector.types } : {};
 }
 
-/** Refuses a filter without any condition: what means everything must say `all`. */
+/**
+ * Refuses what may hold more than was meant: no condition at all (what means everything must say `all`), conditions beside `keys` or `all`, which would not count, and what is no
+ * selector.
+ * @throws CacheError `empty-selector`, `invalid-selector`, `invalid-glob`, `invalid-key`
+ */
 export function checkSelector(selector: Selector): void {
-  if ("keys" in selector || "all" in selector) return;
-  const { prefix, match, tags, minSize, expiry } = selector;
-  if (tags?.length === 0) throw new CacheError("usage", "empty-selector", "an empty list of tags selects nothing");
-  if (prefix === undefined && match === undefined && tags === undefined && minSize === undefined && !expiry) {
+  if (typeof selector !== "object" || selector === null) throw invalid(`${shown(selector)} is none`);
+  for (const [name, value] of Object.entries(selector)) {
+    // These two count by being there: `{ all: undefined }` would be everything.
+    if (value === undefined && name !== "keys" && name !== "all") continue;
+    const check = Object.hasOwn(FORMS, name) ? FORMS[name as keyof typeof FORMS] : undefined;
+    if (check === undefined) throw invalid(`it has no ${JSON.stringify(name)}`);
+    if (!check(value)) throw invalid(`its ${name} can't be ${shown(value)}`);
+  }
+  const { keys, all, types: _, tagMode, ...conditions }: Partial<Named> = selector;
+  if (keys !== undefined || all !== undefined) {
+    const others = [tagMode, ...Object.values(conditions)].some((value) => value !== undefined);
+    if (others || (keys && all)) throw invalid(`beside ${keys ? "keys" : "all"} it can have no other condition`);
+    for (const key of keys ?? []) checkKeyType(key);
+    return;
+  }
+  const { prefix, match, tags, minSize, expiry } = conditions;
+  // Every key begins with the empty prefix.
+  if (!prefix && match === undefined && tags === undefined && minSize === undefined && expiry === undefined) {
     throw new CacheError("usage", "empty-selector", "nothing says which entries", {
       hint: "Name keys, a prefix, a glob, a tag, or say all.",
     });
   }
+  if (tags?.length === 0) throw new CacheError("usage", "empty-selector", "an empty list of tags selects nothing");
   if (match !== undefined) compileGlob(match);
+}
+
+/** Whatever a selector may be made of. */
+type Named = Filter & { keys: readonly string[]; all: true };
+
+const isText = (value: unknown) => typeof value === "string";
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
+
+/** What each part of a selector has to be: most of them come from callers whose types were not checked. */
+const FORMS: Record<keyof Named, (value: unknown) => boolean> = {
+  // What is in it is checked as keys are.
+  keys: Array.isArray,
+  all: (value) => value === true,
+  prefix: isText,
+  match: isText,
+  tags: isTexts,
+  tagMode: (value) => value === "any" || value === "all",
+  minSize: (value) => typeof value === "number" && value >= 0,
+  expiry: (value) => value === "none" || value === "expired",
+  types: isTexts,
+};
+
+function invalid(why: string): CacheError {
+  return new CacheError("usage", "invalid-selector", `this can't be a selector: ${why}`, {
+    hint: "Give either keys, or all: true, or conditions: prefix, match, tags, tagMode, minSize, expiry.",
+  });
 }
 
 /** A test of one entry against a filter, at the instant `now` (epoch milliseconds). */

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CacheError } from "../src/errors.js";
-import { type Candidate, checkSelector, compileFilter, compileGlob, filterOf, globPrefix } from "../src/selector.js";
+import {
+  type Candidate,
+  checkSelector,
+  compileFilter,
+  compileGlob,
+  filterOf,
+  globPrefix,
+  type Selector,
+} from "../src/selector.js";
 
 /** A part of a glob with what it means as a regular expression: the reference that the matcher is held against. */
 type Part = readonly [glob: string, regexp: string];
@@ -119,17 +127,53 @@ describe("globs", () => {
 
 describe("selectors", () => {
   it("must say what they are about", () => {
-    for (const empty of [{}, { tags: [] }, { tagMode: "all" as const }, { types: ["hash"] }]) {
+    for (const empty of [{}, { tags: [] }, { tagMode: "all" as const }, { types: ["hash"] }, { prefix: "" }]) {
       expect(() => checkSelector(empty)).toThrow(expect.objectContaining({ code: "empty-selector" }));
     }
     for (const good of [
       { all: true as const },
       { keys: [] },
-      { prefix: "" },
+      { prefix: "", tags: ["t"] },
+      { all: true as const, types: ["hash"] },
+      { keys: ["a"], types: ["hash"] },
       { minSize: 0 },
       { expiry: "none" as const },
     ]) {
       expect(() => checkSelector(good)).not.toThrow();
+    }
+    const wrong: unknown[] = [
+      undefined,
+      null,
+      "a",
+      { prefx: "b" },
+      { all: true, prefix: "b" },
+      { all: true, tags: ["t"] },
+      { all: true, keys: ["a"] },
+      { all: true, tagMode: "all" },
+      { all: false },
+      { all: undefined, prefix: "b" },
+      { keys: undefined },
+      { keys: undefined, prefix: "b" },
+      { keys: ["a"], prefix: "b" },
+      { keys: "ab" },
+      { tags: "xy" },
+      { tags: [1] },
+      { tags: ["t"], tagMode: "al" },
+      { prefix: 5 },
+      { match: 5 },
+      { minSize: Number.NaN },
+      { minSize: -1 },
+      { minSize: "1" },
+      { expiry: "foo" },
+      { all: true, types: "hash" },
+    ];
+    for (const one of wrong) {
+      const refused = expect.objectContaining({ kind: "usage", code: "invalid-selector" });
+      expect(() => checkSelector(one as Selector), JSON.stringify(one)).toThrow(refused);
+    }
+    for (const key of [5, null, undefined, {}]) {
+      const refused = expect.objectContaining({ kind: "usage", code: "invalid-key" });
+      expect(() => checkSelector({ keys: ["a", key] } as Selector)).toThrow(refused);
     }
     expect(filterOf({ all: true, types: ["hash"] })).toEqual({ types: ["hash"] });
     expect(filterOf({ all: true })).toEqual({});

@@ -1,6 +1,6 @@
 import type { DeleteReport } from "../backends/backend.js";
 import { CacheError } from "../errors.js";
-import type { Selector } from "../selector.js";
+import type { Selection } from "../selector.js";
 import { generateKey } from "./keys.js";
 import type { Loader, LoadOptions } from "./loading/options.js";
 import type { CallOptions } from "./options.js";
@@ -64,11 +64,11 @@ function cachedFunction<This, Args extends unknown[], R>(
 
 /** What invalidating functions need of a cache. */
 export interface Invalidating {
-  invalidate(selector: Selector): Promise<DeleteReport>;
+  invalidate(selector: Selection): Promise<DeleteReport>;
 }
 
 /** Which entries a call made out of date: always the same, or told from its arguments and its result. `undefined`: none. */
-export type Invalidated<Args extends unknown[], R> = Selector | ((args: Args, result: R) => Selector | undefined);
+export type Invalidated<Args extends unknown[], R> = Selection | ((args: Args, result: R) => Selection | undefined);
 
 /**
  * The function, after whose success entries are invalidated. A call that fails invalidates nothing.
@@ -131,13 +131,13 @@ export function makeCached(cache: ReadingThrough): MakeCached {
 export interface MakeInvalidating {
   /** @throws CacheError `empty-selector`, `invalid-glob` with the first call */
   (
-    selector: Selector,
+    selector: Selection,
   ): <This, Args extends unknown[], R>(
     fn: (this: This, ...args: Args) => R,
     context?: ClassMethodDecoratorContext,
   ) => (this: This, ...args: Args) => Promise<Awaited<R>>;
   <Args extends unknown[], R>(
-    which: (args: Args, result: R) => Selector | undefined,
+    which: (args: Args, result: R) => Selection | undefined,
   ): <This>(
     fn: (this: This, ...args: Args) => R | Promise<R>,
     context?: ClassMethodDecoratorContext,
@@ -145,7 +145,7 @@ export interface MakeInvalidating {
 }
 
 export function makeInvalidating(cache: Invalidating): MakeInvalidating {
-  return (which: Selector | ((args: never, result: never) => Selector | undefined)) =>
+  return (which: Selection | ((args: never, result: never) => Selection | undefined)) =>
     <This, Args extends unknown[], R>(fn: (this: This, ...args: Args) => R, context?: ClassMethodDecoratorContext) => {
       checkMethod(context);
       return invalidatingFunction(cache, fn, which as Invalidated<Args, Awaited<R>>);

@@ -14,6 +14,12 @@ const NEIGHBOURS: readonly string[] = [
   ...["ns:", "ns:x", "ns;", "ns", "ns::x", "{t}", "{t}x", "{", "'", "'x", "''"],
 ];
 
+/** What these say beside keys or everything would not count. */
+const MISLEADING: readonly Selector[] = [
+  { all: true, prefix: "b" },
+  { keys: ["a"], prefix: "b" },
+];
+
 const PREFIXES = NEIGHBOURS.filter((text) => text.length <= 5);
 
 export function describeSelection(current: Current): void {
@@ -156,7 +162,7 @@ export function describeSelection(current: Current): void {
       expect(await backend.deleteWhere({ keys: [] })).toMatchObject({ deleted: 0, complete: true });
     });
 
-    test.each<Selector>([{}, { tags: [] }, { match: "[a" }, { match: "a\\" }])(
+    test.each<Selector>([{}, { tags: [] }, { match: "[a" }, { match: "a\\" }, { prefix: "" }, ...MISLEADING])(
       "the selector %j is refused before anything is touched",
       async (selector) => {
         const backend = await current().open();

@@ -114,6 +114,29 @@ export async function writing(cache: Cache): Promise<void> {
   await cache.set("k", 1, { tags: "t" });
   // @ts-expect-error everything must be said as `all: true`
   await cache.invalidate({ all: false });
+  // @ts-expect-error a selector without a condition is none
+  await cache.invalidate({});
+  // @ts-expect-error how tags count is no condition
+  await cache.invalidate({ tagMode: "all" });
+  // @ts-expect-error keys are all there is to say
+  await cache.invalidate({ keys: ["a"], prefix: "b" });
+  // @ts-expect-error everything is everything
+  await cache.invalidate({ all: true, prefix: "b" });
+  // @ts-expect-error a misspelt condition
+  await cache.invalidate({ prefx: "b" });
+  await cache.invalidate({ all: true, types: ["hash"] });
+  await cache.invalidate({ keys: ["a"] });
+  await cache.invalidate({ minSize: 1 });
+  await cache.transaction((pending) => {
+    pending.invalidate({ tags: ["t"] });
+    // @ts-expect-error as with the cache itself
+    pending.invalidate({});
+  });
+  // @ts-expect-error as with the cache itself
+  cache.invalidates({});
+  cache.invalidates((args: [number]) => ({ keys: [String(args[0])] }));
+  // @ts-expect-error what is scanned is said in the same way
+  cache.scan({});
   // @ts-expect-error bytes, not text
   await cache.setBytes("k", "text");
 }
