@@ -1,9 +1,9 @@
 import type { Awaitable, DeleteReport } from "../backends/backend.js";
 import { type Concerned, coverage } from "../changes.js";
 import type { Clock } from "../clock.js";
-import { messageOf } from "../errors.js";
+import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
-import type { Selector } from "../selector.js";
+import { checkSelector, type Selection, type Selector } from "../selector.js";
 
 /** What invalidations need of a cache. */
 export interface Invalidator {
@@ -14,9 +14,10 @@ export interface Invalidator {
 
 /** Invalidations that are to be made together. */
 export interface Invalidations {
-  /** Of single entries. */
+  /** Of single entries. @throws CacheError `invalid-key` */
   delete(...keys: readonly string[]): void;
-  invalidate(selector: Selector): void;
+  /** @throws CacheError `empty-selector`, `invalid-selector`, `invalid-glob`, `invalid-key`: now, while the work can still fail */
+  invalidate(selector: Selection): void;
 }
 
 /** Collects invalidations, keys among them as one. */
@@ -25,11 +26,12 @@ export class Collected implements Invalidations {
   readonly #selectors: Selector[] = [];
 
   delete(...keys: readonly string[]): void {
-    for (const key of keys) this.#keys.add(key);
+    this.invalidate({ keys });
   }
 
-  invalidate(selector: Selector): void {
-    if ("keys" in selector) this.delete(...selector.keys);
+  invalidate(selector: Selection): void {
+    checkSelector(selector);
+    if ("keys" in selector) for (const key of selector.keys) this.#keys.add(key);
     else this.#selectors.push(selector);
   }
 
@@ -67,12 +69,8 @@ export class Invalidating {
     // Known before the first answer: who reads meanwhile could be given the old value, and a load keep it.
     this.#missed.push(...owed);
     for (const one of owed) {
-      try {
-        await this.#cache.invalidate(one.selector);
-        this.#settle(one);
-      } catch (error) {
-        this.#tell(error);
-      }
+      const failure = await this.#attempt(one);
+      if (failure !== undefined) this.#tell(failure.error);
     }
     if (this.#missed.length > 0) this.#retrying ??= this.#retry();
   }
@@ -88,16 +86,30 @@ export class Invalidating {
       await this.#cache.clock.sleep(pause, this.#end.signal);
       if (this.#end.signal.aborted) return;
       for (const one of [...this.#missed]) {
-        try {
-          await this.#cache.invalidate(one.selector);
-          this.#settle(one);
-        } catch {
-          // Told when it was missed; what is still owed is tried again after a longer pause.
-          break;
-        }
+        // Told when it was missed; what is still owed is tried again after a longer pause.
+        if ((await this.#attempt(one)) !== undefined) break;
       }
     }
     this.#retrying = undefined;
+  }
+
+  /** What is still owed says why. */
+  async #attempt(one: { selector: Selector }): Promise<{ error: unknown } | undefined> {
+    try {
+      await this.#cache.invalidate(one.selector);
+    } catch (error) {
+      if (!isUsage(error)) return { error };
+      // It will never be made: who owed it for ever would read from the source for ever.
+      const message = `an invalidation was refused: ${error.message}`;
+      this.#cache.emit({
+        type: "warning",
+        code: "invalidation-refused",
+        message,
+        ...(error.hint && { hint: error.hint }),
+      });
+    }
+    this.#settle(one);
+    return undefined;
   }
 
   #settle(one: { selector: Selector }): void {
@@ -113,6 +125,8 @@ export class Invalidating {
     });
   }
 }
+
+const isUsage = (error: unknown): error is CacheError => error instanceof CacheError && error.kind === "usage";
 
 /**
  * Runs `work`, and makes the invalidations that it collected when it has succeeded; when it fails they are dropped, and its error is thrown.

@@ -2,8 +2,10 @@ import Database from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
+import { Invalidating } from "../../src/cache/invalidations.js";
 import { CacheError } from "../../src/errors.js";
 import type { CacheEvent } from "../../src/events.js";
+import type { Selection } from "../../src/selector.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { until } from "../support/until.js";
 
@@ -283,5 +285,54 @@ describe("a transaction", () => {
     await expect(failed).rejects.toThrow("no");
     asked.length = 0;
     expect([await users.get(ann.id), asked]).toEqual([ann, []]);
+  });
+
+  test.each<[string, unknown, string]>([
+    ["a glob that is none", { match: "[" }, "invalid-glob"],
+    ["no condition", {}, "empty-selector"],
+    ["a misspelt condition", { prefx: "a" }, "invalid-selector"],
+    ["a key that is none", { keys: [5] }, "invalid-key"],
+  ])("%s is refused where it is said, and the work and the other invalidations stand", async (_, selector, code) => {
+    const { cache, users, asked, events } = setUp();
+    const ann = await users.create({ name: "Ann", team: "a" });
+    await users.get(ann.id);
+    await cache.set("report", "old");
+    let refusal: unknown;
+    const result = await cache.transaction((tx) => {
+      try {
+        tx.invalidate(selector as Selection);
+      } catch (error) {
+        refusal = error;
+      }
+      tx.delete("report");
+      return "done";
+    });
+    expect(refusal).toMatchObject({ kind: "usage", code });
+    expect([result, await cache.get("report"), events]).toEqual(["done", undefined, []]);
+    asked.length = 0;
+    expect([await users.get(ann.id), asked]).toEqual([ann, []]);
+    const uncaught = cache.transaction((tx) => tx.invalidate(selector as Selection));
+    await expect(uncaught).rejects.toMatchObject({ kind: "usage", code });
+  });
+
+  test("what will never be taken is told once and owed to nobody; the rest is made", async () => {
+    const clock = new FakeClock();
+    const events: CacheEvent[] = [];
+    const asked: unknown[] = [];
+    const invalidating = new Invalidating({
+      clock,
+      emit: (event) => events.push(event),
+      invalidate: async (selector) => {
+        asked.push(selector);
+        if ("tags" in selector) throw new CacheError("usage", "no-tags", "this store has no tags");
+        return { deleted: 0, softened: 0, complete: true };
+      },
+    });
+    await invalidating.make([{ tags: ["t"] }, { keys: ["a"] }]);
+    expect(events).toMatchObject([{ code: "invalidation-refused" }]);
+    expect(asked).toEqual([{ tags: ["t"] }, { keys: ["a"] }]);
+    expect(invalidating.owes({ key: "any" })).toBe(false);
+    expect(clock.sleepers).toBe(0);
+    await invalidating.close();
   });
 });
