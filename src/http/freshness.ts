@@ -5,7 +5,7 @@ import { type ExchangeTimes, type Fields, linesOf, type ResponseHead } from "./m
 import { type CachePolicy, policyOf } from "./targeted.js";
 
 /** Where a freshness lifetime is from, in order of precedence. */
-export type LifetimeSource = "rule" | "s-maxage" | "max-age" | "expires" | "default" | "heuristic" | "none";
+type LifetimeSource = "rule" | "s-maxage" | "max-age" | "expires" | "default" | "heuristic" | "none";
 
 export interface Lifetime {
   /** Milliseconds, not below zero. */

@@ -16,7 +16,7 @@ export interface StoreOptions {
 }
 
 /** Why a response is not kept: a word for `Cache-Status` and for `explain`. */
-export type Unstorable =
+type Unstorable =
   | "method"
   | "status"
   | "request-no-store"
