@@ -87,13 +87,24 @@ export async function openServed(
     ...(config.fallback && { fallback: { store: storeOptions(config.fallback, withoutSecrets(config)) } }),
     namespace: config.keyPrefix,
     readOnly,
-    transform: await transformOf(config),
+    transform: await transformOf(inMemoryAlone(config) ? uncompressed(config) : config),
     resilience: {},
     livesOn: true,
   };
   const { clock, emit } = context;
   const backend = await compose(plan, context);
   return new Cache(backend, { clock, emit, defaultTtl: config.defaultTtl, readOnly });
+}
+
+function inMemoryAlone({ tiers }: ResolvedConfig): boolean {
+  return tiers.every(({ store }) => store.kind === "memory");
+}
+
+/** Unless somebody asked for it: memory answers in a fraction of the time that undoing it takes. */
+function uncompressed(config: ResolvedConfig): ResolvedConfig {
+  const { compression } = config.settings;
+  if (compression?.source.layer !== "default") return config;
+  return { ...config, settings: { ...config.settings, compression: undefined } };
 }
 
 function isMissing(store: StoreTarget, emit: BackendContext["emit"]): boolean {
