@@ -4,15 +4,21 @@ export interface Clock {
   now(): number;
   /** Monotonic time in milliseconds from an arbitrary start; it may stop while the machine is suspended. */
   monotonic(): number;
-  /** Resolves after `ms`, or at once when the signal is aborted. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves after `ms`, however many (`Infinity`: never), or at once when the signal is aborted.
+   * @param idle nobody waits for it: it keeps no process alive
+   */
+  sleep(ms: number, signal?: AbortSignal, idle?: boolean): Promise<void>;
 }
+
+/** The longest time that a timer of Node can be set to, in milliseconds: 24.8 days. A longer one fires at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   // Not performance.now(): the first use of it loads a module, 1 ms of every start.
   monotonic: () => Number(process.hrtime.bigint()) / 1e6,
-  sleep: (ms, signal) =>
+  sleep: (ms, signal, idle = false) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       const done = () => {
@@ -20,7 +26,15 @@ export const systemClock: Clock = {
         signal?.removeEventListener("abort", done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      let timer: NodeJS.Timeout;
+      let left = ms;
+      const next = () => {
+        const slice = Math.min(left, LONGEST_TIMER_MS);
+        left -= slice;
+        timer = setTimeout(left > 0 ? next : done, slice);
+        if (idle) timer.unref();
+      };
+      next();
       signal?.addEventListener("abort", done, { once: true });
     }),
 };

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ChangeOp, scopeOf } from "../../changes.js";
+import { LONGEST_TIMER_MS } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import type { Selector } from "../../selector.js";
 import {
@@ -91,7 +92,9 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
       policy: policyOf(options.policy ?? "w-tinylfu"),
     });
     const sweepMs = options.sweepMs ?? 60_000;
-    if (sweepMs > 0) this.#sweep = setInterval(() => void this.#removeExpired(), sweepMs).unref();
+    if (sweepMs > 0) {
+      this.#sweep = setInterval(() => void this.#removeExpired(), Math.min(sweepMs, LONGEST_TIMER_MS)).unref();
+    }
   }
 
   getMany(keys: readonly string[], options?: ReadOptions): (Stored | undefined)[] {

@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import type { Backend, BackendContext } from "../backend.js";
 
@@ -55,19 +56,17 @@ const DEFAULTS: ResilienceSettings & { breaker: BreakerSettings } = {
   healthIntervalMs: 30_000,
 };
 
-/** The longest time that a timer of Node can be set to. */
-const MAX_MS = 2 ** 31 - 1;
-
 /** @throws CacheError `invalid-resilience` */
 export function resolveOptions({ breaker = {}, ...options }: ResilienceOptions): ResilienceSettings {
   const settings: ResilienceSettings = { ...DEFAULTS, ...options, breaker: undefined };
   for (const name of ["timeoutMs", "retryBaseMs", "retryCapMs", "healthIntervalMs"] as const) {
-    check(name, settings[name], 0, MAX_MS);
+    check(name, settings[name], 0, LONGEST_TIMER_MS);
   }
   check("retries", settings.retries, 0, 1000);
   if (breaker === false) return settings;
   const resolved: BreakerSettings = { ...DEFAULTS.breaker, ...breaker };
-  for (const name of ["windowMs", "openMs", "maxOpenMs"] as const) check(`breaker.${name}`, resolved[name], 1, MAX_MS);
+  for (const name of ["windowMs", "openMs", "maxOpenMs"] as const)
+    check(`breaker.${name}`, resolved[name], 1, LONGEST_TIMER_MS);
   for (const name of ["failures", "minimumCalls"] as const) check(`breaker.${name}`, resolved[name], 1, 1e9);
   if (!(resolved.failureRate > 0 && resolved.failureRate <= 1)) {
     throw invalid("breaker.failureRate", resolved.failureRate, "above 0 and at most 1");
