@@ -1,5 +1,5 @@
 import type { CounterName, Counters } from "../backends/backend.js";
-import type { Clock } from "../clock.js";
+import { type Clock, LONGEST_TIMER_MS } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 import type { CacheStats } from "./options.js";
@@ -90,7 +90,7 @@ export class Monitor {
     this.#emit = emit;
     this.#options = options;
     this.#thresholds = options.thresholds === false ? undefined : { ...DEFAULTS, ...options.thresholds };
-    check("interval", options.interval ?? DEFAULT_INTERVAL, 1, 2 ** 31 - 1);
+    check("interval", options.interval ?? DEFAULT_INTERVAL, 1, LONGEST_TIMER_MS);
     check("history", options.history ?? DEFAULT_HISTORY, 1, 1_000_000);
     for (const [name, value] of Object.entries(this.#thresholds ?? {})) check(name, value, 0, Number.MAX_SAFE_INTEGER);
     const signals = [this.#stop.signal, ...(options.signal ? [options.signal] : [])];
@@ -116,7 +116,8 @@ export class Monitor {
   async #run(signal: AbortSignal): Promise<void> {
     await this.#sample();
     for (;;) {
-      await this.#clock.sleep(this.#options.interval ?? DEFAULT_INTERVAL, signal);
+      // Nobody waits for the next look: a program that forgets to stop it ends all the same.
+      await this.#clock.sleep(this.#options.interval ?? DEFAULT_INTERVAL, signal, true);
       if (signal.aborted) return;
       await this.#sample();
     }

@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
@@ -5,6 +7,7 @@ import { type Alert, Monitor, type MonitorOptions, type Sample } from "../../src
 import { CacheError } from "../../src/errors.js";
 import type { CacheEvent } from "../../src/events.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { bundled } from "../support/store-writers.js";
 import { until } from "../support/until.js";
 
 function setUp(options: MonitorOptions = {}) {
@@ -178,4 +181,10 @@ describe("the monitor", () => {
       expect(() => setUp(options)).toThrow(expect.objectContaining({ kind: "usage", code: "invalid-monitor" }));
     },
   );
+
+  test("keeps no process alive", async () => {
+    const program = await bundled("monitored");
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 10_000 });
+    expect(stdout).toBe("sample ");
+  });
 });
