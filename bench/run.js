@@ -43,6 +43,8 @@ const ROWS = {
     load: () => import("./rows/get-decoded.js"),
   },
   "memory-bytes": { summary: "memory that an entry needs in memory", load: () => import("./rows/memory-bytes.js") },
+  "http-hits": { summary: "cache serve: hits of 1 KiB from memory", load: () => import("./rows/http-hits.js") },
+  "http-misses": { summary: "cache serve: what a miss adds", load: () => import("./rows/http-misses.js") },
   traces: { summary: "hit rates of every policy on traces", load: () => import("./rows/traces.js") },
 };
 
