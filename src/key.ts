@@ -30,6 +30,14 @@ export function checkKeyType(key: unknown): asserts key is string {
   });
 }
 
+/** @throws CacheError `invalid-key` for what is no list of keys */
+export function checkKeyTypes(keys: readonly unknown[]): void {
+  if (!Array.isArray(keys)) {
+    throw new CacheError("usage", "invalid-key", `keys can't be ${shown(keys)}`, { hint: "Give the keys as a list." });
+  }
+  for (const key of keys) checkKeyType(key);
+}
+
 /** The longest tag, in bytes of UTF-8. */
 export const MAX_TAG_BYTES = 256;
 

@@ -14,6 +14,7 @@ import {
 import type { ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
+import { checkKeyType, checkKeyTypes } from "../key.js";
 import { checkSelector, type Selector } from "../selector.js";
 import { within } from "./call.js";
 import type { ChangeFeed } from "./change-feed.js";
@@ -117,6 +118,7 @@ export class Entries {
   }
 
   #read(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
+    checkKeyTypes(keys);
     // The hottest path: no options, and memory answers with the array itself.
     if (options === undefined) return this.#parts.backend.getMany(keys);
     const { signal, timeout, tier, ...rest } = options;
@@ -149,6 +151,7 @@ export class Entries {
 
   /** Into the upper tiers. @throws CacheError `no-tiers` */
   async promote(keys: readonly string[], options: CallOptions = {}): Promise<number> {
+    checkKeyTypes(keys);
     const { backend } = this.#parts;
     if (hasTiers(backend)) return this.#within(options, (call) => backend.promote(keys, call));
     throw new CacheError("usage", "no-tiers", "this cache has one store: there is no tier to fill from another", {
@@ -163,6 +166,7 @@ export class Entries {
     const now = clock.now();
     const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
     const keys = ready.map((step) => ("set" in step ? step.set.key : step.delete));
+    checkKeyTypes(keys);
     await this.#changing("delete", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).atomic(ready, { ...call, ...named })),
     );
@@ -173,6 +177,7 @@ export class Entries {
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
+    checkKeyTypes(keys);
     const existed = await this.#changing("delete", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).deleteMany(keys, { ...call, ...named })),
     );
@@ -184,6 +189,7 @@ export class Entries {
     this.checkWritable();
     for (const change of changes) checkTouch(change);
     const keys = changes.map(({ key }) => key);
+    checkKeyTypes(keys);
     return this.#changing("write", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).touchMany(changes, { ...call, ...named })),
     );
@@ -202,6 +208,7 @@ export class Entries {
 
   /** The timeout is that of opening; reading on is bounded by the signal. */
   async openRead(key: string, options: ReadRangeOptions = {}): Promise<EntryReader | undefined> {
+    checkKeyType(key);
     const { signal, timeout: _, tier, ...rest } = options;
     const reader = await this.#within(options, () =>
       this.at(tier).openRead(key, { ...rest, ...(signal && { signal }) }),
