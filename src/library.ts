@@ -14,7 +14,7 @@ import { type Clock, systemClock } from "./clock.js";
 import { compose, type Plan } from "./compose.js";
 import { parseStoreUrl, type StoreTarget } from "./config/store-url.js";
 import { checkDistinct, nameTiers } from "./config/tiers.js";
-import { CacheError } from "./errors.js";
+import { CacheError, messageOf } from "./errors.js";
 import type { Listener } from "./events.js";
 import { checkKey } from "./key.js";
 
@@ -62,14 +62,15 @@ export interface OpenCacheOptions {
  * @throws CacheError of kind `usage` for options that can't be right, else what the store has to say
  */
 export async function openCache(options: OpenCacheOptions): Promise<Cache> {
-  const { readOnly = false, clock = systemClock, onEvent = () => {}, signal, serializer } = options;
+  const { readOnly = false, clock = systemClock, onEvent, signal, serializer } = options;
+  const emit = onEvent === undefined ? () => {} : guarded(onEvent);
   const { plan, ttl } = planOf(options);
-  const backend = await compose(plan, { clock, emit: onEvent, ...(signal && { signal }) });
+  const backend = await compose(plan, { clock, emit, ...(signal && { signal }) });
   try {
     return new Cache(backend, {
       clock,
       readOnly,
-      emit: onEvent,
+      emit,
       failedReads: "miss",
       ...(ttl !== undefined && { defaultTtl: ttl }),
       ...(serializer !== undefined && { serializer }),
@@ -78,6 +79,24 @@ export async function openCache(options: OpenCacheOptions): Promise<Cache> {
     await backend.close();
     throw error;
   }
+}
+
+/** The listener, whose failure is nobody's: it is called in the middle of work that has to be done. The process is warned of the first, which is shown on stderr. */
+function guarded(onEvent: Listener): Listener {
+  let warned = false;
+  const failed = (error: unknown) => {
+    if (warned) return;
+    warned = true;
+    process.emitWarning(`onEvent failed, and is called all the same: ${messageOf(error)}`, { code: "CACHE_LISTENER" });
+  };
+  return (event) => {
+    try {
+      const result: unknown = onEvent(event);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
 }
 
 function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | undefined } {

@@ -141,6 +141,77 @@ describe("openCache", () => {
     expect(events.map((event) => event.code)).toContain("fallback-on");
   });
 
+  const STORES: Record<string, () => OpenCacheOptions["store"]> = {
+    memory: () => "memory:",
+    SQLite: sqlite,
+    file: () => `file:${tempDir("library")}`,
+    Redis: () => server.url,
+    tiers: () => ["memory:", sqlite()],
+  };
+  test.each(Object.entries(STORES))("no key of a cache on %s can be anything but text", async (_, store) => {
+    const cache = await opened({ store: store(), namespace: "keys" });
+    await cache.set("5", "kept");
+    for (const wrong of [5, null, undefined, {}, Symbol("s"), ["5"]]) {
+      const key = wrong as string;
+      const calls: Record<string, () => unknown> = {
+        get: () => cache.get(key),
+        getBytes: () => cache.getBytes(key),
+        getMany: () => cache.getMany(["5", key]),
+        readMany: () => cache.readMany([key]),
+        has: () => cache.has(key),
+        set: () => cache.set(key, 1),
+        setMany: () => cache.setMany([[key, 1]]),
+        delete: () => cache.delete(key),
+        deleteMany: () => cache.deleteMany(["5", key]),
+        touch: () => cache.touch(key, null),
+        atomic: () => cache.atomic([{ delete: "5" }, { delete: key }]),
+        invalidate: () => cache.invalidate({ keys: ["5", key] }),
+        openRead: () => cache.openRead(key),
+        openWrite: () => cache.openWrite(key),
+      };
+      for (const [name, call] of Object.entries(calls)) {
+        const refused = { name, error: { kind: "usage", code: "invalid-key" } };
+        expect({ name, error: await failure((async () => call())()) }).toMatchObject(refused);
+      }
+    }
+    const list = "5" as never;
+    for (const call of [() => cache.getMany(list), () => cache.deleteMany(list)]) {
+      expect(await failure(call())).toMatchObject({ kind: "usage", code: "invalid-key" });
+    }
+    expect(await cache.get("5")).toBe("kept");
+  });
+
+  test("a listener that fails fails no call, and is told of once", async () => {
+    const away = await startRedis();
+    await away.stop();
+    const warnings: string[] = [];
+    const heard = (warning: Error) => void warnings.push(warning.message);
+    process.on("warning", heard);
+    onTestFinished(() => void process.off("warning", heard));
+    for (const onEvent of [
+      () => {
+        throw new Error("no listener");
+      },
+      async () => Promise.reject(new Error("no listener")),
+    ]) {
+      const cache = await opened({
+        store: away.url,
+        namespace: "app",
+        resilience: { retries: 0, healthIntervalMs: 0 },
+        timeout: 300,
+        onEvent,
+      });
+      const result = cache.transaction((tx) => {
+        tx.delete("k");
+        return "committed";
+      });
+      expect(await result).toBe("committed");
+      expect(await cache.get("k")).toBeUndefined();
+    }
+    await until(() => warnings.length > 0);
+    expect(warnings.filter((message) => message.includes("no listener"))).toHaveLength(2);
+  });
+
   const WRONG: Record<string, [options: unknown, code: string]> = {
     "no store": [{}, "invalid-store"],
     "a store of null": [{ store: null }, "invalid-store"],
