@@ -1,9 +1,14 @@
+import { types } from "node:util";
 import { CacheError } from "../errors.js";
 
 /** Deeper values are refused: a hash must not be a way to overflow the stack. */
 const MAX_DEPTH = 200;
 /** Holes in a row of an array: its length costs nothing to claim, and time to walk. */
 const MAX_HOLES = 100_000;
+
+/** Bytes, and {@link COST_OF_ONE} for each value, that may be written of what was written before: 16 arrays that each hold the next one twice are a hundred thousand values. */
+const MAX_REPEATED = 16_000_000;
+const COST_OF_ONE = 64;
 
 /**
  * A value as bytes that are the same for the same value and different for any other. Each part is its type's letter, its length where the type alone doesn't say that,
@@ -16,15 +21,32 @@ export function canonicalBytes(value: unknown): Buffer {
   return encoder.bytes();
 }
 
+/** What is known of the whole value while its parts are written. */
+interface Walk {
+  /** What holds the part that is being written. */
+  readonly above: Set<object>;
+  /** What was met before: written again at every place where it stands. */
+  readonly seen: Set<object>;
+  /** What that has cost. */
+  repeated: number;
+  /** How many of those above were met before. */
+  within: number;
+}
+
 class CanonicalEncoder {
   readonly #parts: (Buffer | string)[] = [];
-  readonly #above = new Set<object>();
+  readonly #walk: Walk;
+
+  constructor(walk: Walk = { above: new Set(), seen: new Set(), repeated: 0, within: 0 }) {
+    this.#walk = walk;
+  }
 
   bytes(): Buffer {
     return Buffer.concat(this.#parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
   }
 
   add(value: unknown, depth: number): void {
+    this.#spend(COST_OF_ONE);
     if (value === undefined) this.#tag("u");
     else if (value === null) this.#tag("0");
     else if (typeof value === "boolean") this.#tag(value ? "t" : "f");
@@ -42,29 +64,54 @@ class CanonicalEncoder {
   }
 
   #object(value: object, depth: number): void {
-    if (this.#above.has(value)) throw refused("the value contains itself");
+    const { above, seen } = this.#walk;
+    if (above.has(value)) throw refused("the value contains itself");
     if (depth >= MAX_DEPTH) throw refused(`the value is nested more than ${MAX_DEPTH} levels deep`);
-    this.#above.add(value);
+    const again = seen.has(value) ? 1 : 0;
+    seen.add(value);
+    above.add(value);
+    this.#walk.within += again;
     this.#contents(value, depth + 1);
-    this.#above.delete(value);
+    this.#walk.within -= again;
+    above.delete(value);
+  }
+
+  /** A few values that hold each other often would take for ever. */
+  #spend(cost: number): void {
+    if (this.#walk.within === 0) return;
+    this.#walk.repeated += cost;
+    if (this.#walk.repeated > MAX_REPEATED) throw refused("the same objects occur in it too often");
   }
 
   #contents(value: object, depth: number): void {
+    if (isPlain(value)) this.#plain(value, depth);
+    else if (isBuiltIn(value)) this.#builtIn(value, depth);
+    // What a class keeps to itself can't be seen: only it can say what its instance is.
+    else if (
+      "toJSON" in value &&
+      typeof value.toJSON === "function" &&
+      !types.isDate(value) &&
+      !Buffer.isBuffer(value)
+    ) {
+      this.#list("c", [classOf(value), value.toJSON()], depth);
+    } else throw refused(`a ${classOf(value) || "class instance"} may hold more than can be seen of it`);
+  }
+
+  #builtIn(value: object, depth: number): void {
     if (Array.isArray(value)) this.#array(value, depth);
-    else if (value instanceof Date) this.#number("d", value.getTime());
-    else if (value instanceof RegExp) this.#list("r", [value.source, value.flags], depth);
-    else if (value instanceof Map) this.#unordered("m", [...value], depth);
-    else if (value instanceof Set) this.#unordered("S", [...value], depth);
-    else if (value instanceof ArrayBuffer) this.#binary("ArrayBuffer", new Uint8Array(value));
     else if (ArrayBuffer.isView(value)) {
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       // A Buffer is a Uint8Array with methods.
-      this.#binary(value instanceof Uint8Array ? "Uint8Array" : classOf(value), bytes);
-    } else if (isPlain(value)) this.#plain(value, depth);
-    // What a class keeps to itself can't be seen: only it can say what its instance is.
-    else if ("toJSON" in value && typeof value.toJSON === "function") {
-      this.#list("c", [classOf(value), value.toJSON()], depth);
-    } else throw refused(`a ${classOf(value) || "class instance"} may hold more than can be seen of it`);
+      this.#binary(types.isUint8Array(value) ? "Uint8Array" : classOf(value), bytes);
+    } else {
+      const own = types.isRegExp(value) ? 1 : 0;
+      if (Reflect.ownKeys(value).length > own) throw refused(`a ${classOf(value)} has properties of its own`);
+      if (types.isDate(value)) this.#number("d", value.getTime());
+      else if (types.isRegExp(value)) this.#list("r", [value.source, value.flags], depth);
+      else if (types.isMap(value)) this.#unordered("m", [...value], depth);
+      else if (types.isSet(value)) this.#unordered("S", [...value], depth);
+      else if (types.isArrayBuffer(value)) this.#binary("ArrayBuffer", new Uint8Array(value));
+    }
   }
 
   /** Its own enumerable properties in the order of their names. */
@@ -81,6 +128,7 @@ class CanonicalEncoder {
   #array(list: readonly unknown[], depth: number): void {
     this.#tag(`a${list.length}:`);
     let holes = 0;
+    let filled = 0;
     for (let i = 0; i < list.length; i++) {
       if (!(i in list)) {
         holes += 1;
@@ -90,8 +138,11 @@ class CanonicalEncoder {
       // A run of holes is one part, however long it is.
       if (holes > 0) this.#tag(`h${holes}:`);
       holes = 0;
+      filled += 1;
       this.add(list[i], depth);
     }
+    // Its length is one of them.
+    if (Reflect.ownKeys(list).length > filled + 1) throw refused("an array has properties of its own");
     if (holes > 0) this.#tag(`h${holes}:`);
   }
 
@@ -102,8 +153,7 @@ class CanonicalEncoder {
 
   #unordered(tag: string, members: readonly unknown[], depth: number): void {
     const parts = members.map((member) => {
-      const one = new CanonicalEncoder();
-      for (const above of this.#above) one.#above.add(above);
+      const one = new CanonicalEncoder(this.#walk);
       one.add(member, depth);
       return one.bytes();
     });
@@ -125,6 +175,7 @@ class CanonicalEncoder {
   }
 
   #content(tag: string, bytes: Buffer): void {
+    this.#spend(bytes.length);
     this.#parts.push(`${tag}${bytes.length}:`, bytes);
   }
 
@@ -141,6 +192,28 @@ function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (typeof prototype !== "object" || prototype === null) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+/** How long the chain of prototypes of each is, so that those of a class derived from it are told apart; also of another realm. */
+function isBuiltIn(value: object): boolean {
+  if (Buffer.isBuffer(value)) return chainOf(value) === 4;
+  if (types.isTypedArray(value)) return chainOf(value) === 3;
+  const known =
+    Array.isArray(value) ||
+    types.isDate(value) ||
+    types.isRegExp(value) ||
+    types.isMap(value) ||
+    types.isSet(value) ||
+    types.isArrayBuffer(value) ||
+    types.isDataView(value);
+  return known && chainOf(value) === 2;
+}
+
+function chainOf(value: object): number {
+  let length = 0;
+  for (let above: unknown = Object.getPrototypeOf(value); above !== null; above = Object.getPrototypeOf(above))
+    length += 1;
+  return length;
 }
 
 function classOf(value: object): string {

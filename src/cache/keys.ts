@@ -8,7 +8,8 @@ const HASH_DIGITS = 32;
 /**
  * A hash of any value: 32 hex digits, the same in every process and version. What differs has another hash: `1` and `"1"`, `-0` and `0`,
  * `undefined` and `null`. What means the same has the same: objects, Maps and Sets in any order of insertion.
- * @throws CacheError `unhashable` for functions, symbols, cycles, instances of classes without a `toJSON`, and values nested more than 200 levels deep
+ * @throws CacheError `unhashable` for functions, symbols, cycles, instances of classes without a `toJSON` (also those that extend Array, Map, Set or Date), arrays, Maps, Sets and dates with
+ * properties of their own, values nested more than 200 levels deep, and such that hold the same objects again and again
  */
 export function hashKey(value: unknown): string {
   return createHash("sha256").update(canonicalBytes(value)).digest("hex").slice(0, HASH_DIGITS);

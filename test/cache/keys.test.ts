@@ -114,6 +114,14 @@ describe("a hash of a value", () => {
     expect(hashKey(Buffer.from([1, 2]))).toBe(hashKey(new Uint8Array([1, 2])));
     expect(hashKey(runInNewContext("({ a: [1] })"))).toBe(hashKey({ a: [1] }));
     expect(hashKey(Object.assign(Object.create(null), { a: 1 }))).toBe(hashKey({ a: 1 }));
+    for (const [text, value] of [
+      ["new Date(1)", new Date(1)],
+      ["new Map([[1, 2]])", new Map([[1, 2]])],
+      ["new Uint8Array([1])", new Uint8Array([1])],
+      ["/a/g", /a/g],
+    ] as const) {
+      expect(hashKey(runInNewContext(text)), text).toBe(hashKey(value));
+    }
   });
 
   const cycle: Record<string, unknown> = {};
@@ -122,6 +130,23 @@ describe("a hash of a value", () => {
   cyclicSet.add([cyclicSet]);
   let deep: unknown = 1;
   for (let i = 0; i < 10_000; i++) deep = [deep];
+  const nested = (times: number): unknown => {
+    let list: unknown[] = [1];
+    for (let i = 0; i < times; i++) list = [list, list];
+    return list;
+  };
+  const ofMaps = () => {
+    let map = new Map<unknown, unknown>();
+    for (let i = 0; i < 40; i++)
+      map = new Map([
+        ["a", map],
+        ["b", map],
+      ]);
+    return map;
+  };
+  const text = "x".repeat(1_000_000);
+  const long = { text };
+  const tagged = <T extends object>(extending: T) => Object.assign(extending, { tenant: 1 });
   class Secret {
     readonly #id: number;
     constructor(id: number) {
@@ -145,13 +170,56 @@ describe("a hash of a value", () => {
     ["an instance with what can't be seen", new Secret(1)],
     ["an error", new Error("x")],
     ["an array that is all but empty", new Array(2 ** 32 - 1)],
+    ["an array with a property of its own", Object.assign([1], { a: 2 })],
+    ["an array with a symbol of its own", Object.assign([1], { [Symbol("x")]: 2 })],
+    ["an array with a hidden property", Object.defineProperty([1], "a", { value: 2 })],
+    ["what a pattern found in a text", /a/.exec("ba")],
+    ["a date with a property of its own", tagged(new Date(0))],
+    ["a Map with a property of its own", tagged(new Map())],
+    ["a Set with a property of its own", tagged(new Set())],
+    ["a pattern with a property of its own", tagged(/a/)],
+    ["bytes with a property of their own", tagged(new ArrayBuffer(1))],
+    ["a class of arrays", class extends Array {}.of(1)],
+    ["a class of Maps", new (class extends Map {})()],
+    ["a class of Sets", new (class extends Set {})()],
+    ["a class of dates", new (class extends Date {})(0)],
+    ["a class of bytes", new (class extends Uint8Array {})(1)],
+    ["a class of patterns", new (class extends RegExp {})("a")],
+    ["what holds itself twice, 40 levels deep", nested(40)],
+    ["Maps that hold each other twice", ofMaps()],
+    ["a long text again and again", Array.from({ length: 1000 }, () => long)],
   ])("refuses %s", (_, value) => {
     expect(() => hashKey(value)).toThrow(unhashable);
+  });
+
+  test("is quickly refused where it would take for ever", () => {
+    const start = performance.now();
+    for (const value of [nested(100), ofMaps()]) expect(() => hashKey(value)).toThrow(unhashable);
+    expect(performance.now() - start).toBeLessThan(4000);
+  });
+
+  test("is what a class says of its instance, whatever it extends", () => {
+    class Named extends Map<string, number> {
+      readonly name: string;
+      constructor(name: string) {
+        super([["a", 1]]);
+        this.name = name;
+      }
+      toJSON() {
+        return { name: this.name, entries: [...this] };
+      }
+    }
+    expect(hashKey(new Named("a"))).toBe(hashKey(new Named("a")));
+    expect(hashKey(new Named("a"))).not.toBe(hashKey(new Named("b")));
   });
 
   test("takes what occurs twice without containing itself", () => {
     const twice = { a: 1 };
     expect(hashKey([twice, twice])).toBe(hashKey([{ a: 1 }, { a: 1 }]));
+    expect(hashKey(nested(15))).toMatch(/^[0-9a-f]{32}$/);
+    const many = { list: Array.from({ length: 300 }, (_, i) => ({ i })) };
+    expect(hashKey(Array.from({ length: 100 }, () => many))).toMatch(/^[0-9a-f]{32}$/);
+    expect(hashKey(Array.from({ length: 300_000 }, (_, i) => [i]))).toMatch(/^[0-9a-f]{32}$/);
   });
 
   test("is the same exactly for what is the same", () => {
