@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
@@ -88,6 +89,26 @@ describe("a store that fails", () => {
     setFault(away);
     await expect(cache.getOrSet("k", () => Promise.reject(new Error("source")))).rejects.toThrow("source");
     setFault(() => undefined);
+  test("is no failure of a call that was refused before", async () => {
+    const { cache, setFault } = openCache();
+    setFault(away);
+    const lost: unknown[] = [];
+    const note = (error: unknown) => void lost.push(error);
+    process.on("unhandledRejection", note);
+    try {
+      const invalid = { code: "invalid-key" };
+      await expect(cache.getOrSet("", () => 1)).rejects.toMatchObject(invalid);
+      await expect(cache.getOrSet("k".repeat(2000), () => 1)).rejects.toMatchObject(invalid);
+      await expect(cache.getOrSet("k", () => 1, { ttl: -1 })).rejects.toMatchObject({ code: "invalid-ttl" });
+      await expect(cache.getOrSetMany(["a", "", "b"], (keys) => [...keys])).rejects.toMatchObject(invalid);
+      await nextTurn();
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+    expect(lost).toEqual([]);
+    setFault(() => undefined);
+  });
+
   });
 
   test("gives the stale value that it gave before, when the load fails too", async () => {

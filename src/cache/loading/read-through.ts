@@ -84,6 +84,8 @@ export class ReadThrough {
     const flight = new Flight(purposeOf(key, options), this.#parts.window, run, (ended, landing) => {
       if (this.#flights.get(key) === ended) this.#flights.delete(key);
       this.#parts.tally.read(landing?.hit ?? false, ended.callers);
+      // The read is under way, and nobody is left whom it would tell of its failure.
+      if (found instanceof Promise) found.catch(() => undefined);
       if (landing?.hit !== true) this.#parts.counts.joined += Math.max(0, ended.callers - 1);
     });
     this.#flights.set(key, flight);
