@@ -56,6 +56,19 @@ export interface ReadOptions extends Call {
   want?: Want;
   /** Moves no recency and counts nothing, where the store can. */
   peek?: boolean;
+  /**
+   * Called for each entry that is there and stays, and whose value can't be read here: for the read it is a miss, also where it would be an error. For who is about to
+   * replace it. A store may be read several times for one answer.
+   */
+  onUnreadable?: (entry: UnreadableEntry) => void;
+}
+
+export interface UnreadableEntry {
+  key: string;
+  /** Given where `want` is `all`. */
+  version: string | undefined;
+  /** The error that it would be; absent where it is a miss for everybody. */
+  error?: CacheError;
 }
 
 export interface NewEntry {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Backend } from "../../src/backends/backend.js";
+import type { Backend, LeaseAnswer } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
 import { CacheError } from "../../src/errors.js";
@@ -23,6 +23,7 @@ function openCache(persistent = true) {
   const backend = openMemory({ namespace: "", clock, emit: () => undefined, sweepMs: 0 });
   const calls: string[] = [];
   let fault: Fault = () => undefined;
+  let lease: (() => LeaseAnswer) | undefined;
   const line: Backend = new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
@@ -31,6 +32,7 @@ function openCache(persistent = true) {
       return async (...args: unknown[]) => {
         calls.push(String(name));
         await fault(String(name));
+        if (name === "lease" && lease !== undefined) return lease();
         return value.apply(target, args);
       };
     },
@@ -41,7 +43,10 @@ function openCache(persistent = true) {
   const setFault = (next: Fault) => {
     fault = next;
   };
-  return { cache, clock, events, calls, backend, setFault };
+  const setLease = (answer: () => LeaseAnswer) => {
+    lease = answer;
+  };
+  return { cache, clock, events, calls, backend, setFault, setLease };
 }
 
 const away = () => Promise.reject(new CacheError("connection", "away", "the store is away"));
@@ -84,11 +89,6 @@ describe("a store that fails", () => {
     expect(await cache.get("k")).toBe(1);
   });
 
-  test("does not turn a loader's error into its own", async () => {
-    const { cache, setFault } = openCache();
-    setFault(away);
-    await expect(cache.getOrSet("k", () => Promise.reject(new Error("source")))).rejects.toThrow("source");
-    setFault(() => undefined);
   test("is no failure of a call that was refused before", async () => {
     const { cache, setFault } = openCache();
     setFault(away);
@@ -109,6 +109,11 @@ describe("a store that fails", () => {
     setFault(() => undefined);
   });
 
+  test("does not turn a loader's error into its own", async () => {
+    const { cache, setFault } = openCache();
+    setFault(away);
+    await expect(cache.getOrSet("k", () => Promise.reject(new Error("source")))).rejects.toThrow("source");
+    setFault(() => undefined);
   });
 
   test("gives the stale value that it gave before, when the load fails too", async () => {
@@ -185,6 +190,34 @@ describe("a lease", () => {
     expect(await waiting).toBe("own");
     expect(await cache.has("k")).toBe(false);
     expect((await cache.stats()).loading).toMatchObject({ waitedOut: 1, loads: 1 });
+  });
+
+  test("of an entry that never shows itself is not asked for without end", async () => {
+    const { cache, clock, setLease, calls } = openCache();
+    setLease(() => ({ outcome: "changed" }));
+    const work = cache.getOrSet("k", () => 1);
+    await until(() => clock.sleepers > 0);
+    clock.advance(5);
+    expect(await work).toBe(1);
+    expect(calls.filter((name) => name === "lease")).toHaveLength(2);
+    expect((await cache.stats()).loading).toMatchObject({ waitedOut: 1, loads: 1 });
+  });
+
+  test("of an entry that changes all the time leaves others their turn, and ends with its caller", async () => {
+    const { cache, clock, backend, setLease, calls } = openCache();
+    const write = (staleAt: number) => backend.setMany([{ key: "k", value: Buffer.from("1"), staleAt }]);
+    write(clock.now());
+    setLease(() => {
+      write(clock.now());
+      return { outcome: "changed" };
+    });
+    let loads = 0;
+    const work = cache.getOrSet("k", () => ++loads, { timeout: 1000 });
+    await until(() => clock.sleepers > 1);
+    expect(calls.filter((name) => name === "lease")).toHaveLength(2);
+    clock.advance(1000);
+    await expect(work).rejects.toMatchObject({ code: "call-timeout" });
+    expect(loads).toBe(0);
   });
 
   test("of somebody else lets the rest of many keys go on", async () => {

@@ -45,6 +45,7 @@ import { decodedReader } from "./decoded.js";
 import { isTransformed } from "./header.js";
 import type { KeyRing } from "./key-ring.js";
 import { Losses, type Lost } from "./losses.js";
+import { type Opened, orItsError } from "./opened.js";
 import { openTransformed } from "./reader.js";
 import { Sealer, Unreadable } from "./sealer.js";
 import { inTurns } from "./turns.js";
@@ -142,40 +143,62 @@ class TransformedBackend implements Backend {
 
   getMany(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
     const found = this.#inner.getMany(keys, options);
-    return found instanceof Promise ? found.then((entries) => this.#open(keys, entries)) : this.#open(keys, found);
+    return found instanceof Promise
+      ? found.then((entries) => this.#open(keys, entries, options))
+      : this.#open(keys, found, options);
   }
 
   /** Nearly always nothing is to be done: that is found out with a look at one byte of each. */
-  #open(keys: readonly string[], entries: (Stored | undefined)[]): Awaitable<(Stored | undefined)[]> {
+  #open(
+    keys: readonly string[],
+    entries: (Stored | undefined)[],
+    options: ReadOptions | undefined,
+  ): Awaitable<(Stored | undefined)[]> {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
-      if (entry !== undefined && isTransformed(entry.value)) return this.#openSome(keys, entries);
+      if (entry !== undefined && isTransformed(entry.value))
+        return this.#openSome(keys, entries, options?.onUnreadable);
     }
     return entries;
   }
 
-  #openSome(keys: readonly string[], entries: (Stored | undefined)[]): Awaitable<(Stored | undefined)[]> {
-    const values = inTurns(entries, (entry, i) => {
+  #openSome(
+    keys: readonly string[],
+    entries: (Stored | undefined)[],
+    onUnreadable: ReadOptions["onUnreadable"],
+  ): Awaitable<(Stored | undefined)[]> {
+    const open = (entry: Stored | undefined, i: number) => {
       if (!entry || !isTransformed(entry.value)) return undefined;
       return this.#sealer.open(keys[i] ?? "", entry.value);
-    });
+    };
+    const values = inTurns<Stored | undefined, Opened>(
+      entries,
+      onUnreadable ? (entry, i) => orItsError(() => open(entry, i)) : open,
+    );
     return values instanceof Promise
-      ? values.then((ready) => this.#replace(keys, entries, ready))
-      : this.#replace(keys, entries, values);
+      ? values.then((ready) => this.#replace(keys, entries, ready, onUnreadable))
+      : this.#replace(keys, entries, values, onUnreadable);
   }
 
   #replace(
     keys: readonly string[],
     entries: (Stored | undefined)[],
-    values: (Uint8Array | Unreadable | undefined)[],
+    values: Opened[],
+    onUnreadable: ReadOptions["onUnreadable"],
   ): Awaitable<(Stored | undefined)[]> {
     const lost = new Map<string, Lost>();
     for (const [i, value] of values.entries()) {
       const entry = entries[i];
       if (!entry || value === undefined) continue;
-      if (value instanceof Unreadable) {
-        lost.set(keys[i] ?? "", { unreadable: value, stored: entry.value });
+      const key = keys[i] ?? "";
+      const { version } = entry;
+      if (value instanceof CacheError) {
         entries[i] = undefined;
+        onUnreadable?.({ key, version, error: value });
+      } else if (value instanceof Unreadable) {
+        lost.set(key, { unreadable: value, stored: entry.value });
+        entries[i] = undefined;
+        if (!value.broken) onUnreadable?.({ key, version });
       } else entries[i] = { ...entry, value, size: value.length };
     }
     return lost.size === 0 ? entries : this.#losses.forget(lost).then(() => entries);

@@ -1,9 +1,9 @@
-import type { Awaitable, Lease, Leasing, NewEntry, Stored } from "../../backends/backend.js";
+import type { Awaitable, Lease, Leasing, NewEntry, Stored, UnreadableEntry } from "../../backends/backend.js";
 import { CacheError } from "../../errors.js";
 import { nothing } from "../codec.js";
 import { uniqueTags } from "../new-entry.js";
 import { type Flight, Landing } from "./flight.js";
-import { awaitTurn, keepRenewing, type Turn } from "./lease-turn.js";
+import { awaitTurn, keepRenewing, type Seen, type Turn } from "./lease-turn.js";
 import { LoadTimes } from "./load-times.js";
 import { LogWatch } from "./log-watch.js";
 import { type Deadlines, deadlinesOf, LOCK_WAIT, type Loader, type LoadOptions } from "./options.js";
@@ -104,7 +104,14 @@ export class Keeper {
     const { clock, random, faults } = this.#parts;
     const { key, signal } = flight;
     const leaseMs = this.#times.leaseFor(key);
-    const read = async () => (await this.readWhole(key))[0];
+    const read = async (): Promise<Seen> => {
+      let unreadable: string | undefined;
+      const onUnreadable = ({ version }: UnreadableEntry) => {
+        unreadable = version;
+      };
+      const [entry] = await this.#parts.backend.getMany([key], { want: "all", onUnreadable });
+      return { entry, version: entry === undefined ? unreadable : entry.version };
+    };
     try {
       return await awaitTurn(leasing, { key, leaseMs, lockWait, clock, random, signal, read, ...turn });
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Awaitable, Lease, Leasing, Stored } from "../../backends/backend.js";
 import type { Clock } from "../../clock.js";
+import { abortedBy } from "../../errors.js";
 
 /** Milliseconds of the first wait for another process, and of the longest. */
 const FIRST_WAIT = 5;
@@ -11,8 +12,16 @@ export type Turn =
   | { outcome: "ours"; lease: Lease; over: Stored | undefined }
   /** Somebody else's load, or its stale predecessor, will do. */
   | { outcome: "found"; entry: Stored }
-  /** Somebody else is at it, and took longer than we wait. */
+  /** Somebody else is at it, and took longer than we wait; or there is an entry of which nothing can be learned here. */
   | { outcome: "waited-out" };
+
+/** What is there of a key. */
+export interface Seen {
+  /** With all that is known of it; undefined where there is none that can be read here. */
+  entry: Stored | undefined;
+  /** Of the entry that is there, also of one that can't be read. */
+  version: string | undefined;
+}
 
 export interface TurnOptions {
   key: string;
@@ -24,8 +33,7 @@ export interface TurnOptions {
   clock: Clock;
   random: () => number;
   signal: AbortSignal;
-  /** Reads the entry with all that is known of it. */
-  read: () => Awaitable<Stored | undefined>;
+  read: () => Awaitable<Seen>;
   /** The entry is an answer: it is fresh, or stale by permission. */
   answers: (entry: Stored) => boolean;
   /** Called before each wait for another process. */
@@ -35,30 +43,39 @@ export interface TurnOptions {
 /**
  * Asks for the lease of a key until it is ours, or another process has stored what answers the question. Waits are jittered and grow, so that
  * many waiters don't ask in step.
+ * @throws CacheError `aborted`
  */
 export async function awaitTurn(backend: Leasing, options: TurnOptions): Promise<Turn> {
   const { key, leaseMs, lockWait, clock, random, signal, read, answers, onWait } = options;
   const end = clock.monotonic() + lockWait;
-  let over = options.over;
+  let seen: Seen = { entry: options.over, version: options.over?.version };
   let wait = FIRST_WAIT;
-  for (;;) {
-    const answer = await backend.lease(key, leaseMs, {
-      ...(over?.version !== undefined && { over: over.version }),
-      signal,
-    });
-    if (answer.outcome === "taken") return { outcome: "ours", lease: answer.lease, over };
+  const pause = async (ms: number) => {
+    await clock.sleep(Math.min(ms, wait * (0.5 + random() / 2)), signal);
+    wait = Math.min(LONGEST_WAIT, wait * 2);
+  };
+  for (let changes = 0; ; ) {
+    if (signal.aborted) throw abortedBy(signal);
+    const { version } = seen;
+    const answer = await backend.lease(key, leaseMs, { ...(version !== undefined && { over: version }), signal });
+    if (answer.outcome === "taken") return { outcome: "ours", lease: answer.lease, over: seen.entry };
+    const left = end - clock.monotonic();
     if (answer.outcome === "held") {
-      const left = end - clock.monotonic();
-      if (left <= 0 || signal.aborted) return { outcome: "waited-out" };
+      if (left <= 0) return { outcome: "waited-out" };
       onWait?.();
-      await clock.sleep(Math.min(left, Math.max(1, answer.waitMs), wait * (0.5 + random() / 2)), signal);
-      wait = Math.min(LONGEST_WAIT, wait * 2);
+      await pause(Math.min(left, Math.max(1, answer.waitMs)));
+    } else {
+      changes += 1;
+      // The entry may change again and again under a key that everybody writes.
+      if (changes > 1 && left > 0) await pause(left);
     }
-    const entry = await read();
-    if (entry !== undefined && answers(entry)) return { outcome: "found", entry };
-    over = entry;
-    // The entry may change again and again under a key that everybody writes.
-    if (answer.outcome === "changed" && clock.monotonic() >= end) return { outcome: "waited-out" };
+    seen = await read();
+    if (seen.entry !== undefined && answers(seen.entry)) return { outcome: "found", entry: seen.entry };
+    if (answer.outcome === "held") continue;
+    // An entry that can't be read was not known of before: it is worth a second try, whatever the time.
+    const isNews = changes === 1 && seen.entry === undefined && seen.version !== undefined;
+    if (!isNews && left <= 0) return { outcome: "waited-out" };
+    if (changes > 1 && seen.version === undefined) return { outcome: "waited-out" };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Awaitable, Stored } from "../../backends/backend.js";
+import type { Awaitable, ReadOptions, Stored, UnreadableEntry } from "../../backends/backend.js";
 import { abortedBy, CacheError } from "../../errors.js";
 import { checkKey } from "../../key.js";
 import type { Selector } from "../../selector.js";
@@ -27,11 +27,17 @@ export class ReadThrough {
   /** Loads that nobody waits for, while a stale value is given. */
   readonly #refreshes = new Map<string, Flight>();
   readonly #pauses: Pauses;
+  readonly #freshness: ReadOptions;
 
   constructor(parts: LoadParts) {
     this.#parts = parts;
     this.#keeper = new Keeper(parts);
     this.#pauses = new Pauses(parts.clock);
+    // One entry that can't be read here, and is about to be replaced, is no failure of the store for the others.
+    const onUnreadable = ({ error }: UnreadableEntry) => {
+      if (error !== undefined) parts.faults.note(error);
+    };
+    this.#freshness = { want: "freshness", onUnreadable };
   }
 
   /** @throws CacheError `aborted`, `load-timeout`, `invalid-key`, `invalid-ttl`, `invalid-load-options`; whatever the loader throws */
@@ -78,14 +84,14 @@ export class ReadThrough {
       checkKey(key);
       checkLoadOptions(key, options);
     } catch (error) {
+      // The read is under way, and nobody is left whom it would tell of its failure.
+      if (found instanceof Promise) found.catch(() => undefined);
       return Promise.reject(error);
     }
     const run = (flight: Flight) => this.#answer(flight, found, loader, options, onWait);
     const flight = new Flight(purposeOf(key, options), this.#parts.window, run, (ended, landing) => {
       if (this.#flights.get(key) === ended) this.#flights.delete(key);
       this.#parts.tally.read(landing?.hit ?? false, ended.callers);
-      // The read is under way, and nobody is left whom it would tell of its failure.
-      if (found instanceof Promise) found.catch(() => undefined);
       if (landing?.hit !== true) this.#parts.counts.joined += Math.max(0, ended.callers - 1);
     });
     this.#flights.set(key, flight);
@@ -220,7 +226,7 @@ export class ReadThrough {
 
   #readFreshness(keys: readonly string[]): Found {
     try {
-      return this.#parts.backend.getMany(keys, { want: "freshness" });
+      return this.#parts.backend.getMany(keys, this.#freshness);
     } catch (error) {
       return Promise.reject(error);
     }
