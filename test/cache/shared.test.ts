@@ -102,4 +102,14 @@ describe.each(stores)("two that share %s", (_, place) => {
       await until(async () => (await two.getOrSet("k", load, options)) === "new");
       expect(loads).toBe(1);
     }));
+
+  test("have no stale value left once a load of one found that there is none", () =>
+    both(async (one, two) => {
+      const options = { ttl: 60_000, staleWhileRevalidate: 60_000 };
+      await one.getOrSet<string>("k", () => "old", options);
+      await one.invalidate({ keys: ["k"] }, { soft: true });
+      expect(await one.getOrSet<string>("k", () => undefined, options)).toBe("old");
+      await until(async () => !(await two.has("k")));
+      expect(await two.getOrSet<string>("k", () => undefined, options)).toBeUndefined();
+    }));
 });

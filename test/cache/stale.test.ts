@@ -3,12 +3,21 @@ import type { Backend } from "../../src/backends/backend.js";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { openSqlite } from "../../src/backends/sqlite/index.js";
 import { Cache } from "../../src/cache/cache.js";
+import type { Loader } from "../../src/cache/loading/options.js";
 import type { Clock } from "../../src/clock.js";
 import type { CacheEvent } from "../../src/events.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Gate } from "../support/gate.js";
 import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
+
+const NO_CONTEXT = {
+  signal: new AbortController().signal,
+  stale: undefined,
+  setTtl: () => undefined,
+  setTags: () => undefined,
+  dontStore: () => undefined,
+};
 
 type Open = (clock: Clock) => Promise<Backend>;
 
@@ -53,6 +62,55 @@ describe.each(openings)("stale values over %s", (_, open) => {
     await until(async () => (await cache.getOrSet("k", load, options)) === 2);
     expect(loads).toBe(2);
     expect((await cache.stats()).loading.stale).toBeGreaterThanOrEqual(5);
+  });
+
+  test.each<[string, Loader<unknown>]>([
+    ["found that there is none", () => undefined],
+    [
+      "brought what is not to be kept",
+      ({ dontStore }) => {
+        dontStore();
+        return "new";
+      },
+    ],
+    ["brought what can't be kept", () => 10n],
+  ])("end with a load that %s", async (_name, load) => {
+    const { cache, clock } = await openCache();
+    const fresh = await load({ ...NO_CONTEXT, key: "while" });
+    for (const [key, options] of Object.entries({
+      while: { ttl: 100, staleWhileRevalidate: 10_000 },
+      error: { ttl: 100, staleIfError: 10_000 },
+    })) {
+      await cache.getOrSet<unknown>(key, () => "old", options);
+      clock.advance(100);
+      expect(await cache.getOrSet(key, load, options)).toBe(key === "while" ? "old" : fresh);
+      await until(async () => !(await cache.has(key)));
+      expect(await cache.getOrSet(key, load, options)).toBe(fresh);
+    }
+    expect((await cache.stats()).loading.storeFailures).toBe(fresh === 10n ? 4 : 0);
+  });
+
+  test("that were replaced while a load found none are left alone", async () => {
+    const { cache, clock } = await openCache();
+    const options = { ttl: 100, staleIfError: 1000 };
+    await cache.getOrSet<string>("k", () => "old", options);
+    clock.advance(100);
+    const gate = new Gate();
+    let asked = false;
+    const load = cache.getOrSet<string>(
+      "k",
+      async () => {
+        asked = true;
+        await gate.opened;
+        return undefined;
+      },
+      options,
+    );
+    await until(() => asked);
+    await cache.set("k", "new");
+    gate.open();
+    expect(await load).toBeUndefined();
+    expect(await cache.get("k")).toBe("new");
   });
 
   test("are not given after their window, nor to who does not allow them", async () => {
@@ -229,5 +287,19 @@ describe.each(openings)("stale values over %s", (_, open) => {
       seen: true,
       of: { seen: true },
     });
+  });
+});
+
+describe("stale values over a store with bounds", () => {
+  test("end with a load whose value the store does not take", async () => {
+    const clock = new FakeClock();
+    const bounds = { maxEntries: 10, maxBytes: 2000, sweepMs: 0 };
+    const cache = new Cache(openMemory({ namespace: "", clock, emit: () => undefined, ...bounds }), { clock });
+    opened.push(cache);
+    const options = { ttl: 100, staleWhileRevalidate: 10_000 };
+    await cache.getOrSet("k", () => "old", options);
+    clock.advance(100);
+    expect(await cache.getOrSet("k", () => "x".repeat(10_000), options)).toBe("old");
+    await until(async () => !(await cache.has("k")));
   });
 });

@@ -142,7 +142,10 @@ export class Keeper {
     flight.whenDoomed(giveBack);
     try {
       const { landing, entry } = this.#resultOf(flight.key, await this.#run(flight, over, loader, options), options);
-      if (entry === undefined) return landing;
+      if (entry === undefined) {
+        await this.#dropOutdated(flight, over);
+        return landing;
+      }
       kept = await this.#try(() => isOurs && !this.#isOvertaken(flight, entry) && leasing.commit(entry, lease));
       if (kept) tally.add("sets", 1);
       else if (kept === false) counts.overtaken += 1;
@@ -162,14 +165,27 @@ export class Keeper {
   ): Promise<Landing> {
     const { backend, tally, counts } = this.#parts;
     const { landing, entry } = this.#resultOf(flight.key, await this.#run(flight, over, loader, options), options);
-    if (entry === undefined) return landing;
+    if (entry === undefined) {
+      await this.#dropOutdated(flight, over);
+      return landing;
+    }
     if (this.#isOvertaken(flight, entry)) {
       counts.overtaken += 1;
       return landing;
     }
     const outcomes = await this.#try(() => backend.setMany([entry]));
     if (outcomes?.[0] === "stored") tally.add("sets", 1);
+    // What is too large for the store must not leave the old value in its place.
+    if (outcomes?.[0] === "rejected") await this.#dropOutdated(flight, over);
     return landing;
+  }
+
+  /** A load that succeeded, and of which nothing is kept, ends the stale value that it was for: where it came from there is none, or another one. */
+  async #dropOutdated(flight: Flight, over: Stored | undefined): Promise<void> {
+    const { backend, readOnly } = this.#parts;
+    const { version, tags = [] } = over ?? {};
+    if (version === undefined || readOnly || flight.concerned(tags)) return;
+    await this.#try(() => backend.deleteMany([flight.key], { versions: [version] }));
   }
 
   #isOvertaken(flight: Flight, entry: NewEntry): boolean {
