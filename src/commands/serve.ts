@@ -5,6 +5,7 @@ import { originLine } from "../cli/target.js";
 import { serveSettings } from "../config/serve.js";
 import { messageOf } from "../errors.js";
 import { startServer } from "../serve/server.js";
+import { readAuthorities, readTls } from "../serve/tls.js";
 
 export default class Serve extends CacheCommand {
   static override summary = "Run a caching HTTP proxy in front of one or more origins.";
@@ -23,11 +24,19 @@ export default class Serve extends CacheCommand {
     const { flags } = await this.parse(Serve);
     const config = await this.settings(flags);
     const settings = serveSettings(config);
+    const tls = readTls(settings);
+    const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
     const cache = await this.openServed(config);
     const server = await startServer(
       cache,
       this.io.clock,
-      { ...settings, pseudonym: `cache-${randomUUID()}` },
+      {
+        ...settings,
+        ...(tls && { tls }),
+        ...(ca !== undefined && { ca }),
+        // Unique, since a request that comes back is known by it.
+        pseudonym: `cache-${randomUUID()}`,
+      },
       {
         answered: () => {},
         asked: () => {},

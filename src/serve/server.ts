@@ -37,10 +37,24 @@ export interface RunningServer {
 }
 
 /**
- * Starts the proxy over a cache, which is closed with it.
+ * Starts the proxy over a cache, which is closed with it, also where it can't start.
  * @throws CacheError `port-in-use`, `cannot-listen`, `invalid-address`
  */
 export async function startServer(
+  cache: Cache,
+  clock: Clock,
+  options: ServeOptions,
+  listener: ProxyListener,
+): Promise<RunningServer> {
+  try {
+    return await start(cache, clock, options, listener);
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+}
+
+async function start(
   cache: Cache,
   clock: Clock,
   options: ServeOptions,
