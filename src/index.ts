@@ -56,7 +56,7 @@ export type { LoadManyContext, ManyLoader } from "./cache/loading/many.js";
 export type { LoadContext, Loader, LoadOptions } from "./cache/loading/options.js";
 export type { Alert, AlertName, Monitor, MonitorOptions, Sample, Thresholds } from "./cache/monitor.js";
 export type { BatchStep, InvalidateOptions, ReadRangeOptions, ValueEntry, WriterOptions } from "./cache/options.js";
-export type { RecordId, RecordOptions, RecordSource, Records } from "./cache/records.js";
+export type { GivenRecordOptions, RecordId, RecordOptions, RecordSource, Records } from "./cache/records.js";
 export type { Serializer, SerializerChoice } from "./cache/serializer.js";
 export type { Clock } from "./clock.js";
 export { CacheError, type ErrorKind } from "./errors.js";

@@ -53,7 +53,7 @@ import type {
   WriteOptions,
   WriterOptions,
 } from "./options.js";
-import { type RecordId, type RecordOptions, type RecordSource, Records } from "./records.js";
+import { type GivenRecordOptions, type RecordId, type RecordSource, Records } from "./records.js";
 import { Tally } from "./tally.js";
 import { encoded, type KeptDecoded, Values } from "./values.js";
 
@@ -382,7 +382,7 @@ export class Cache {
   /** Records of one kind, read through this cache by id and by query; writes go to the source first. @throws CacheError `invalid-prefix` */
   records<R, Id extends RecordId = string, Q = unknown>(
     source: RecordSource<R, Id, Q>,
-    options: RecordOptions<R, Id>,
+    options: GivenRecordOptions<R, Id>,
   ): Records<R, Id, Q> {
     return new Records(this, this.#invalidating, source, options);
   }

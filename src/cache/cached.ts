@@ -87,11 +87,18 @@ function invalidatingFunction<This, Args extends unknown[], R>(
   };
 }
 
-/** A standard decorator of a method (TC39 stage 3): the method, replaced by one of the same type. */
-type MethodDecorator = <This, Args extends unknown[], R>(
-  method: (this: This, ...args: Args) => Promise<R>,
-  context?: ClassMethodDecoratorContext,
-) => Cached<This, Args, Awaited<R>>;
+/** Any method that is waited for, one with type parameters of its own among them. */
+type AsyncMethod = (this: never, ...args: never) => Promise<unknown>;
+
+/** Who gives no context has no method: without that a method with type parameters would be taken for a function. */
+interface MethodDecorator {
+  /** A standard decorator of a method (TC39 stage 3): the method, replaced by one of the same type. */
+  <M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext): M;
+  <This, Args extends unknown[], R>(
+    method: (this: This, ...args: Args) => Promise<R>,
+    context?: undefined,
+  ): Cached<This, Args, Awaited<R>>;
+}
 
 /** Makes functions that remember: of a function, or as a decorator of a method. */
 export interface MakeCached {
@@ -115,12 +122,13 @@ export function makeCached(cache: ReadingThrough): MakeCached {
     options?: CachedOptions<unknown[], unknown>,
   ) {
     if (typeof first === "function") return cachedFunction(cache, first, options ?? { prefix: "" });
+    function decorate<M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext): M;
     function decorate<This, Args extends unknown[], R>(
       method: (this: This, ...args: Args) => Promise<R>,
-      context?: ClassMethodDecoratorContext,
-    ): Cached<This, Args, Awaited<R>> {
+    ): Cached<This, Args, Awaited<R>>;
+    function decorate(method: (...args: unknown[]) => Promise<unknown>, context?: ClassMethodDecoratorContext) {
       checkMethod(context);
-      return cachedFunction<This, Args, Promise<R>>(cache, method, first as CachedOptions<Args, Awaited<R>>);
+      return cachedFunction(cache, method, first as CachedOptions<unknown[], unknown>);
     }
     return decorate;
   }
@@ -129,27 +137,39 @@ export function makeCached(cache: ReadingThrough): MakeCached {
 
 /** Makes functions after whose success entries are invalidated; what it gives wraps a function, and decorates a method. */
 export interface MakeInvalidating {
-  /** @throws CacheError `empty-selector`, `invalid-glob` with the first call */
+  /** @throws CacheError `empty-selector`, `invalid-selector`, `invalid-glob`, `invalid-key` with the first call */
   (
     selector: Selection,
-  ): <This, Args extends unknown[], R>(
-    fn: (this: This, ...args: Args) => R,
-    context?: ClassMethodDecoratorContext,
-  ) => (this: This, ...args: Args) => Promise<Awaited<R>>;
+  ): {
+    <M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext): M;
+    <This, Args extends unknown[], R>(
+      fn: (this: This, ...args: Args) => R,
+      context?: undefined,
+    ): (this: This, ...args: Args) => Promise<Awaited<R>>;
+  };
   <Args extends unknown[], R>(
     which: (args: Args, result: R) => Selection | undefined,
-  ): <This>(
-    fn: (this: This, ...args: Args) => R | Promise<R>,
-    context?: ClassMethodDecoratorContext,
-  ) => (this: This, ...args: Args) => Promise<R>;
+  ): {
+    <M extends (this: never, ...args: Args) => Promise<R>>(method: M, context: ClassMethodDecoratorContext): M;
+    <This>(
+      fn: (this: This, ...args: Args) => R | Promise<R>,
+      context?: undefined,
+    ): (this: This, ...args: Args) => Promise<R>;
+  };
 }
 
 export function makeInvalidating(cache: Invalidating): MakeInvalidating {
-  return (which: Selection | ((args: never, result: never) => Selection | undefined)) =>
-    <This, Args extends unknown[], R>(fn: (this: This, ...args: Args) => R, context?: ClassMethodDecoratorContext) => {
+  return (which: Selection | ((args: never, result: never) => Selection | undefined)) => {
+    function wrap<M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext): M;
+    function wrap<This, Args extends unknown[], R>(
+      fn: (this: This, ...args: Args) => R,
+    ): (this: This, ...args: Args) => Promise<Awaited<R>>;
+    function wrap(fn: (...args: unknown[]) => unknown, context?: ClassMethodDecoratorContext) {
       checkMethod(context);
-      return invalidatingFunction(cache, fn, which as Invalidated<Args, Awaited<R>>);
-    };
+      return invalidatingFunction(cache, fn, which as Invalidated<unknown[], unknown>);
+    }
+    return wrap;
+  };
 }
 
 function checkMethod(context: ClassMethodDecoratorContext | undefined): void {

@@ -47,6 +47,14 @@ export interface RecordOptions<R, Id extends RecordId> {
   idOf?: (record: R) => Id;
 }
 
+/** The options as they are given: `idOf` can be left out where every record has its id as `id`. */
+export type GivenRecordOptions<R, Id extends RecordId> = RecordOptions<R, Id> &
+  (unknown extends R
+    ? unknown
+    : [R] extends [{ readonly id: Id }]
+      ? unknown
+      : Required<Pick<RecordOptions<R, Id>, "idOf">>);
+
 /**
  * Records of one kind, read through a cache by id and by query. A write goes to the source first; then the record's entry and all cached queries of its kind are
  * invalidated. A store that fails fails no call: the source is asked.

@@ -236,18 +236,21 @@ describe("records", () => {
       ["a", "b%3Ac"],
       ["a", "query:x"],
       ["{a}", "*"],
-    ].map(([prefix = "", id = ""]) => cache.records(source, { prefix }).keyOf(id));
+    ].map(([prefix = "", id = ""]) => cache.records<{ id: string }>(source, { prefix }).keyOf(id));
     expect(new Set(keys).size).toBe(keys.length);
     for (const key of keys) expect(key).toMatch(/^[^:*{}]+:[^:*{}]+$/);
   });
 
   test("say what a source can't do, and what has no id", async () => {
     const { cache } = setUp();
-    const bare = cache.records<{ name: string }, string, string>({ get: () => undefined }, { prefix: "bare" });
+    const untyped = { prefix: "bare" } as { prefix: string; idOf: () => string };
+    const bare = cache.records<{ name: string }, string, string>({ get: () => undefined }, untyped);
     await expect(bare.query("x")).rejects.toMatchObject({ kind: "usage", code: "not-supported" });
     await expect(bare.delete("x")).rejects.toMatchObject({ code: "not-supported" });
     await expect(bare.setRecord({ name: "x" })).rejects.toMatchObject({ code: "no-record-id" });
-    expect(() => cache.records({ get: () => undefined }, { prefix: "" })).toThrow("records need a prefix");
+    expect(() => cache.records<{ id: string }>({ get: () => undefined }, { prefix: "" })).toThrow(
+      "records need a prefix",
+    );
   });
 });
 

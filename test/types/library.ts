@@ -141,6 +141,59 @@ export async function writing(cache: Cache): Promise<void> {
   await cache.setBytes("k", "text");
 }
 
+export function functions(cache: Cache): void {
+  class Reports {
+    @cache.cached({ prefix: "r" })
+    async find(id: number): Promise<string> {
+      return String(id);
+    }
+
+    @cache.cached({ prefix: "g", key: (id: number) => id })
+    async generic<T extends number>(id: T): Promise<T> {
+      return id;
+    }
+
+    @cache.invalidates({ tags: ["t"] })
+    async change<T>(value: T): Promise<T> {
+      return value;
+    }
+
+    @cache.invalidates((args: [number], result: string) => ({ keys: [`${args[0]}${result}`] }))
+    async rename(id: number): Promise<string> {
+      return String(id);
+    }
+
+    // @ts-expect-error what is cached is waited for
+    @cache.cached({ prefix: "y" })
+    now(id: number): number {
+      return id;
+    }
+
+    // @ts-expect-error only methods can be decorated
+    @cache.cached({ prefix: "z" })
+    field = 1;
+  }
+  const found: Promise<5> = new Reports().generic(5);
+  void found;
+  const price = cache.cached({ prefix: "p" })(async (name: string) => name.length);
+  price.key("a");
+  // @ts-expect-error the arguments are those of the function
+  void price(1);
+}
+
+export async function records(cache: Cache): Promise<void> {
+  const users = cache.records({ get: (id: number) => ({ id, name: "a" }) }, { prefix: "users" });
+  const user = await users.get(1);
+  holds<Equal<typeof user, { id: number; name: string } | undefined>>(true);
+  // @ts-expect-error an id is of its type
+  await users.get("1");
+  cache.records<{ code: string }>({ get: (code) => ({ code }) }, { prefix: "a", idOf: ({ code }) => code });
+  // @ts-expect-error where records have no id it must be told
+  cache.records<{ code: string }>({ get: (code) => ({ code }) }, { prefix: "a" });
+  // @ts-expect-error nor is it an id where it is of another type
+  cache.records<{ id: string }, number>({ get: (id) => ({ id: String(id) }) }, { prefix: "a" });
+}
+
 export function failing(error: unknown): ErrorKind | undefined {
   if (!(error instanceof CacheError)) return undefined;
   const code: string = error.code;
