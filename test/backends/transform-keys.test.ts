@@ -32,8 +32,8 @@ describe("the file of encryption keys", () => {
     const [a, b] = [base64(), base64()];
     const ring = await loadKeyRing(keyFile(`\ufeff# keys\r\n\r\nnew.2026-11:${a}\r\n  old_1: ${b}  \n`));
     expect(ring.writesWith).toBe("new.2026-11");
-    expect(ring.get("new.2026-11")?.export().toString("base64")).toBe(a);
-    expect(ring.get("old_1")?.export().toString("base64")).toBe(b);
+    expect(ring.get("new.2026-11")?.key.export().toString("base64")).toBe(a);
+    expect(ring.get("old_1")?.key.export().toString("base64")).toBe(b);
     expect(ring.get("other")).toBeUndefined();
   });
 
@@ -94,7 +94,7 @@ describe("a ring of keys", () => {
       { id: "b", key: text },
     ]);
     key.fill(0);
-    for (const id of ["a", "b"]) expect(ring.get(id)?.export().toString("base64")).toBe(text);
+    for (const id of ["a", "b"]) expect(ring.get(id)?.key.export().toString("base64")).toBe(text);
   });
 
   test("shows no key, however it is printed", () => {

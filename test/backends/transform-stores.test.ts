@@ -127,24 +127,48 @@ describe.each(Object.entries(STORES))("%s", (_, makeStore) => {
     await fresh.deleteWhere({ all: true });
   });
 
-  test("what another key wrote is removed, and a fresh one is not", async () => {
+  test("what was changed is removed, and a fresh one is not", async () => {
+    const store = makeStore();
+    const { open, events } = opener(store);
+    const backend = await open({ encryption });
+    const raw = await store.open();
+    onTestFinished(() => raw.close());
+    await put(backend, entry("k", SECRET), entry("fresh", SECRET), { key: "large", value: pattern(400_000) });
+    for (const key of ["k", "large", "fresh"]) {
+      const [stored] = await raw.getMany([key]);
+      const value = Buffer.from(stored?.value ?? []);
+      value.writeUInt8(value.readUInt8(value.length - 1) ^ 1, value.length - 1);
+      await put(raw, { key, value });
+    }
+    const version = await versionOf(raw, "fresh");
+    expect(await backend.getMany(["k", "large", "none"])).toEqual([undefined, undefined, undefined]);
+    expect(await backend.openRead("fresh", { start: 1, end: 3 })).toBeUndefined();
+    expect(await texts(raw, ["k", "large", "fresh"])).toEqual([undefined, undefined, undefined]);
+    expect(events.map((event) => event.code)).toEqual(["damaged-value", "damaged-value", "damaged-value"]);
+    await put(backend, entry("fresh", "anew"));
+    expect(await backend.deleteMany(["fresh"], { versions: [version] })).toEqual([false]);
+    expect((await backend.counters()).counters.errors).toBe(3);
+    const [stored] = await backend.getMany(["fresh"]);
+    expect(textOf(stored)).toBe("anew");
+    await backend.deleteWhere({ all: true });
+    await backend.resetCounters();
+  });
+
+  test("what another key of the same id wrote is an error, and stays", async () => {
     const store = makeStore();
     const { open, events } = opener(store);
     const wrong = await open({ encryption: { keys: new KeyRing([{ id: "k1", key: randomBytes(32) }]) } });
     const right = await open({ encryption });
-    await put(right, entry("k", SECRET), entry("fresh", SECRET), { key: "large", value: pattern(400_000) });
-    const version = await versionOf(right, "fresh");
-    expect(await wrong.getMany(["k", "large", "none"])).toEqual([undefined, undefined, undefined]);
-    expect(await wrong.openRead("fresh", { start: 1, end: 3 })).toBeUndefined();
-    expect(await texts(right, ["k", "large", "fresh"])).toEqual([undefined, undefined, undefined]);
-    expect(events.map((event) => event.code)).toEqual(["damaged-value", "damaged-value", "damaged-value"]);
-    await put(right, entry("fresh", "anew"));
-    expect(await right.deleteMany(["fresh"], { versions: [version] })).toEqual([false]);
-    expect((await right.counters()).counters.errors).toBe(3);
-    const [stored] = await right.getMany(["fresh"]);
-    expect(textOf(stored)).toBe("anew");
+    await put(right, entry("k", SECRET), { key: "large", value: pattern(400_000) });
+    for (const key of ["k", "large"]) {
+      const missing = { kind: "serialization", code: "encryption-key-missing", key };
+      await expect((async () => wrong.getMany([key]))()).rejects.toMatchObject(missing);
+      await expect(wrong.openRead(key, { start: 1, end: 3 })).rejects.toMatchObject(missing);
+    }
+    expect(events).toEqual([]);
+    expect(await texts(right, ["k"])).toEqual([SECRET]);
+    expect((await right.getMany(["large"]))[0]?.size).toBe(400_000);
     await right.deleteWhere({ all: true });
-    await right.resetCounters();
   });
 });
 

@@ -9,7 +9,7 @@ import { entry, put, texts } from "../contract/harness.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 const encryption = { keys: new KeyRing([{ id: "k1", key: Buffer.alloc(32, 7) }]) };
-const HEADER = 24 + 2 + 16;
+const HEADER = 24 + 2 + 8 + 16;
 const SEGMENT = 65_536;
 const STORED = SEGMENT + 16;
 const SIZE = 10 * SEGMENT + 1234;

@@ -8,7 +8,7 @@ const keys = new KeyRing([{ id: "k1", key: Buffer.alloc(32, 7) }]);
 
 /** Header, key id, and nonce and tag of one message, or salt and the tags of segments. */
 const encryptedSize = (bytes: number) =>
-  bytes <= 262_144 ? bytes + 24 + 2 + 12 + 16 : bytes + 24 + 2 + 16 + 16 * Math.ceil(bytes / 65_536);
+  bytes <= 262_144 ? bytes + 24 + 2 + 8 + 12 + 16 : bytes + 24 + 2 + 8 + 16 + 16 * Math.ceil(bytes / 65_536);
 
 /** A harness over what opens a store, with its values compressed and encrypted. */
 export function transformedHarness(

@@ -8,13 +8,13 @@ import { startsWith, TRANSFORM_MAGIC } from "../envelope.js";
  * |---|---|---|
  * | 0 | 8 | magic, see `envelope.ts` |
  * | 8 | 1 | version, 1 |
- * | 9 | 1 | flags: 1 = compressed, 2 = encrypted, 4 = encrypted in segments; none = the value is plain but begins with the magic |
+ * | 9 | 1 | flags: 1 = compressed, 2 = encrypted, 4 = encrypted in segments, 8 = has the fingerprint of the key; none = the value is plain but begins with the magic |
  * | 10 | 1 | algorithm of the compression: 0 none, 1 gzip, 2 Brotli, 3 Zstandard |
  * | 11 | 1 | length of the key's id |
  * | 12 | 6 | bytes of the value itself, big endian; 2^48 - 1 = not known when it was begun |
  * | 18 | 2 | reserved, 0 |
  * | 20 | 4 | CRC-32 of bytes 0 to 19 and of all that follows in the header |
- * | 24 | … | the key's id, then the nonce: 12 bytes, or in segments the 16 bytes of salt; then the body |
+ * | 24 | … | the key's id, then the 8 bytes of its fingerprint, then the nonce: 12 bytes, or in segments the 16 bytes of salt; then the body |
  *
  * Whatever is written through this layer and begins with the magic has such a header. So a header that does not hold is a value that was damaged, not a plain one.
  */
@@ -22,7 +22,15 @@ export interface TransformHeader {
   algorithm: Algorithm | undefined;
   /** Bytes of the value itself; undefined where they were not known. */
   size: number | undefined;
-  encryption: { keyId: string; nonce: Uint8Array; segmented: boolean } | undefined;
+  encryption: EncryptionHeader | undefined;
+}
+
+export interface EncryptionHeader {
+  keyId: string;
+  /** Tells two keys of one id apart; absent in what was written without. */
+  fingerprint?: Uint8Array;
+  nonce: Uint8Array;
+  segmented: boolean;
 }
 
 export interface ParsedHeader extends TransformHeader {
@@ -40,7 +48,8 @@ const VERSION = 1;
 const FLAG_COMPRESSED = 1;
 const FLAG_ENCRYPTED = 2;
 const FLAG_SEGMENTED = 4;
-const KNOWN_FLAGS = FLAG_COMPRESSED | FLAG_ENCRYPTED | FLAG_SEGMENTED;
+const FLAG_FINGERPRINT = 8;
+const KNOWN_FLAGS = FLAG_COMPRESSED | FLAG_ENCRYPTED | FLAG_SEGMENTED | FLAG_FINGERPRINT;
 const UNKNOWN_SIZE = 2 ** 48 - 1;
 
 /** Bytes of a header without encryption. */
@@ -49,8 +58,9 @@ export const NONCE_BYTES = 12;
 export const SALT_BYTES = 16;
 /** The longest id of a key. */
 export const MAX_KEY_ID_BYTES = 64;
+export const FINGERPRINT_BYTES = 8;
 /** The longest header. */
-export const MAX_HEADER_BYTES = BASE_BYTES + MAX_KEY_ID_BYTES + SALT_BYTES;
+export const MAX_HEADER_BYTES = BASE_BYTES + MAX_KEY_ID_BYTES + FINGERPRINT_BYTES + SALT_BYTES;
 
 /** True if the bytes were written by this layer, sound or not. */
 export function isTransformed(bytes: Uint8Array): boolean {
@@ -59,19 +69,21 @@ export function isTransformed(bytes: Uint8Array): boolean {
 
 export function makeHeader({ algorithm, size, encryption }: TransformHeader): Buffer {
   const id = Buffer.from(encryption?.keyId ?? "", "latin1");
-  const nonce = encryption?.nonce ?? new Uint8Array();
-  const out = Buffer.alloc(BASE_BYTES + id.length + nonce.length);
+  const { nonce = NO_BYTES, fingerprint = NO_BYTES } = encryption ?? {};
+  const out = Buffer.alloc(BASE_BYTES + id.length + fingerprint.length + nonce.length);
   TRANSFORM_MAGIC.copy(out);
   out[8] = VERSION;
   out[9] =
     (algorithm ? FLAG_COMPRESSED : 0) |
     (encryption ? FLAG_ENCRYPTED : 0) |
-    (encryption?.segmented ? FLAG_SEGMENTED : 0);
+    (encryption?.segmented ? FLAG_SEGMENTED : 0) |
+    (fingerprint.length > 0 ? FLAG_FINGERPRINT : 0);
   out[10] = algorithm ? CODES[algorithm] : 0;
   out[11] = id.length;
   out.writeUIntBE(size ?? UNKNOWN_SIZE, 12, 6);
   out.set(id, BASE_BYTES);
-  out.set(nonce, BASE_BYTES + id.length);
+  out.set(fingerprint, BASE_BYTES + id.length);
+  out.set(nonce, BASE_BYTES + id.length + fingerprint.length);
   out.writeUInt32BE(checksum(out), 20);
   return out;
 }
@@ -87,13 +99,15 @@ export function parseHeader(stored: Uint8Array): ParsedHeader | "damaged" | "lat
   const encrypted = (flags & FLAG_ENCRYPTED) !== 0;
   const segmented = (flags & FLAG_SEGMENTED) !== 0;
   const nonceBytes = segmented ? SALT_BYTES : encrypted ? NONCE_BYTES : 0;
-  const length = BASE_BYTES + idBytes + nonceBytes;
+  const fingerprinted = (flags & FLAG_FINGERPRINT) !== 0;
+  const nonceAt = BASE_BYTES + idBytes + (fingerprinted ? FINGERPRINT_BYTES : 0);
+  const length = nonceAt + nonceBytes;
   if (bytes.length < length || idBytes > MAX_KEY_ID_BYTES) return "damaged";
   const header = bytes.subarray(0, length);
   if (header.readUInt32BE(20) !== checksum(header)) return "damaged";
   const code = bytes[10] ?? 0;
   if (bytes[8] !== VERSION || (flags & ~KNOWN_FLAGS) !== 0 || code >= ALGORITHMS.length) return "later";
-  if (header.readUInt16BE(18) !== 0 || (segmented && !encrypted)) return "later";
+  if (header.readUInt16BE(18) !== 0 || ((segmented || fingerprinted) && !encrypted)) return "later";
   if (((flags & FLAG_COMPRESSED) !== 0) !== (code !== 0)) return "later";
   const algorithm = ALGORITHMS[code];
   const size = header.readUIntBE(12, 6);
@@ -103,13 +117,16 @@ export function parseHeader(stored: Uint8Array): ParsedHeader | "damaged" | "lat
     encryption: encrypted
       ? {
           keyId: header.toString("latin1", BASE_BYTES, BASE_BYTES + idBytes),
-          nonce: header.subarray(BASE_BYTES + idBytes),
+          ...(fingerprinted && { fingerprint: header.subarray(BASE_BYTES + idBytes, nonceAt) }),
+          nonce: header.subarray(nonceAt),
           segmented,
         }
       : undefined,
     bytes: header,
   };
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 /** The same memory as a Buffer. */
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,8 +1,8 @@
-import { createSecretKey, type KeyObject } from "node:crypto";
+import { createHash, createSecretKey, type KeyObject } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { CacheError, codeOf } from "../../errors.js";
-import { MAX_KEY_ID_BYTES } from "./header.js";
+import { FINGERPRINT_BYTES, MAX_KEY_ID_BYTES } from "./header.js";
 
 /** A key that values are encrypted with. */
 export interface EncryptionKey {
@@ -21,14 +21,14 @@ const MAX_FILE_BYTES = 64 * 1024;
 export class KeyRing {
   /** The id of the key that writes. */
   readonly writesWith: string;
-  readonly #keys: ReadonlyMap<string, KeyObject>;
+  readonly #keys: ReadonlyMap<string, KnownKey>;
 
   /**
    * @param keys the first writes; a retired key is put after it, so that what it wrote can be read until it has expired
    * @throws CacheError `invalid-encryption-key`
    */
   constructor(keys: readonly EncryptionKey[]) {
-    const known = new Map<string, KeyObject>();
+    const known = new Map<string, KnownKey>();
     for (const [i, { id, key }] of keys.entries()) addKey(known, id, bytesOf(key), `encryption key ${i + 1}`);
     const first = keys[0];
     if (!first) throw invalidKey("there is no encryption key", "Give at least one key.");
@@ -37,9 +37,15 @@ export class KeyRing {
   }
 
   /** @internal */
-  get(id: string): KeyObject | undefined {
+  get(id: string): KnownKey | undefined {
     return this.#keys.get(id);
   }
+}
+
+interface KnownKey {
+  key: KeyObject;
+  /** Of 32 random bytes, so that it tells nothing of them: the beginning of a SHA-256. */
+  fingerprint: Buffer;
 }
 
 /**
@@ -51,7 +57,7 @@ export class KeyRing {
 export async function loadKeyRing(path: string): Promise<KeyRing> {
   const text = await readPrivately(path);
   const keys: EncryptionKey[] = [];
-  const known = new Map<string, KeyObject>();
+  const known = new Map<string, KnownKey>();
   for (const [i, line] of text
     .replace(/^\ufeff/, "")
     .split(/\r?\n/)
@@ -72,7 +78,7 @@ export async function loadKeyRing(path: string): Promise<KeyRing> {
 
 const MAKE_ONE = "Make a key with: printf 'k1:%s\\n' \"$(openssl rand -base64 32)\"";
 
-function addKey(known: Map<string, KeyObject>, id: string, key: Buffer, where: string): void {
+function addKey(known: Map<string, KnownKey>, id: string, key: Buffer, where: string): void {
   // An id that is none may be a key in the wrong place, so it is not shown.
   if (!ID.test(id)) throw invalidKey(`the id of ${where} is not 1 to ${MAX_KEY_ID_BYTES} of A-Z a-z 0-9 . _ -`);
   if (known.has(id)) throw invalidKey(`${where} has the id of a key before it`, "Give every key an id of its own.");
@@ -80,7 +86,8 @@ function addKey(known: Map<string, KeyObject>, id: string, key: Buffer, where: s
     const has = key.length === 0 ? "is not Base64" : `has ${key.length} bytes`;
     throw invalidKey(`${where} ${has}, a key is ${KEY_BYTES} bytes of Base64`, MAKE_ONE);
   }
-  known.set(id, createSecretKey(key));
+  const fingerprint = createHash("sha256").update("cachectl encryption key\0").update(key).digest();
+  known.set(id, { key: createSecretKey(key), fingerprint: fingerprint.subarray(0, FINGERPRINT_BYTES) });
 }
 
 /** The bytes of a key; none where the text is no Base64. */

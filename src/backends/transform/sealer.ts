@@ -18,6 +18,7 @@ import { type Compressor, decompress, decompressSync, isDamage } from "./compres
 import {
   type Algorithm,
   BASE_BYTES,
+  type EncryptionHeader,
   isTransformed,
   makeHeader,
   NONCE_BYTES,
@@ -90,9 +91,11 @@ export class Sealer {
     }
     if (body.length > LARGEST_MESSAGE) return this.#sealInSegments(key, body, algorithm, size);
     const nonce = randomFillSync(Buffer.alloc(NONCE_BYTES));
-    const encryption = { keyId: keys.writesWith, nonce, segmented: false };
-    const header = makeHeader({ algorithm, size, encryption });
-    return Buffer.concat([header, ...encrypt(this.#key(keys.writesWith, key), nonce, this.#aad(header, key), body)]);
+    const header = makeHeader({ algorithm, size, encryption: this.#named(keys, nonce, false) });
+    return Buffer.concat([
+      header,
+      ...encrypt(this.#key({ keyId: keys.writesWith }, key), nonce, this.#aad(header, key), body),
+    ]);
   }
 
   async #sealInSegments(
@@ -124,12 +127,8 @@ export class Sealer {
     const { keys } = this.#options;
     if (!keys) return undefined;
     const salt = randomFillSync(Buffer.alloc(SALT_BYTES));
-    const header = makeHeader({
-      algorithm,
-      size,
-      encryption: { keyId: keys.writesWith, nonce: salt, segmented: true },
-    });
-    return { header, segments: new Segments(this.#key(keys.writesWith, key), salt, this.#aad(header, key)) };
+    const header = makeHeader({ algorithm, size, encryption: this.#named(keys, salt, true) });
+    return { header, segments: new Segments(this.#key({ keyId: keys.writesWith }, key), salt, this.#aad(header, key)) };
   }
 
   /**
@@ -169,7 +168,7 @@ export class Sealer {
   /** The segments of a stored value; undefined where it has none. @throws CacheError `encryption-key-missing` */
   segmentsOf(key: string, { bytes, encryption }: ParsedHeader): Segments | undefined {
     if (!encryption?.segmented) return undefined;
-    return new Segments(this.#key(encryption.keyId, key), encryption.nonce, this.#aad(bytes, key));
+    return new Segments(this.#key(encryption, key), encryption.nonce, this.#aad(bytes, key));
   }
 
   /** The body of a value decrypted, if it is. @throws CacheError `encryption-key-missing` */
@@ -178,8 +177,7 @@ export class Sealer {
     if (!encryption) return body;
     const segments = this.segmentsOf(key, header);
     if (!segments) {
-      const { keyId, nonce } = encryption;
-      return decrypt(this.#key(keyId, key), nonce, this.#aad(bytes, key), body) ?? NOT_AUTHENTIC;
+      return decrypt(this.#key(encryption, key), encryption.nonce, this.#aad(bytes, key), body) ?? NOT_AUTHENTIC;
     }
     const parts: Buffer[] = [];
     for (const part of openedSegments(segments, body)) {
@@ -214,18 +212,20 @@ export class Sealer {
     return new Unreadable(`would be ${size} bytes decompressed, more than ${maxDecompressedBytes}`, false);
   }
 
-  #key(id: string, key: string): KeyObject {
-    const found = this.#options.keys?.get(id);
-    if (found) return found;
-    throw new CacheError(
-      "serialization",
-      "encryption-key-missing",
-      `the value is encrypted with the key "${showKey(id)}"`,
-      {
-        key,
-        hint: "Add that key to the key file, after the one that writes.",
-      },
-    );
+  #named(keys: KeyRing, nonce: Buffer, segmented: boolean): EncryptionHeader {
+    const keyId = keys.writesWith;
+    const fingerprint = keys.get(keyId)?.fingerprint;
+    return { keyId, ...(fingerprint && { fingerprint }), nonce, segmented };
+  }
+
+  #key({ keyId, fingerprint }: Pick<EncryptionHeader, "keyId" | "fingerprint">, key: string): KeyObject {
+    const found = this.#options.keys?.get(keyId);
+    if (found && (fingerprint === undefined || found.fingerprint.equals(fingerprint))) return found.key;
+    const other = found ? `another key named "${showKey(keyId)}"` : `the key "${showKey(keyId)}"`;
+    throw new CacheError("serialization", "encryption-key-missing", `the value is encrypted with ${other}`, {
+      key,
+      hint: "Add that key to the key file, after the one that writes and under the id that it had.",
+    });
   }
 
   /** What a value belongs to: its header, and its full name in the store. */
