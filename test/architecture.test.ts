@@ -12,12 +12,14 @@ const GROUND = [
   "clock.ts",
   "units.ts",
   "key.ts",
+  "option-checks.ts",
   "selector.ts",
   "events.ts",
   "changes.ts",
   "change-window.ts",
   "decoded.ts",
   "namespace-scope.ts",
+  "new-folder.ts",
   "utf8.ts",
   "version.ts",
 ];
@@ -68,8 +70,12 @@ const FLOORS: readonly Floor[] = [
   { at: "commands/", from: ["cli/", "cache/", "transfer/"], types: ["backends/backend.ts", "config/"] },
   { at: "run.ts", from: ["cli/", "commands/"] },
   { at: "main.ts", from: ["run.ts", "cli/"] },
-  { at: "library.ts", from: ["compose.ts", "cache/", "config/", "backends/"] },
-  { at: "index.ts", from: ["library.ts", "open-cache.ts", "cache/", "config/", "backends/", "transfer/"] },
+  { at: "library-options.ts", from: ["cache/", "backends/"] },
+  { at: "library.ts", from: ["library-options.ts", "compose.ts", "cache/", "config/", "backends/"] },
+  {
+    at: "index.ts",
+    from: ["library.ts", "library-options.ts", "open-cache.ts", "cache/", "config/", "backends/", "transfer/"],
+  },
 ];
 
 /** The only places that know a package; open-cache.ts alone tries whether one can be loaded, to say what is available. */

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, unlinkSync } from "node:fs";
-import { type FileHandle, mkdir, open, opendir, readFile, stat } from "node:fs/promises";
+import { type FileHandle, open, opendir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf } from "../../errors.js";
+import { makeFolder } from "../../new-folder.js";
 
 /** Files that are read or written at the same time. */
 const CONCURRENCY = 16;
@@ -55,7 +56,7 @@ export class ValueFiles {
       return await open(path, "wx", 0o600);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path));
       return await open(path, "wx", 0o600);
     }
   }

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readdirSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CacheError, codeOf, messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
+import { makeFolder } from "../../new-folder.js";
 import {
   type Batch,
   type Journal,
@@ -107,7 +108,7 @@ export class JournalFile implements Journal {
 
   async #append(text: string, count: number): Promise<void> {
     const { maxBytes, maxKeys, whole } = this.#bounds;
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(this.#path));
     for (let move = 0; move < MOVES; move++) {
       const file = await open(this.#path, "a", 0o600);
       try {

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import { CacheError, codeOf } from "../../errors.js";
+import { makeFolder } from "../../new-folder.js";
 import { checkLocal } from "./network-filesystem.js";
 import { BODY_INDEX, INDEX_APPLICATION_ID, LAYOUT_2, RECENCY_INDEX, SCHEMA, SCHEMA_VERSION } from "./schema.js";
 
@@ -106,7 +107,7 @@ function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions): Da
 }
 
 function createFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   try {
     // SQLite gives its log the mode of the database, which it would create as the umask says.
     closeSync(openSync(path, "wx", 0o600));
