@@ -194,6 +194,12 @@ export abstract class CacheCommand extends Command {
     else this.out.warn(message, hint);
   }
 
+  /** What answered in the place of the store. */
+  #standIn(): { answeredBy?: string } {
+    const { fallback } = this.#config ?? {};
+    return this.#standsIn && fallback ? { answeredBy: targetOf({ store: fallback }) } : {};
+  }
+
   #makeOutput(mode: Mode, quiet: boolean, noColor: boolean): Output {
     const { io } = this;
     return new Output(io, {
@@ -203,6 +209,7 @@ export abstract class CacheCommand extends Command {
       errStyle: styleFor(io.stderr, io.env, noColor),
       schema: `cache.${(this.id ?? "").replaceAll(":", ".")}/1`,
       onClosed: () => this.#stop.abort(),
+      also: () => this.#standIn(),
     });
   }
 

@@ -20,6 +20,7 @@ export class Output {
   readonly #io: Io;
   readonly #schema: string;
   readonly #onClosed: () => void;
+  readonly #also: () => Json;
   #list: string | undefined;
   #records = 0;
   #failure: CacheError | undefined;
@@ -34,6 +35,8 @@ export class Output {
       errStyle: ChalkInstance;
       schema: string;
       onClosed: () => void;
+      /** What every report says besides its own, known when it is made. */
+      also?: () => Json;
     },
   ) {
     this.#io = io;
@@ -43,6 +46,7 @@ export class Output {
     this.errStyle = options.errStyle;
     this.#schema = options.schema;
     this.#onClosed = options.onClosed;
+    this.#also = options.also ?? (() => ({}));
     this.#io.stdout.on("error", this.#onError);
   }
 
@@ -113,12 +117,12 @@ export class Output {
       const said = text();
       if (said !== "") await this.write(said.endsWith("\n") ? said : `${said}\n`);
     } else if (this.mode === "ndjson") {
-      await this.write(`${this.#json({ type: "summary", ...data })}\n`);
+      await this.write(`${this.#json({ type: "summary", ...data, ...this.#also() })}\n`);
     } else if (list === undefined) {
-      await this.write(`${this.#json({ schema: this.#schema, ...data })}\n`);
+      await this.write(`${this.#json({ schema: this.#schema, ...data, ...this.#also() })}\n`);
     } else {
       await this.#openList(list);
-      const rest = this.#json(data).slice(1, -1);
+      const rest = this.#json({ ...data, ...this.#also() }).slice(1, -1);
       await this.write(`]${rest === "" ? "" : ","}${rest}}\n`);
     }
   }

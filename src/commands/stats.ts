@@ -1,3 +1,4 @@
+import type { BackendInfo } from "../backends/backend.js";
 import type { CacheStats } from "../cache/cache.js";
 import { groupByPrefix, type TopBy, topEntries } from "../cache/survey.js";
 import { CacheCommand } from "../cli/base-command.js";
@@ -21,11 +22,16 @@ function tiersOf({ store, counters, hitRate, info, tiers }: CacheStats) {
     name,
     ...counted,
     hitRate: rate,
-    connected: true,
+    connected: isConnected(about),
     ...(about?.entries !== undefined && { entries: about.entries }),
     ...(about?.bytes !== undefined && { bytes: about.bytes }),
     facts: about?.facts ?? {},
   }));
+}
+
+/** What stands in for a store that is away answers for it. */
+function isConnected(info: BackendInfo | undefined): boolean {
+  return info?.resilience?.connected ?? true;
 }
 
 export default class Stats extends CacheCommand {
@@ -94,7 +100,7 @@ export default class Stats extends CacheCommand {
     await this.out.report(
       {
         ...from,
-        connected: true,
+        connected: isConnected(info),
         source,
         ...counters,
         hitRate: hitRate ?? null,

@@ -31,16 +31,18 @@ export default class Touch extends CacheCommand {
     const cache = await this.openForWriting(flags);
     const ttl = typeof flags.ttl === "number" ? flags.ttl : null;
     const done = await cache.touchMany(keys, ttl, { signal: this.signal });
+    const pending = this.pending();
+    const where = pending.pending ? ` in ${this.takenBy(config)}` : "";
     for (const [i, key] of keys.entries()) {
       const touched = done[i] === true;
       await this.out.record("entries", "entry", { ...keyAsJson(key), touched, ...(touched && { ttl }) }, () =>
-        touched ? `${showKey(key)} expires: ${ttlText(ttl ?? undefined)}` : `${showKey(key)} is not there`,
+        touched ? `${showKey(key)} expires: ${ttlText(ttl ?? undefined)}${where}` : `${showKey(key)} is not there`,
       );
     }
     const touched = done.filter(Boolean).length;
     if (touched < keys.length) this.exitCode = EXIT.miss;
     await this.out.report(
-      { ...origin(config), touched, missing: keys.length - touched, ...this.pending() },
+      { ...origin(config), touched, missing: keys.length - touched, ...pending },
       () => "",
       "entries",
     );

@@ -135,12 +135,22 @@ describe("a fallback", () => {
       expect([written.code, written.stderr]).toEqual([6, expect.stringContaining("sqlite stands in for it")]);
       expect((await run("set", "new", "2")).stdout).toMatch(/in the fallback sqlite:.*f\.db, pending for redis:/);
       expect((await run("touch", "new", "--ttl", "1h", "--json")).json()).toMatchObject({ touched: 1, pending: true });
+      expect((await run("touch", "new", "--ttl", "1h")).stdout).toContain("in the fallback sqlite:");
       expect((await run("get", "new")).stdout).toBe("2");
+      const answeredBy = expect.stringMatching(/^sqlite:.*f\.db$/);
+      expect((await run("get", "new", "--json")).json()).toMatchObject({ found: true, answeredBy });
+      expect((await run("keys", "--json")).json()).toMatchObject({ answeredBy });
+      expect((await run("stats", "--json")).json()).toMatchObject({
+        connected: false,
+        answeredBy,
+        tiers: { redis: { connected: false } },
+      });
       expect((await run("get", "old")).code).toBe(3);
       await away.restart();
       await redisCli(away, "SET", "app:old", "1");
       await redisCli(away, "SET", "app:kept", "1");
       await until(async () => (await run("get", "kept")).stdout === "1");
+      expect((await run("get", "kept", "--json")).json()).not.toHaveProperty("answeredBy");
       expect((await run("stats", "--json")).json()).toMatchObject({
         resilience: { fallback: { active: false, pending: 0 } },
       });
