@@ -9,6 +9,7 @@ const units = z.union([z.string(), z.number()]);
 const values = Object.fromEntries(
   SETTING_NAMES.filter((name) => !settingSpec(name).secret && name !== "askPassword").map((name) => {
     const spec = settingSpec(name);
+    if (spec.path === "or-json") return [name, z.union([z.string(), z.array(z.unknown())]).optional()];
     if (spec.several) return [name, z.union([z.string(), z.array(z.string()).min(1)]).optional()];
     if (spec.kind === "choice") return [name, z.enum([...(spec.choices ?? [])]).optional()];
     if (spec.kind === "text" || spec.kind === "boolean" || spec.kind === "integer")
@@ -67,7 +68,8 @@ function expectation(path: readonly PropertyKey[]): string {
     return path.length === 1 ? "an object of profiles" : "an object of settings";
   const name = SETTING_NAMES.find((known) => known === last);
   if (name === undefined) return EXPECTED.text;
-  const { kind, choices, several } = settingSpec(name);
+  const { kind, choices, several, path: place } = settingSpec(name);
+  if (place === "or-json") return "the path of a file in quotes, or a list";
   if (several) return "text in quotes, or a list of it";
   return kind === "choice" ? `one of ${choices?.join(", ")}` : EXPECTED[kind];
 }
@@ -93,5 +95,12 @@ function plain(value: unknown): unknown {
   if (value === null) return "none";
   if (typeof value !== "object") return value;
   if (Array.isArray(value)) return joinStores(value.map(String));
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, asText(key, inner)]));
+}
+
+/** A list of rules stays JSON, which says where each mistake is. */
+function asText(key: string, value: unknown): unknown {
+  const name = SETTING_NAMES.find((known) => known === key);
+  const isJson = name !== undefined && settingSpec(name).path === "or-json" && Array.isArray(value);
+  return isJson ? JSON.stringify(value) : plain(value);
 }

@@ -104,7 +104,7 @@ export async function readConfigFile(path: string, layer: "project" | "user"): P
  * Line and column of a mistake: the first character with which what stands before it can't be the beginning of JSON. V8 says a
  * position for some mistakes only.
  */
-function syntaxError(text: string, message: string): { place: string; reason: string } {
+export function syntaxError(text: string, message: string): { place: string; reason: string } {
   let [good, bad] = [0, text.length + 1];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;

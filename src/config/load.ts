@@ -11,6 +11,7 @@ import {
   parseSetting,
   SETTING_NAMES,
   type SettingName,
+  type SettingSpec,
   type SettingValue,
   settingNamesOf,
   settingSpec,
@@ -150,8 +151,14 @@ function lookUp(
   return { value: parseSetting(spec, fallback, spec.flag), source: { layer: "default", where: "default" } };
 }
 
-function located(value: SettingValue, isPath: boolean | undefined, base: string, home: string): SettingValue {
+function located(value: SettingValue, isPath: SettingSpec["path"], base: string, home: string): SettingValue {
+  if (isPath === "or-json" && isJson(String(value))) return value;
   return isPath && typeof value === "string" && value !== "-" ? resolvePath(value, base, home) : value;
+}
+
+/** Whether a setting that may be a path is JSON itself. */
+export function isJson(text: string): boolean {
+  return /^\s*\[/.test(text);
 }
 
 /**

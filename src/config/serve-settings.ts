@@ -73,6 +73,22 @@ export const SERVE_SETTINGS = {
     fallback: "100MB",
     summary: "largest body that is kept; larger ones pass through",
   },
+  rules: {
+    ...serve,
+    flag: "rules",
+    kind: "text",
+    value: "FILE|JSON",
+    path: "or-json",
+    summary: "what is cached otherwise than the origin says: a file with a JSON array of rules, or the array itself",
+  },
+  cacheableMethods: {
+    ...serve,
+    flag: "cacheable-methods",
+    kind: "text",
+    value: "METHOD,…",
+    fallback: "GET,HEAD",
+    summary: "methods whose responses are kept where no rule says which; of POST with the content in the key",
+  },
   stripTags: {
     ...serve,
     flag: "strip-tags",

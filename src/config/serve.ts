@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from "./load.js";
 import { type OriginRoute, parseOrigins } from "./origin-url.js";
+import { type CacheableMethod, loadRules, parseMethods, type Rule } from "./rules.js";
 
 /** What `cache serve` is told, resolved: milliseconds, bytes, absolute paths. */
 export interface ServeSettings {
@@ -17,11 +18,14 @@ export interface ServeSettings {
   trustedProxies: readonly string[];
   maxObjectBytes: number;
   stripTags: boolean;
+  rules: readonly Rule[];
+  /** Those whose responses are kept where no rule says which. */
+  cacheableMethods: readonly CacheableMethod[];
   /** Freshness of responses that carry none, where somebody set it. */
   defaultLifetimeMs: number | undefined;
 }
 
-/** @throws CacheError `invalid-origin`, naming who said it */
+/** @throws CacheError `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
 export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSettings {
   const number = (name: keyof typeof settings) => Number(settings[name]?.value);
   const text = (name: keyof typeof settings) => {
@@ -45,6 +49,8 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
     trustedProxies: list("trustProxy"),
     maxObjectBytes: number("maxObject"),
     stripTags: settings.stripTags?.value === true,
+    rules: settings.rules ? loadRules(settings.rules) : [],
+    cacheableMethods: settings.cacheableMethods ? parseMethods(settings.cacheableMethods) : ["GET", "HEAD"],
     defaultLifetimeMs: ttlIsSet ? (defaultTtl ?? undefined) : undefined,
   };
 }

@@ -23,8 +23,8 @@ export interface SettingSpec {
   compatible?: string;
   /** Never shown; refused in config files. */
   secret?: boolean;
-  /** A path: relative ones in a config file start at its folder. */
-  path?: boolean;
+  /** A path, or JSON itself where that may be: relative ones in a config file start at its folder. A list in a config file is JSON. */
+  path?: boolean | "or-json";
   /** May be given several times. */
   several?: boolean;
   /** The one command that has it; absent: all have. */

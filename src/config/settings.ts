@@ -217,10 +217,10 @@ export function settingSpec(name: SettingName): SettingSpec {
   return SETTINGS[name];
 }
 
-/** `CACHE_STORE` for `store`; a flag that begins with `cache-` may also say it once (`CACHE_CACHE_TTL`, `CACHE_TTL`). */
+/** `CACHE_STORE` for `store`; a flag that begins with `cache` may also say it once (`CACHE_CACHE_TTL`, `CACHE_TTL`; `CACHEABLE_METHODS`). */
 export function environmentNames(spec: SettingSpec): string[] {
   const name = spec.flag.toUpperCase().replaceAll("-", "_");
-  return name.startsWith("CACHE_") ? [`CACHE_${name}`, name] : [`CACHE_${name}`];
+  return name.startsWith("CACHE") ? [`CACHE_${name}`, name] : [`CACHE_${name}`];
 }
 
 const TRUE = new Set(["1", "true", "yes", "on"]);

@@ -1,15 +1,19 @@
+import type { ResponseDirectives } from "./cache-control.js";
 import { initialAgeMs, lifetimeOf } from "./freshness.js";
 import { type ExchangeTimes, type Fields, type RequestHead, type ResponseHead, withoutFields } from "./message.js";
+import { isAbout, type Ruling } from "./rules.js";
 import { mayAnswerAuthorized, storability, storedFields } from "./storable.js";
 import type { StoredResponse } from "./stored-response.js";
 import { surrogateTags } from "./surrogate-tags.js";
 import { policyOf } from "./targeted.js";
 import { hasValidator } from "./validation.js";
-import { varyOf } from "./vary.js";
+import { varyOf, varyWith } from "./vary.js";
 
 export interface AdmissionOptions {
   /** Freshness of responses that carry none, milliseconds. */
   defaultLifetimeMs: number | undefined;
+  /** What the rules say of the request. */
+  ruling?: Ruling;
 }
 
 /** What is kept of a response, and for how long. */
@@ -18,6 +22,8 @@ export interface Admitted {
   vary: readonly string[];
   tags: readonly string[];
   deadlines: { expiresAt: number; staleAt: number };
+  /** Sizes of bodies that are kept, bytes. */
+  sizes: { least: number; most: number };
 }
 
 export type Admission = { admitted: Admitted } | { refused: string };
@@ -36,19 +42,29 @@ export function admit(
   times: ExchangeTimes,
   options: AdmissionOptions,
 ): Admission {
-  const verdict = storability(request, response, times.responseTime);
+  const { rule, names = [] } = options.ruling ?? {};
+  if (rule?.conditions.statusCodes && !isAbout(rule, response.status)) return { refused: "rule-status" };
+  const about = rule && isAbout(rule, response.status) ? rule : undefined;
+  const override = about?.override === true;
+  const ruleLifetimeMs = about?.ttlMs === null ? LONGEST_MS : about?.ttlMs;
+  const verdict = storability(request, response, times.responseTime, {
+    override,
+    ruleLifetimeMs,
+    ...(options.ruling?.cacheable && { methods: ["POST"] }),
+  });
   if (!verdict.storable) return { refused: verdict.reason };
   const vary = varyOf(response.fields);
   if (vary === "*") return { refused: "vary" };
   const { directives } = policyOf(response.fields);
-  const lifetime = lifetimeOf(response, times.responseTime, options);
+  const lifetime = lifetimeOf(response, times.responseTime, { ...options, ruleLifetimeMs });
   const lifetimeMs = Math.min(lifetime.ms, LONGEST_MS);
   const ageMs = initialAgeMs(response.fields, times);
   const { tags } = surrogateTags(response.fields);
   const fields = withoutFields(storedFields(response, times.responseTime), LENGTH);
-  const canBeValidated = hasValidator(fields);
-  const staleWhileRevalidateMs = milliseconds(directives.staleWhileRevalidate);
-  const staleIfErrorMs = milliseconds(directives.staleIfError);
+  // RFC 9110 §13.1.2: If-None-Match has another meaning where the method is not GET or HEAD.
+  const canBeValidated = request.method !== "POST" && hasValidator(fields);
+  const staleWhileRevalidateMs = about?.swrMs ?? milliseconds(directives.staleWhileRevalidate);
+  const staleIfErrorMs = about?.sieMs ?? milliseconds(directives.staleIfError);
   const [least, most] = KEPT_STALE_MS;
   const validatedMs = canBeValidated ? Math.min(Math.max(lifetimeMs, least), most) : 0;
   const staleAt = times.responseTime + lifetimeMs - ageMs;
@@ -57,8 +73,12 @@ export function admit(
   if (expiresAt <= times.responseTime) return { refused: "no-freshness" };
   return {
     admitted: {
-      vary,
-      tags,
+      vary: varyWith(vary, names),
+      tags: rule ? [...new Set([...tags, ...rule.tags])] : tags,
+      sizes: {
+        least: rule?.conditions.minSize ?? 0,
+        most: rule?.conditions.maxSize ?? Number.POSITIVE_INFINITY,
+      },
       deadlines: { expiresAt, staleAt },
       response: {
         status: response.status,
@@ -67,8 +87,8 @@ export function admit(
         lifetimeMs,
         lifetimeSource: lifetime.source,
         initialAgeMs: ageMs,
-        noCache: directives.noCache === true,
-        mustRevalidate: directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxage !== undefined,
+        noCache: !override && directives.noCache === true,
+        mustRevalidate: !override && isAlwaysRevalidated(directives),
         forAuthorized: mayAnswerAuthorized(directives),
         staleWhileRevalidateMs,
         staleIfErrorMs,
@@ -76,6 +96,11 @@ export function admit(
       },
     },
   };
+}
+
+/** RFC 9111 §5.2.2.2, §5.2.2.8, §5.2.2.10. */
+function isAlwaysRevalidated({ mustRevalidate, proxyRevalidate, sMaxage }: ResponseDirectives): boolean {
+  return mustRevalidate || proxyRevalidate || sMaxage !== undefined;
 }
 
 function milliseconds(seconds: number | undefined): number {

@@ -96,31 +96,43 @@ export class HttpCache {
    * The stored response that a request selects (RFC 9111 §4), fresh or not; at once where it is in this process's memory. Large bodies come as a reader, which must be
    * closed.
    * @param resourceKey of `responseKey`
+   * @param names of fields that a rule has responses of this URL depend on: one that does not is none
    */
-  find(resourceKey: string, requestFields: Fields): Awaitable<Found> {
+  find(resourceKey: string, requestFields: Fields, names: readonly string[] = NO_NAMES): Awaitable<Found> {
     const viewed = this.#view(resourceKey);
-    if (viewed === undefined) return this.#findBelow(resourceKey, requestFields, "copy");
+    if (viewed === undefined || ("response" in viewed.head && names.length > 0)) {
+      return this.#findBelow(resourceKey, requestFields, names, "copy");
+    }
     if ("response" in viewed.head) return responseFrom(viewed, viewed.head.response, resourceKey);
     const { index } = viewed.head;
-    for (const key of pickVariants(index.lists, index.generation, requestFields)) {
+    for (const key of pickVariants(index.lists, index.generation, requestFields, names)) {
       const variant = this.#view(key);
       if (variant && "response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
     }
-    return this.#findBelow(resourceKey, requestFields, "copy");
+    return this.#findBelow(resourceKey, requestFields, names, "copy");
   }
 
   /** The same from the store that decides, with its version. */
-  findStored(resourceKey: string, requestFields: Fields): Promise<Found> {
-    return this.#findBelow(resourceKey, requestFields, "all");
+  findStored(resourceKey: string, requestFields: Fields, names: readonly string[] = NO_NAMES): Promise<Found> {
+    return this.#findBelow(resourceKey, requestFields, names, "all");
   }
 
-  async #findBelow(resourceKey: string, requestFields: Fields, want: "copy" | "all"): Promise<Found> {
+  async #findBelow(
+    resourceKey: string,
+    requestFields: Fields,
+    names: readonly string[],
+    want: "copy" | "all",
+  ): Promise<Found> {
     const found = await this.#read(resourceKey, want);
     if (found === undefined) return { kind: "none", resourceKey, index: undefined };
+    if ("response" in found.head && names.length > 0) {
+      close(found.body);
+      return { kind: "none", resourceKey, index: undefined };
+    }
     if ("response" in found.head) return responseFrom(found, found.head.response, resourceKey);
     const { index } = found.head;
     close(found.body);
-    for (const key of pickVariants(index.lists, index.generation, requestFields)) {
+    for (const key of pickVariants(index.lists, index.generation, requestFields, names)) {
       const variant = await this.#read(key, want);
       if (variant === undefined) continue;
       if ("response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);

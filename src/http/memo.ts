@@ -4,11 +4,11 @@
  * @param entries remembered at most
  * @param longest text that is remembered, in characters
  */
-export function remembering(
-  make: (text: string) => string,
+export function remembering<T extends NonNullable<unknown>>(
+  make: (text: string) => T,
   { entries, longest }: { entries: number; longest: number },
-): (text: string) => string {
-  const known = new Map<string, string>();
+): (text: string) => T {
+  const known = new Map<string, T>();
   return (text) => {
     const before = known.get(text);
     if (before !== undefined) return before;

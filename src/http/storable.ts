@@ -77,8 +77,7 @@ export function storability(
   const against = refusalOf(response, directives);
   if (against && !override) return no(against);
   // §5.2.2.4: what must be validated each time and can't be is of no use.
-  const ruled = override || options.ruleLifetimeMs !== undefined;
-  if (!ruled && directives.noCache === true && !hasValidator(fields)) return no("no-validator");
+  if (!override && directives.noCache === true && !hasValidator(fields)) return no("no-validator");
   const lasts =
     options.ruleLifetimeMs !== undefined ||
     explicitLifetime(fields, policy, now) !== undefined ||

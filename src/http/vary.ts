@@ -29,10 +29,22 @@ export function varyOf(fields: Fields): "*" | readonly string[] {
   return [...names].sort();
 }
 
+/** With the names that a rule adds: sorted, each once. */
+export function varyWith(vary: readonly string[], names: readonly string[]): readonly string[] {
+  return names.length === 0 ? vary : [...new Set([...vary, ...names])].sort();
+}
+
 /**
  * The keys that a response to this request can be under, the likeliest first.
  * @param lists what the stored responses of the URL vary on, the newest first
+ * @param wanted names that a rule adds: what does not vary on all of them was stored for anybody
  */
-export function pickVariants(lists: readonly (readonly string[])[], gen: string, requestFields: Fields): string[] {
-  return lists.map((names) => variantKey(gen, names, requestFields));
+export function pickVariants(
+  lists: readonly (readonly string[])[],
+  gen: string,
+  requestFields: Fields,
+  wanted: readonly string[] = [],
+): string[] {
+  const right = wanted.length === 0 ? lists : lists.filter((names) => wanted.every((name) => names.includes(name)));
+  return right.map((names) => variantKey(gen, names, requestFields));
 }

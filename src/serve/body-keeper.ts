@@ -1,7 +1,8 @@
 import { type HttpCache, type NewResponse, type ResponseWriter, WHOLE_BODY_BYTES } from "../http/http-cache.js";
 
 export interface KeeperOptions {
-  /** Bytes of the largest body that is kept. */
+  /** Bytes of the smallest body that is kept, and of the largest. */
+  minBytes: number;
   maxBytes: number;
   /** Is told when the store failed; the body is not kept then. */
   onFailure: (error: unknown) => void;
@@ -50,6 +51,7 @@ export class BodyKeeper {
    * @returns the whole body, where it is small, whether or not the store kept it; `stored` where it is large and can be read from there; else undefined
    */
   async finish(): Promise<Uint8Array | "stored" | undefined> {
+    if (this.#size < this.#options.minBytes) await this.giveUp();
     if (this.#givenUp) return undefined;
     const writer = this.#writer;
     if (writer === undefined) {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.js";
-import { type AdmissionOptions, admit, withLength } from "../http/admission.js";
+import { type AdmissionOptions, type Admitted, admit, withLength } from "../http/admission.js";
 import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { currentAgeMs } from "../http/freshness.js";
@@ -7,6 +7,7 @@ import { endToEnd, via } from "../http/hop-by-hop.js";
 import type { Fill, Found, FoundResponse, HttpCache, NewResponse } from "../http/http-cache.js";
 import { type ExchangeTimes, type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
 import { mayServeOnError, type OriginError } from "../http/reuse.js";
+import type { Ruling } from "../http/rules.js";
 import type { StoredResponse } from "../http/stored-response.js";
 import { TAG_FIELDS } from "../http/surrogate-tags.js";
 import { freshenedFields, isFreshenedBy, validationFields } from "../http/validation.js";
@@ -25,7 +26,10 @@ export interface FetchTask {
   originFields: Fields;
   /** Path and query for the origin. */
   path: string;
+  /** Content, where the key holds it. */
+  body?: Uint8Array | undefined;
   origin: Origin;
+  ruling: Ruling;
   found: Found;
   /** Who is to get the response; absent for a refresh in the background. */
   client: Client | undefined;
@@ -102,6 +106,7 @@ export class Fetcher {
           ? [...task.originFields, ...validationFields(validating.response.fields)]
           : task.originFields,
         signal: gone.signal,
+        ...(task.body && { body: task.body }),
         onInformational: (head) => task.client?.inform(head),
       });
     } catch (error) {
@@ -138,20 +143,21 @@ export class Fetcher {
 
   /** A response of the origin's own: kept if it may be. */
   async #take(task: FetchTask, response: OriginResponse, times: ExchangeTimes, fill: Fill | undefined): Promise<void> {
-    const { request } = task;
-    const verdict = fill ? admit(request, response, times, this.#options) : undefined;
+    const { request, ruling } = task;
+    const verdict = fill ? admit(request, response, times, { ...this.#options, ruling }) : undefined;
     const length = Number(fieldOf(response.fields, "content-length") ?? Number.NaN);
     const tooLarge = length > this.#options.maxObjectBytes;
-    if (!fill || !verdict || "refused" in verdict || tooLarge) {
+    const misfit = verdict && "admitted" in verdict && !fits(length, verdict.admitted.sizes);
+    if (!fill || !verdict || "refused" in verdict || tooLarge || misfit) {
       task.flight.land({ kind: "unshared" });
-      const detail = tooLarge ? "too-large" : verdict && "refused" in verdict ? verdict.refused : undefined;
-      return this.#pass(task, response, detail);
+      const refused = verdict && "refused" in verdict ? verdict.refused : undefined;
+      return this.#pass(task, response, tooLarge ? "too-large" : misfit ? "rule-size" : refused);
     }
     const { admitted } = verdict;
     task.flight.tags = admitted.tags;
     const kept = { ...admitted.response, fields: this.#toClient(admitted.response.fields) };
     const fresh: NewResponse = { ...admitted, response: kept, fill, requestFields: request.fields };
-    await this.#keep(task, fresh, response, length);
+    await this.#keep(task, fresh, response, length, admitted.sizes);
   }
 
   async #pass(task: FetchTask, response: OriginResponse, detail: string | undefined): Promise<void> {
@@ -178,7 +184,13 @@ export class Fetcher {
   }
 
   /** Sends a response on and keeps it. What the client gets last waits until it is kept, so that who asks again finds it. */
-  async #keep(task: FetchTask, fresh: NewResponse, from: OriginResponse, length: number): Promise<void> {
+  async #keep(
+    task: FetchTask,
+    fresh: NewResponse,
+    from: OriginResponse,
+    length: number,
+    sizes: Admitted["sizes"],
+  ): Promise<void> {
     const { flight, client, request } = task;
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: from.status, stored: true };
     this.#listener.answered(task, from.status, entry);
@@ -188,7 +200,8 @@ export class Fetcher {
     const out =
       client && new Sending(client, request, shown, ourFields(entry, ageOf(response)), length, this.#clock.now());
     const keeper = new BodyKeeper(this.#store, fresh, {
-      maxBytes: this.#options.maxObjectBytes,
+      minBytes: sizes.least,
+      maxBytes: Math.min(this.#options.maxObjectBytes, sizes.most),
       onFailure: (error) => this.#listener.storeFailed(error),
     });
     let last: Uint8Array | undefined;
@@ -223,9 +236,9 @@ export class Fetcher {
   /** The stored response is good as it is (RFC 9111 §4.3.4). */
   async #good(task: FetchTask, found: FoundResponse, from: OriginResponse, times: ExchangeTimes): Promise<void> {
     from.body.resume();
-    const { client, request, flight } = task;
+    const { client, request, flight, ruling } = task;
     const fields = freshenedFields(found.response.fields, endToEnd(from.fields));
-    const verdict = admit(request, { status: found.response.status, fields }, times, this.#options);
+    const verdict = admit(request, { status: found.response.status, fields }, times, { ...this.#options, ruling });
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: "admitted" in verdict };
     this.#listener.answered(task, found.response.status, entry);
     const good = "admitted" in verdict ? verdict.admitted.response : { ...found.response, fields, ...times };
@@ -289,6 +302,11 @@ const OURS: ReadonlySet<string> = new Set(["age", "content-length"]);
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 const REASONS = { 502: "The origin gave no valid response.", 504: "The origin did not answer in time." } as const;
+
+/** What has no length that is known is judged when it has ended. */
+function fits(length: number, { least, most }: Admitted["sizes"]): boolean {
+  return !(length < least || length > most);
+}
 
 /** Seconds, where the response was not made just now (RFC 9111 §5.1). */
 function ageOf({ initialAgeMs }: StoredResponse): number | undefined {

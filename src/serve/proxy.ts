@@ -12,11 +12,13 @@ import { invalidatedBy } from "../http/invalidation.js";
 import { responseKey } from "../http/key.js";
 import { type Fields, linesOf, type RequestHead, withoutFields } from "../http/message.js";
 import { decideReuse } from "../http/reuse.js";
+import { type Rules, type Ruling, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
 import { parseTarget, type Target } from "../http/target.js";
-import { fieldsForVary, varyOf } from "../http/vary.js";
+import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { Client } from "./client.js";
+import { Content } from "./content.js";
 import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
 import { Flight, Flights, type Landing } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
@@ -27,6 +29,7 @@ export interface ProxyOptions extends FetchOptions {
   trusted: (address: string) => boolean;
   /** The origin gets the client's `Host` instead of its own. */
   preserveHost: boolean;
+  rules: Rules;
 }
 
 /** What the proxy tells of itself; nothing that is called here may fail. */
@@ -42,6 +45,9 @@ export interface Exchange {
   readonly request: RequestHead;
   readonly target: Target;
   readonly origin: Origin;
+  readonly ruling: Ruling;
+  /** What the client sent besides the head, where it was read to get its key. */
+  readonly content?: Content;
   /** What is stored of the URL lies under it. */
   readonly resourceKey: string;
   /** Monotonic milliseconds. */
@@ -62,6 +68,7 @@ export class CachingProxy {
   readonly #fetcher: Fetcher;
   readonly #exchanges = new WeakMap<FetchTask, Exchange>();
   readonly #running = new Set<Promise<void>>();
+  #rules: Rules;
 
   constructor(store: HttpCache, upstream: Upstream, clock: Clock, options: ProxyOptions, listener: ProxyListener) {
     this.#store = store;
@@ -69,6 +76,7 @@ export class CachingProxy {
     this.#clock = clock;
     this.#options = options;
     this.#listener = listener;
+    this.#rules = options.rules;
     this.#flights = new Flights(clock);
     this.#fetcher = new Fetcher(store, clock, options, {
       asked: (task, ms, failure) => this.#told(task, (exchange) => listener.asked(exchange, ms, failure)),
@@ -84,6 +92,12 @@ export class CachingProxy {
     this.#flights.changed(selector);
   }
 
+  /** Other rules, for who asks from now on; what is stored stays, as far as they allow to use it. */
+  useRules(rules: Rules): void {
+    this.#rules = rules;
+    this.#flights.changed({ all: true });
+  }
+
   /** Resolves when what runs in the background has ended. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
@@ -93,7 +107,11 @@ export class CachingProxy {
     const client = new Client(message, response);
     const exchange = this.#enter(client);
     if (exchange === undefined) return;
-    const why = bypassReason(exchange.request, message);
+    const why = bypassReason(exchange, message);
+    if (why === undefined && exchange.request.method === "POST") {
+      this.#track(this.#post(exchange), client);
+      return;
+    }
     const found = why === undefined ? this.#find(exchange) : undefined;
     // What is in memory is answered in this very turn.
     const work =
@@ -123,7 +141,9 @@ export class CachingProxy {
       hostLines: hosts.length,
     });
     if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
-    const { target } = parsed;
+    const seen = seenByOrigin(fields);
+    const ruling = this.#rules.rule({ method, url: parsed.target.url, fields: seen });
+    const target = ruling.path === undefined ? parsed.target : changedTarget(parsed.target, ruling.path);
     const origin = this.#upstream.originOf(target.host, target.path);
     if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
     if (url.charCodeAt(0) !== SLASH && url !== "*" && origin.route.host !== target.host && target.host !== hosts[0]) {
@@ -132,9 +152,21 @@ export class CachingProxy {
     if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
     // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
-    const request = { method, url: target.url, fields: seenByOrigin(fields) };
+    const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
     const resourceKey = responseKey(method, target.url);
-    return { client, request, target, origin, resourceKey, startedAt: this.#clock.monotonic() };
+    return { client, request, target, origin, ruling, resourceKey, startedAt: this.#clock.monotonic() };
+  }
+
+  /** A POST that a rule has stored: its content is in its key. */
+  async #post(exchange: Exchange): Promise<void> {
+    const { client, request, ruling } = exchange;
+    const content = await Content.read(client.request);
+    if (content === undefined) return client.cut();
+    const { hash } = content;
+    if (hash === undefined) return this.#pass({ ...exchange, content }, "bypass");
+    const fields = selectingFields(ruling, withoutPseudoFields(request.fields), hash);
+    const keyed = { ...exchange, content, request: { ...request, fields } };
+    await this.#answer(keyed, await this.#find(keyed));
   }
 
   /** A request that the store may answer. */
@@ -182,7 +214,7 @@ export class CachingProxy {
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
   async #fetch(exchange: Exchange, found: Found, fwd: ForwardReason, directives: RequestDirectives): Promise<void> {
     const { request } = exchange;
-    const key = this.#store.flightKey(found, request.fields);
+    const key = this.#flightKey(exchange, found);
     const flight = this.#flights.find(key);
     const shares = !isAuthorized(request.fields) && !directives.noCache && !directives.noStore;
     if (flight && shares) {
@@ -195,7 +227,7 @@ export class CachingProxy {
 
   /** Waits for the fetch of another request, and takes what it brought if that answers this one too (RFC 9111 §4, collapsed requests). */
   async #follow(exchange: Exchange, flight: Flight, found: Found, directives: RequestDirectives): Promise<void> {
-    const { request, client } = exchange;
+    const { client } = exchange;
     const landing = await this.#landing(flight);
     if (client.gone) return;
     const now = this.#clock.now();
@@ -205,7 +237,7 @@ export class CachingProxy {
       this.#listener.answered(exchange, failure.status, entry);
       return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
     }
-    if (landing?.kind === "response" && answersToo(landing, request)) {
+    if (landing?.kind === "response" && answersToo(landing, exchange)) {
       const { response, body } = landing;
       const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
       const entry: CacheStatusEntry = { fwd: found.kind === "none" ? "uri-miss" : "stale", collapsed: true };
@@ -218,6 +250,13 @@ export class CachingProxy {
       return this.#send(exchange, again, now);
     }
     await this.#run(exchange, again, "miss", new Flight(flight.key, flight.resourceKey), client, !directives.noStore);
+  }
+
+  /** What a rule has depend on fields nobody waits for who has others. */
+  #flightKey({ request, ruling, resourceKey }: Exchange, found: Found): string {
+    const { names } = ruling;
+    if (found.kind === "response" || names.length === 0) return this.#store.flightKey(found, request.fields);
+    return `${resourceKey} ${fieldsForVary(names, request.fields)}`;
   }
 
   async #landing(flight: Flight): Promise<Landing | undefined> {
@@ -245,9 +284,11 @@ export class CachingProxy {
     client: Client | undefined,
     keep: boolean,
   ): Promise<void> {
-    const { request, target, origin } = exchange;
+    const { request, target, origin, ruling } = exchange;
     const originFields = withoutFields(this.#originFields(exchange), UNKEYED);
-    const task: FetchTask = { request, originFields, path: target.path, origin, found, client, flight, fwd, keep };
+    const { path } = target;
+    const body = exchange.content?.whole;
+    const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
     this.#exchanges.set(task, exchange);
     await this.#fetcher.run(task);
   }
@@ -267,7 +308,7 @@ export class CachingProxy {
         path: target.path,
         fields: limited.fields,
         signal: gone.signal,
-        ...(hasContent(client.request) && { body: client.request }),
+        ...(hasContent(client.request) && { body: exchange.content?.readable() ?? client.request }),
         onInformational: (head) => client.inform(head),
       });
     } catch (error) {
@@ -279,7 +320,7 @@ export class CachingProxy {
       return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
     }
     this.#listener.asked(exchange, this.#clock.monotonic() - began, undefined);
-    await this.#forget(invalidatedBy(request, response));
+    await this.#forget(exchange, response);
     const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
     this.#listener.answered(exchange, response.status, entry);
     const fields = [...via(endToEnd(response.fields), "1.1", this.#options.pseudonym), ...ourFields(entry)];
@@ -290,9 +331,14 @@ export class CachingProxy {
   }
 
   /** What a change at the origin has made untrue (RFC 9111 §4.4), before the client hears of the change. */
-  async #forget(urls: readonly string[]): Promise<void> {
+  async #forget({ request, ruling }: Exchange, response: OriginResponse): Promise<void> {
+    // A POST whose responses are stored is a question.
+    const urls = ruling.cacheable && request.method === "POST" ? [] : invalidatedBy(request, response);
     if (urls.length === 0) return;
-    const keys = urls.map((url) => responseKey("GET", url));
+    const rules = this.#rules;
+    const stored = new Set(urls.flatMap((url) => [url, rules.urlFor(url, request.fields)]));
+    const methods = rules.storesPost ? ["GET", "POST"] : ["GET"];
+    const keys = [...stored].flatMap((url) => methods.map((method) => responseKey(method, url)));
     try {
       await this.#store.forget(keys);
     } catch (error) {
@@ -315,16 +361,16 @@ export class CachingProxy {
       host: target.host,
       trusted,
     };
-    const fields = withoutFields(forwardedFields(endToEnd(request.fields), context), HOST);
+    const fields = withoutFields(forwardedFields(endToEnd(withoutPseudoFields(request.fields)), context), HOST);
     const version = client.request.httpVersion === "1.0" ? "1.0" : "1.1";
     return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
   }
 
   /** A store that can't be read has nothing. */
   #find(exchange: Exchange): Awaitable<Found> {
-    const { resourceKey, request } = exchange;
+    const { resourceKey, request, ruling } = exchange;
     try {
-      const found = this.#store.find(resourceKey, request.fields);
+      const found = this.#store.find(resourceKey, request.fields, ruling.names);
       return found instanceof Promise ? found.catch((error: unknown) => this.#nothing(exchange, error)) : found;
     } catch (error) {
       return this.#nothing(exchange, error);
@@ -332,9 +378,9 @@ export class CachingProxy {
   }
 
   #findStored(exchange: Exchange): Promise<Found> {
-    const { resourceKey, request } = exchange;
+    const { resourceKey, request, ruling } = exchange;
     return this.#store
-      .findStored(resourceKey, request.fields)
+      .findStored(resourceKey, request.fields, ruling.names)
       .catch((error: unknown) => this.#nothing(exchange, error));
   }
 
@@ -376,10 +422,12 @@ const UNKEYED: ReadonlySet<string> = new Set([
 ]);
 
 /** Why the store has nothing to do with a request; undefined where it has. */
-function bypassReason({ method, fields }: RequestHead, message: IncomingMessage): ForwardReason | undefined {
-  if (method !== "GET" && method !== "HEAD") return "method";
+function bypassReason({ request, ruling }: Exchange, message: IncomingMessage): ForwardReason | undefined {
+  const { method, fields } = request;
+  if (method !== "GET" && method !== "HEAD" && !(method === "POST" && ruling.cacheable)) return "method";
+  if (!ruling.cacheable) return "bypass";
   // Content of a GET has no meaning (RFC 9110 §9.3.1), and is in no key. Conditions on what is there now are for the origin (RFC 9111 §4.3.2).
-  if (hasContent(message)) return "bypass";
+  if (method !== "POST" && hasContent(message)) return "bypass";
   if (linesOf(fields, "if-match").length > 0 || linesOf(fields, "if-unmodified-since").length > 0) return "bypass";
   return undefined;
 }
@@ -393,10 +441,19 @@ function isAuthorized(fields: Fields): boolean {
 }
 
 /** Whether what was fetched for one request answers another (RFC 9111 §4.1). */
-function answersToo({ request: first, response }: Landing & { kind: "response" }, request: RequestHead): boolean {
-  const names = varyOf(response.fields);
-  if (names === "*" || first.method !== request.method) return false;
+function answersToo(
+  { request: first, response }: Landing & { kind: "response" },
+  { request, ruling }: Exchange,
+): boolean {
+  const vary = varyOf(response.fields);
+  if (vary === "*") return false;
+  const names = varyWith(vary, ruling.names);
+  if (first.method !== request.method) return false;
   return fieldsForVary(names, first.fields) === fieldsForVary(names, request.fields);
+}
+
+function changedTarget(target: Target, path: string): Target {
+  return { ...target, path, url: withPath(target.url, path) };
 }
 
 function closeBody({ kind, ...found }: Found): void {

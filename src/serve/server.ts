@@ -1,8 +1,10 @@
 import type { Cache } from "../cache/cache.js";
 import type { Clock } from "../clock.js";
 import type { OriginRoute } from "../config/origin-url.js";
+import type { CacheableMethod, Rule } from "../config/rules.js";
 import { trustedProxies } from "../http/forwarded.js";
 import { HttpCache } from "../http/http-cache.js";
+import { Rules } from "../http/rules.js";
 import { Listener, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
 import { Upstream, type UpstreamOptions } from "./upstream.js";
@@ -26,12 +28,18 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   /** Our name in `Via`. */
   pseudonym: string;
   stripTags: boolean;
+  /** The first that matches a request counts. */
+  rules?: readonly Rule[];
+  /** Methods whose responses are kept where no rule says which. Default GET and HEAD. */
+  cacheableMethods?: readonly CacheableMethod[];
 }
 
 /** A running proxy. */
 export interface RunningServer {
   /** `http://127.0.0.1:4000` */
   readonly url: string;
+  /** Other rules from the next request on. */
+  useRules(rules: readonly Rule[]): void;
   /** Takes no more requests, ends what runs, and lets the store go. @returns false if something was cut */
   stop(): Promise<boolean>;
 }
@@ -66,7 +74,7 @@ async function start(
     new HttpCache(cache, clock),
     upstream,
     clock,
-    { ...options, trusted: trustedProxies(trusted) },
+    { ...options, trusted: trustedProxies(trusted), rules: new Rules(options.rules, options.cacheableMethods) },
     listener,
   );
   const following = cache.follow((change) => {
@@ -89,6 +97,7 @@ async function start(
   }
   return {
     url: front.url,
+    useRules: (rules) => proxy.useRules(new Rules(rules, options.cacheableMethods)),
     async stop() {
       const until = clock.monotonic() + drainMs;
       const drained = await front.close(clock, drainMs);

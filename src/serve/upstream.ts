@@ -24,7 +24,7 @@ export interface OriginRequest {
   path: string;
   /** End-to-end fields, `Host` among them. */
   fields: Fields;
-  body?: Readable;
+  body?: Readable | Uint8Array;
   signal: AbortSignal;
   /** A 1xx response other than 101. */
   onInformational?: (head: ResponseHead) => void;
