@@ -1,68 +1,27 @@
 import { homedir } from "node:os";
 import type { StoreOptions } from "./backends/open.js";
-import type { ResilienceOptions } from "./backends/resilient/options.js";
-import {
-  type Algorithm,
-  type CompressionOptions,
-  type EncryptionKey,
-  KeyRing,
-  type TransformOptions,
-} from "./backends/transform/index.js";
+import { KeyRing, type TransformOptions } from "./backends/transform/index.js";
 import { Cache } from "./cache/cache.js";
-import type { SerializerChoice } from "./cache/serializer.js";
-import { type Clock, systemClock } from "./clock.js";
+import { LONGEST_TIMER_MS, systemClock } from "./clock.js";
 import { compose, type Plan } from "./compose.js";
 import { parseStoreUrl, type StoreTarget } from "./config/store-url.js";
 import { checkDistinct, nameTiers } from "./config/tiers.js";
-import { CacheError, messageOf } from "./errors.js";
+import { abortedBy, CacheError, messageOf, shown } from "./errors.js";
 import type { Listener } from "./events.js";
 import { checkKey } from "./key.js";
+import { checkOpenOptions, checkStore, type OpenCacheOptions, type StoreChoice } from "./library-options.js";
 
-/** A store: a URL, or the same as an object with absolute paths. */
-export type StoreChoice = string | (StoreOptions & { ttl?: number | null });
-
-/** Where a cache keeps its entries, and how. */
-export interface OpenCacheOptions {
-  /**
-   * `memory:`, `sqlite:./cache.db`, `file:./folder`, `redis://host:6379/0`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…`; several are tiers, fastest
-   * first: the last has everything, those before it hold copies. Relative paths in a URL begin at the working directory of the process, `~/` at the user's home.
-   */
-  store: StoreChoice | readonly StoreChoice[];
-  /** Stands in for the last store while that can't be reached. Default: none, its failures are told. */
-  fallback?: StoreChoice;
-  /** Deadlines, retries and circuit breaker of stores behind a network; `false`: none of it. */
-  resilience?: ResilienceOptions | false;
-  /** What every key begins with in the store, followed by a `:`; default nothing. Other namespaces are neither seen nor touched. */
-  namespace?: string;
-  /** TTL in milliseconds of entries that are written without one, null = never expires. Default: what the URL says, else 1 h. */
-  ttl?: number | null;
-  /** How values become bytes; default `json`. */
-  serializer?: SerializerChoice;
-  /** Milliseconds that one call of a store may take, its retries included; default 5,000. */
-  timeout?: number;
-  /** Refuse every write. */
-  readOnly?: boolean;
-  /** Compress values that become shorter by it. Default: none, so that any other application can read them. */
-  compression?: Algorithm | CompressionOptions;
-  /** Encrypt values with the first of these keys; the others still read what they wrote. Default: no encryption. */
-  encryptionKeys?: KeyRing | readonly EncryptionKey[];
-  /** Bytes that a compressed value may have when it is read; a larger one is a miss. Default 256 MiB. */
-  maxDecompressedBytes?: number;
-  /** When it is aborted, a store that does not answer is no longer waited for. */
-  signal?: AbortSignal;
-  /** Is told what fails no call: a damaged value, a store that was moved aside. Default: nobody is. */
-  onEvent?: Listener;
-  /** Time; for tests. */
-  clock?: Clock;
-}
+export type { OpenCacheOptions, StoreChoice };
 
 /**
  * Opens a cache. It is to be closed: that writes its counters and lets the process end. A Redis that can't be reached yet is no failure of the opening, unless
  * `resilience` is `false`: it is asked again with each call, and `start` tells whether it answers.
- * @throws CacheError of kind `usage` for options that can't be right, else what the store has to say
+ * @throws CacheError of kind `usage` for options that can't be right, `aborted` where the signal is given already, else what the store has to say
  */
 export async function openCache(options: OpenCacheOptions): Promise<Cache> {
+  checkOpenOptions(options);
   const { readOnly = false, clock = systemClock, onEvent, signal, serializer } = options;
+  if (signal?.aborted) throw abortedBy(signal);
   const emit = onEvent === undefined ? () => {} : guarded(onEvent);
   const { plan, ttl } = planOf(options);
   const backend = await compose(plan, { clock, emit, ...(signal && { signal }) });
@@ -101,8 +60,9 @@ function guarded(onEvent: Listener): Listener {
 
 function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | undefined } {
   const { store, fallback, timeout, resilience = {}, readOnly = false } = options;
-  if (timeout !== undefined && !(timeout > 0 && Number.isFinite(timeout))) {
-    throw usage("invalid-timeout", `a timeout of ${timeout} ms is none`, "Give it in milliseconds, above zero.");
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0 && timeout <= LONGEST_TIMER_MS)) {
+    const hint = `Give it in milliseconds, above zero and up to ${LONGEST_TIMER_MS}.`;
+    throw usage("invalid-timeout", `a timeout of ${shown(timeout)} ms is none`, hint);
   }
   const stores = [store].flat().map((one) => storeOf(one, "store"));
   const lowest = stores.at(-1);
@@ -129,7 +89,8 @@ function planOf(options: OpenCacheOptions): { plan: Plan; ttl: number | null | u
 
 function storeOf(store: StoreChoice, where: string): Exclude<StoreChoice, string> {
   const target = typeof store === "string" ? parseStoreUrl(store, where, process.cwd(), homedir()) : store;
-  if (typeof target !== "object" || target === null || !KINDS.includes(target.kind)) throw noStore();
+  checkStore(target);
+  checkedTtl(target.ttl);
   return target;
 }
 
@@ -138,8 +99,6 @@ function placeOf(store: StoreOptions): StoreTarget {
   if (store.kind === "memory") return { kind: store.kind };
   return store.kind === "redis" ? { kind: store.kind, url: store.url } : { kind: store.kind, path: store.path };
 }
-
-const KINDS: readonly string[] = ["memory", "sqlite", "file", "redis"] satisfies StoreOptions["kind"][];
 
 function noStore(): CacheError {
   return usage("invalid-store", "openCache needs a store", 'Write it like { store: "sqlite:./cache.db" }.');
@@ -151,8 +110,12 @@ function withTimeout(store: StoreOptions, timeoutMs: number | undefined): StoreO
 }
 
 function checkedTtl(ttl: number | null | undefined): number | null | undefined {
-  if (typeof ttl !== "number" || (ttl > 0 && Number.isFinite(ttl))) return ttl;
-  throw usage("invalid-ttl", `a TTL of ${ttl} ms would store nothing`, "Give a TTL above zero, or null for never.");
+  if (ttl === undefined || ttl === null || (typeof ttl === "number" && ttl > 0 && Number.isFinite(ttl))) return ttl;
+  throw usage(
+    "invalid-ttl",
+    `a TTL of ${shown(ttl)} ms would store nothing`,
+    "Give a TTL above zero, or null for never.",
+  );
 }
 
 function prefixOf(namespace: string): string {

@@ -20,6 +20,7 @@ const GROUND = [
   "decoded.ts",
   "namespace-scope.ts",
   "new-folder.ts",
+  "real-path.ts",
   "utf8.ts",
   "version.ts",
 ];

@@ -1,8 +1,9 @@
 import type { DeleteReport } from "../backends/backend.js";
 import { CacheError } from "../errors.js";
+import { CALLBACK, CHECKED_ELSEWHERE, checkOptions, type Forms } from "../option-checks.js";
 import type { Selection } from "../selector.js";
 import { generateKey } from "./keys.js";
-import type { Loader, LoadOptions } from "./loading/options.js";
+import { LOAD, type Loader, type LoadOptions } from "./loading/options.js";
 import type { CallOptions } from "./options.js";
 
 /** What remembering functions needs of a cache. */
@@ -21,6 +22,9 @@ export interface CachedOptions<Args extends unknown[], R> extends Omit<LoadOptio
    */
   key?: (...args: Args) => unknown;
 }
+
+const { signal: _, ...OF_LOADS } = LOAD;
+const OPTIONS: Forms<CachedOptions<never[], unknown>> = { ...OF_LOADS, prefix: CHECKED_ELSEWHERE, key: CALLBACK };
 
 /** A function that remembers. */
 export interface Cached<This, Args extends unknown[], R> {
@@ -42,6 +46,7 @@ function cachedFunction<This, Args extends unknown[], R>(
   fn: Method<This, Args, R>,
   options: CachedOptions<Args, Awaited<R>>,
 ): Cached<This, Args, Awaited<R>> {
+  checkOptions("a cached function", options, OPTIONS);
   const { prefix, key: given, ...rest } = options;
   if (typeof prefix !== "string" || prefix === "") {
     throw new CacheError("usage", "invalid-prefix", "a cached function needs a prefix for its keys", {

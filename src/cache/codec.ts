@@ -1,4 +1,5 @@
-import { CacheError, messageOf } from "../errors.js";
+import { CacheError, messageOf, shown } from "../errors.js";
+import { isBytes } from "../option-checks.js";
 import { textOf } from "../utf8.js";
 import type { Serializer, SerializerChoice } from "./serializer.js";
 
@@ -35,11 +36,14 @@ export class Codec {
         { key, cause },
       );
     if (value === undefined) throw fail("it is undefined");
+    let bytes: unknown;
     try {
-      return this.#serializer.encode(value);
+      bytes = this.#serializer.encode(value);
     } catch (error) {
       throw fail(messageOf(error), error);
     }
+    if (!isBytes(bytes)) throw fail(`its encoder gave ${shown(bytes)} instead of bytes`);
+    return bytes;
   }
 
   /**

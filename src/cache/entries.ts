@@ -15,10 +15,12 @@ import type { ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import { CacheError } from "../errors.js";
 import { checkKeyType, checkKeyTypes } from "../key.js";
+import { checkOptions } from "../option-checks.js";
 import { checkSelector, type Selector } from "../selector.js";
 import { within } from "./call.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { checkTouch, newEntryOf } from "./new-entry.js";
+import { CALL, INVALIDATE, RANGE, READ, WRITE, WRITER } from "./option-forms.js";
 import type {
   CallOptions,
   InvalidateOptions,
@@ -121,6 +123,7 @@ export class Entries {
     checkKeyTypes(keys);
     // The hottest path: no options, and memory answers with the array itself.
     if (options === undefined) return this.#parts.backend.getMany(keys);
+    checkOptions("a read", options, READ);
     const { signal, timeout, tier, ...rest } = options;
     if (signal === undefined && timeout === undefined) return this.at(tier).getMany(keys, rest);
     return this.#within(options, (call) => this.at(tier).getMany(keys, { ...rest, ...call }));
@@ -129,6 +132,7 @@ export class Entries {
   /** Everything is checked before the store is touched. */
   async write(entries: readonly WriteEntry[], options: WriteOptions = {}): Promise<SetOutcome[]> {
     this.checkWritable();
+    checkOptions("a write", options, WRITE);
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const fresh = entries.map((entry) => newEntryOf(entry, defaultTtl, now));
@@ -146,11 +150,13 @@ export class Entries {
 
   /** The end of the log of the store. */
   async position(options: CallOptions = {}): Promise<Position> {
+    checkOptions("a call", options, CALL);
     return this.#within(options, (call) => this.at(options.tier).position(call));
   }
 
   /** Into the upper tiers. @throws CacheError `no-tiers` */
   async promote(keys: readonly string[], options: CallOptions = {}): Promise<number> {
+    checkOptions("a call", options, CALL);
     checkKeyTypes(keys);
     const { backend } = this.#parts;
     if (hasTiers(backend)) return this.#within(options, (call) => backend.promote(keys, call));
@@ -162,6 +168,7 @@ export class Entries {
   /** All or nothing. */
   async atomic(steps: readonly ({ set: WriteEntry } | { delete: string })[], options: CallOptions = {}): Promise<void> {
     this.checkWritable();
+    checkOptions("a batch", options, CALL);
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
@@ -178,6 +185,7 @@ export class Entries {
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
     checkKeyTypes(keys);
+    checkOptions("a deletion", options, CALL);
     const existed = await this.#changing("delete", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).deleteMany(keys, { ...call, ...named })),
     );
@@ -190,6 +198,7 @@ export class Entries {
     for (const change of changes) checkTouch(change);
     const keys = changes.map(({ key }) => key);
     checkKeyTypes(keys);
+    checkOptions("a touch", options, CALL);
     return this.#changing("write", { keys }, (named) =>
       this.#within(options, (call) => this.at(options.tier).touchMany(changes, { ...call, ...named })),
     );
@@ -198,6 +207,7 @@ export class Entries {
   async deleteWhere(selector: Selector, options: InvalidateOptions = {}): Promise<DeleteReport> {
     this.checkWritable();
     checkSelector(selector);
+    checkOptions("an invalidation", options, INVALIDATE);
     const { signal: _, timeout: __, tier, ...rest } = options;
     const report = await this.#changing(options.soft ? "soften" : "delete", selector, (named) =>
       this.#within(options, (call) => this.at(tier).deleteWhere(selector, { ...rest, ...call, ...named })),
@@ -209,6 +219,7 @@ export class Entries {
   /** The timeout is that of opening; reading on is bounded by the signal. */
   async openRead(key: string, options: ReadRangeOptions = {}): Promise<EntryReader | undefined> {
     checkKeyType(key);
+    checkOptions("a read", options, RANGE);
     const { signal, timeout: _, tier, ...rest } = options;
     const reader = await this.#within(options, () =>
       this.at(tier).openRead(key, { ...rest, ...(signal && { signal }) }),
@@ -219,6 +230,7 @@ export class Entries {
 
   async openWrite(key: string, options: WriterOptions = {}): Promise<EntryWriter> {
     this.checkWritable();
+    checkOptions("a write", options, WRITER);
     const { clock, defaultTtl, tally } = this.#parts;
     const { ttl, tags, expiresAt, staleAt, meta, mode, since, signal, tier } = options;
     const own = { tags, expiresAt, staleAt, meta };

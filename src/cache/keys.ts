@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { CacheError } from "../errors.js";
+import { CacheError, shown } from "../errors.js";
 import { canonicalBytes } from "./canonical.js";
 
 /** Of the 256 bits of SHA-256, as hex digits: 128 bits, where two of 2^64 keys are expected to meet. */
@@ -34,6 +34,8 @@ export function patternKey(pattern: string, params: Readonly<Record<string, unkn
     new CacheError("usage", "invalid-pattern", `the key pattern "${pattern}" ${why}`, {
       hint: "Write names in braces with a : between them, and give a value for each.",
     });
+  if (typeof pattern !== "string") throw fail("is no text");
+  if (typeof params !== "object" || params === null) throw fail("needs an object of values");
   const literals = pattern.split(NAME);
   if (literals.some((text) => /[{}]/.test(text))) throw fail("has a brace without its other one");
   // Everything but a colon could be a part of the values on its left and right.
@@ -72,7 +74,15 @@ export function escapePart(part: string): string {
 
 const SPECIAL = /[:*?[\]\\%{}\p{Cc}\p{Cs}]/gu;
 
-/** The key of a record: `store:id`, both escaped; behind a namespace, where one is given: that is a prefix as it is. */
+/**
+ * The key of a record: `store:id`, both escaped; behind a namespace, where one is given: that is a prefix as it is.
+ * @throws CacheError `invalid-key` for an id of another type
+ */
 export function recordKey(store: string, id: string | number | bigint, namespace = ""): string {
+  if (!["string", "number", "bigint"].includes(typeof id)) {
+    throw new CacheError("usage", "invalid-key", `the id of a record can't be ${shown(id)}`, {
+      hint: "Give a string, a number or a bigint.",
+    });
+  }
   return `${namespace === "" ? "" : `${namespace}:`}${escapePart(store)}:${escapePart(String(id))}`;
 }

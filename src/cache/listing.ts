@@ -1,8 +1,10 @@
 import type { Backend, ScanPage } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
+import { checkOptions } from "../option-checks.js";
 import { checkSelector, escapeGlob, type Selector } from "../selector.js";
 import { Deadline, untilAborted } from "./call.js";
 import { Distinct } from "./distinct.js";
+import { SCAN } from "./option-forms.js";
 import type { PacedScanOptions } from "./options.js";
 
 /** Keys that a count gives as an example of what it counted. */
@@ -16,6 +18,7 @@ export function pagesOf(
   options: PacedScanOptions,
 ): AsyncIterable<ScanPage> {
   checkSelector(selector);
+  checkOptions("a scan", options, SCAN);
   const { rate, timeout, tier: _, ...rest } = options;
   if (timeout === undefined) return paced(backend.scan(selector, rest), clock, rate, rest.signal);
   return bounded(backend, clock, selector, { ...rest, timeout, ...(rate !== undefined && { rate }) });

@@ -2,6 +2,7 @@ import type { CounterName, Counters } from "../backends/backend.js";
 import { type Clock, LONGEST_TIMER_MS } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
+import { CALLBACK, checkOptions, type Forms, numberFrom, SIGNAL } from "../option-checks.js";
 import type { CacheStats } from "./options.js";
 
 /** What happened to the cache between two looks at it. */
@@ -57,6 +58,25 @@ export interface MonitorOptions {
   signal?: AbortSignal;
 }
 
+const OPTIONS: Forms<MonitorOptions> = {
+  interval: numberFrom(1, LONGEST_TIMER_MS),
+  history: numberFrom(1, 1_000_000),
+  thresholds: {
+    what: "thresholds, or false",
+    holds: (value) => value === false || (typeof value === "object" && value !== null),
+  },
+  onSample: CALLBACK,
+  onAlert: CALLBACK,
+  signal: SIGNAL,
+};
+
+const THRESHOLDS: Forms<Thresholds> = {
+  hitRateBelow: numberFrom(0, 1),
+  errorsAbove: numberFrom(0),
+  errorRateAbove: numberFrom(0, 1),
+  minLookups: numberFrom(0),
+};
+
 const DEFAULTS: Thresholds = { hitRateBelow: 0.7, errorsAbove: 10, errorRateAbove: 0.05, minLookups: 100 };
 
 const DEFAULT_INTERVAL = 10_000;
@@ -85,14 +105,13 @@ export class Monitor {
    * @throws CacheError `invalid-monitor`
    */
   constructor(look: () => Promise<CacheStats>, clock: Clock, emit: Listener, options: MonitorOptions = {}) {
+    checkOptions("a monitor", options, OPTIONS, "invalid-monitor");
+    if (options.thresholds) checkOptions("thresholds", options.thresholds, THRESHOLDS, "invalid-monitor");
     this.#look = look;
     this.#clock = clock;
     this.#emit = emit;
     this.#options = options;
     this.#thresholds = options.thresholds === false ? undefined : { ...DEFAULTS, ...options.thresholds };
-    check("interval", options.interval ?? DEFAULT_INTERVAL, 1, LONGEST_TIMER_MS);
-    check("history", options.history ?? DEFAULT_HISTORY, 1, 1_000_000);
-    for (const [name, value] of Object.entries(this.#thresholds ?? {})) check(name, value, 0, Number.MAX_SAFE_INTEGER);
     const signals = [this.#stop.signal, ...(options.signal ? [options.signal] : [])];
     this.#ended = this.#run(AbortSignal.any(signals));
   }
@@ -215,10 +234,3 @@ export class Monitor {
 }
 
 const share = (value: number) => `${(value * 100).toFixed(1)}%`;
-
-function check(name: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most) return;
-  throw new CacheError("usage", "invalid-monitor", `${name} can't be ${value}`, {
-    hint: `Give ${name} as a number from ${least} to ${most}.`,
-  });
-}

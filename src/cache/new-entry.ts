@@ -1,17 +1,22 @@
 import { checkMeta, type NewEntry, type Touch } from "../backends/backend.js";
-import { CacheError } from "../errors.js";
+import { CacheError, shown } from "../errors.js";
 import { checkKey, isTag, MAX_TAG_BYTES } from "../key.js";
+import { isBytes } from "../option-checks.js";
 import type { WriteEntry } from "./options.js";
 
 /**
  * The entry as a store takes it, with an absolute deadline.
  * @param now epoch milliseconds
- * @throws CacheError `invalid-key`, `invalid-ttl`, `invalid-deadline`, `invalid-tag`, `meta-too-large`
+ * @throws CacheError `invalid-key`, `invalid-ttl`, `invalid-deadline`, `invalid-tag`, `invalid-value`, `meta-too-large`
  */
 export function newEntryOf(entry: WriteEntry, defaultTtl: number | null, now: number): NewEntry {
   checkKey(entry.key);
+  checkBytes(entry.value, entry.key);
   const fresh: NewEntry = { key: entry.key, value: entry.value };
-  if (entry.tags && entry.tags.length > 0) fresh.tags = uniqueTags(entry.tags);
+  if (entry.tags !== undefined) {
+    const tags = uniqueTags(entry.tags);
+    if (tags.length > 0) fresh.tags = tags;
+  }
   if (entry.meta !== undefined) {
     checkMeta(entry.meta, entry.key);
     fresh.meta = entry.meta;
@@ -28,6 +33,15 @@ export function newEntryOf(entry: WriteEntry, defaultTtl: number | null, now: nu
     if (fresh.expiresAt === undefined || fresh.keepDeadline || staleAt < fresh.expiresAt) fresh.staleAt = staleAt;
   }
   return fresh;
+}
+
+/** @throws CacheError `invalid-value` */
+export function checkBytes(value: unknown, key: string): void {
+  if (isBytes(value)) return;
+  throw new CacheError("usage", "invalid-value", `the bytes of "${key}" can't be ${shown(value)}`, {
+    key,
+    hint: "Give a Uint8Array, or use a method that takes any value.",
+  });
 }
 
 /** Any key that is there can be touched, also one that could not be written. @throws CacheError `invalid-deadline`, `meta-too-large` */
@@ -47,6 +61,9 @@ function checkDeadline(at: number, key: string): number {
 
 /** @throws CacheError `invalid-tag` */
 export function uniqueTags(tags: readonly string[]): string[] {
+  if (!Array.isArray(tags)) {
+    throw new CacheError("usage", "invalid-tag", `tags can't be ${shown(tags)}`, { hint: "Give them as a list." });
+  }
   const unique = [...new Set(tags)];
   for (const tag of unique) checkTag(tag);
   return unique;
@@ -63,8 +80,8 @@ export function checkTtl(ttl: number, key: string): number {
 
 /** @throws CacheError `invalid-tag` */
 export function checkTag(tag: string): void {
-  if (isTag(tag)) return;
-  throw new CacheError("usage", "invalid-tag", `${JSON.stringify(tag.slice(0, 80))} can't be a tag`, {
+  if (typeof tag === "string" && isTag(tag)) return;
+  throw new CacheError("usage", "invalid-tag", `${shown(tag)} can't be a tag`, {
     hint: `A tag is 1 to ${MAX_TAG_BYTES} bytes of UTF-8 without NUL.`,
   });
 }

@@ -95,6 +95,8 @@ export interface InvalidateOptions extends Omit<DeleteOptions, "origin">, CallOp
 export interface ReadRangeOptions extends CallOptions {
   /** Counts nothing and moves no recency, where the store can. */
   peek?: boolean;
+  /** Default `copy`. */
+  want?: "copy" | "all";
   /** First byte, default 0. */
   start?: number;
   /** The byte after the last, default the end. */

@@ -1,9 +1,11 @@
 import type { Awaitable } from "../backends/backend.js";
 import { CacheError } from "../errors.js";
+import { CALLBACK, CHECKED_ELSEWHERE, checkOptions, type Forms } from "../option-checks.js";
 import { Collected, type Invalidating, type Invalidations } from "./invalidations.js";
 import { escapePart, hashKey, recordKey } from "./keys.js";
 import type { ManyLoader } from "./loading/many.js";
 import type { Loader, LoadOptions } from "./loading/options.js";
+import { checkTtl } from "./new-entry.js";
 import type { SetOptions } from "./options.js";
 
 /** What records need of a cache. */
@@ -47,6 +49,16 @@ export interface RecordOptions<R, Id extends RecordId> {
   idOf?: (record: R) => Id;
 }
 
+const OPTIONS: Forms<RecordOptions<unknown, string>> = {
+  // What has an error of its own is checked beside it.
+  prefix: CHECKED_ELSEWHERE,
+  ttl: CHECKED_ELSEWHERE,
+  queryTtl: CHECKED_ELSEWHERE,
+  negativeTtl: CHECKED_ELSEWHERE,
+  cache: { what: "false, or leave it out", holds: (value) => value === false },
+  idOf: CALLBACK,
+};
+
 /** The options as they are given: `idOf` can be left out where every record has its id as `id`. */
 export type GivenRecordOptions<R, Id extends RecordId> = RecordOptions<R, Id> &
   (unknown extends R
@@ -75,9 +87,13 @@ export class Records<R, Id extends RecordId = string, Q = unknown> {
     options: RecordOptions<R, Id>,
     pending?: Invalidations,
   ) {
-    if (options.prefix === "") {
+    checkOptions("records", options, OPTIONS);
+    if (typeof options.prefix !== "string" || options.prefix === "") {
       throw new CacheError("usage", "invalid-prefix", "records need a prefix", { hint: "Name their kind: users." });
     }
+    for (const ms of [options.ttl, options.queryTtl, options.negativeTtl])
+      if (ms !== undefined && ms !== null) checkTtl(ms, options.prefix);
+
     this.#cache = cache;
     this.#invalidating = invalidating;
     this.#source = source;

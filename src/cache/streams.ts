@@ -1,4 +1,5 @@
 import type { EntryWriter, NewEntry } from "../backends/backend.js";
+import { checkBytes } from "./new-entry.js";
 
 /** The writer, with what has to happen around its commit. */
 export function watchedWriter(
@@ -8,7 +9,10 @@ export function watchedWriter(
   onStored: () => void,
 ): EntryWriter {
   return {
-    write: (piece) => writer.write(piece),
+    async write(piece) {
+      checkBytes(piece, key);
+      await writer.write(piece);
+    },
     abort: () => writer.abort(),
     async commit(lease) {
       const outcome = await around([key], () => writer.commit(lease));

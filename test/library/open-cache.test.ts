@@ -229,11 +229,48 @@ describe("openCache", () => {
     "an unknown compression": [{ store: "memory:", compression: "lzma" }, "invalid-compression"],
     "a short key": [{ store: "memory:", encryptionKeys: [{ id: "k", key: "AAAA" }] }, "invalid-encryption-key"],
     "no key": [{ store: "memory:", encryptionKeys: [] }, "invalid-encryption-key"],
+    "no options": [undefined, "invalid-options"],
+    "options of null": [null, "invalid-options"],
+    "a misspelt option": [{ store: "memory:", namspace: "a" }, "invalid-options"],
+    "a namespace that is no text": [{ store: "memory:", namespace: 5 }, "invalid-options"],
+    "a listener that is none": [{ store: "memory:", onEvent: "log" }, "invalid-options"],
+    "a signal that is none": [{ store: "memory:", signal: {} }, "invalid-options"],
+    "keys that are none": [{ store: "memory:", encryptionKeys: 5 }, "invalid-options"],
+    "a TTL of text": [{ store: "memory:", ttl: "1h" }, "invalid-ttl"],
+    "a TTL of text in a store": [{ store: { kind: "memory", ttl: "1h" } }, "invalid-ttl"],
+    "a timeout of text": [{ store: "memory:", timeout: "1s" }, "invalid-timeout"],
+    "a timeout that is too long": [{ store: "memory:", timeout: 2 ** 31 }, "invalid-timeout"],
+    "a misspelt part of a resilience": [{ store: "memory:", resilience: { retry: 1 } }, "invalid-resilience"],
+    "a misspelt part of a breaker": [
+      { store: "memory:", resilience: { breaker: { openFor: 1 } } },
+      "invalid-resilience",
+    ],
+    "a misspelt part of a store": [{ store: { kind: "memory", maxEntrys: 1 } }, "invalid-store"],
+    "a relative path": [{ store: { kind: "sqlite", path: "cache.db" } }, "invalid-store"],
+    "SQLite without a path": [{ store: { kind: "sqlite" } }, "invalid-store"],
+    "files without a path": [{ store: { kind: "file", path: undefined } }, "invalid-store"],
+    "Redis without a URL": [{ store: { kind: "redis" } }, "invalid-store"],
+    "a kind that every object has": [{ store: { kind: "constructor" } }, "invalid-store"],
+    "a policy that is none": [{ store: { kind: "sqlite", path: "/tmp/c.db", policy: "lfu" } }, "invalid-store"],
     "an unknown serializer": [{ store: "memory:", serializer: "xml" }, "invalid-serializer"],
   };
   test.each(Object.entries(WRONG))("%s is refused", async (_, [options, code]) => {
     const untyped: (options: unknown) => Promise<Cache> = openCache as never;
     expect(await failure(untyped(options))).toMatchObject({ kind: "usage", code });
+  });
+
+  test("a password that can't be one is told to nobody", async () => {
+    const store = { kind: "redis", url: "redis://127.0.0.1:1", password: 76_543_210 };
+    const error = await failure(openCache({ store } as never));
+    expect(error).toMatchObject({ kind: "usage", code: "invalid-store" });
+    expect(String(error)).not.toContain("76543210");
+  });
+
+  test("nothing is opened under a signal that is given", async () => {
+    const store = sqlite();
+    const signal = AbortSignal.abort(new Error("no longer"));
+    expect(await failure(openCache({ store, signal }))).toMatchObject({ kind: "timeout", code: "aborted" });
+    expect(existsSync(store.slice("sqlite:".length))).toBe(false);
   });
 
   test("what is refused leaves no store behind", async () => {

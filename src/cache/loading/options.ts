@@ -1,6 +1,8 @@
 import type { Awaitable } from "../../backends/backend.js";
 import { CacheError } from "../../errors.js";
+import { ABOVE_ZERO, CHECKED_ELSEWHERE, checkOptions, type Forms, numberFrom } from "../../option-checks.js";
 import { checkTtl, uniqueTags } from "../new-entry.js";
+import { CALL } from "../option-forms.js";
 import type { CallOptions } from "../options.js";
 
 /** What a loader is told, and what it may say about its result. */
@@ -48,24 +50,30 @@ export interface LoadOptions<T = unknown> extends CallOptions {
 export const LOAD_TIMEOUT = 30_000;
 export const LOCK_WAIT = 10_000;
 
+/** What has an error of its own is checked below. */
+export const LOAD: Forms<LoadOptions> = {
+  ...CALL,
+  ttl: CHECKED_ELSEWHERE,
+  softTtl: CHECKED_ELSEWHERE,
+  staleWhileRevalidate: numberFrom(0),
+  staleIfError: numberFrom(0),
+  negativeTtl: CHECKED_ELSEWHERE,
+  tags: CHECKED_ELSEWHERE,
+  loadTimeout: ABOVE_ZERO,
+  lockWait: numberFrom(0),
+  ttlJitter: numberFrom(0, 1),
+};
+
 /** @throws CacheError `invalid-ttl`, `invalid-tag`, `invalid-load-options` */
 export function checkLoadOptions<T>(key: string, options: LoadOptions<T>): void {
-  const { ttl, softTtl, negativeTtl, ttlJitter = 0, tags } = options;
+  checkOptions("reading through", options, LOAD, "invalid-load-options");
+  const { ttl, softTtl, negativeTtl, tags } = options;
   if (tags !== undefined && typeof tags !== "function") uniqueTags(tags);
   for (const each of [ttl, softTtl, negativeTtl]) if (each !== undefined && each !== null) checkTtl(each, key);
   if (softTtl !== undefined && typeof ttl === "number" && softTtl > ttl)
-    throw invalid("softTtl", softTtl, "Give a softTtl that is no longer than the ttl.");
-  if (!(ttlJitter >= 0 && ttlJitter <= 1)) throw invalid("ttlJitter", ttlJitter, "Give a part from 0 to 1.");
-  for (const name of ["staleWhileRevalidate", "staleIfError", "lockWait"] as const) {
-    const ms = options[name];
-    if (ms !== undefined && !(ms >= 0)) throw invalid(name, ms, "Give milliseconds, 0 or more.");
-  }
-  if (options.loadTimeout !== undefined && !(options.loadTimeout > 0))
-    throw invalid("loadTimeout", options.loadTimeout, "Give milliseconds above 0.");
-}
-
-function invalid(name: string, value: number, hint: string): CacheError {
-  return new CacheError("usage", "invalid-load-options", `${name} can't be ${value}`, { hint });
+    throw new CacheError("usage", "invalid-load-options", `softTtl can't be ${softTtl}`, {
+      hint: "Give a softTtl that is no longer than the ttl.",
+    });
 }
 
 /** Milliseconds that count from the moment at which a value goes stale. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { abortedBy, CacheError } from "../../errors.js";
-import { checkTtl } from "../new-entry.js";
+import { checkTtl, uniqueTags } from "../new-entry.js";
 import { LOAD_TIMEOUT, type LoadContext, type Loader } from "./options.js";
 
 /** What a loader gave, with what it said about it. */
@@ -39,7 +39,7 @@ export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Lo
       said.ttl = ttl === null ? null : checkTtl(ttl, key);
     },
     setTags: (tags) => {
-      said.tags = [...tags];
+      said.tags = uniqueTags(tags);
     },
     dontStore: () => {
       said.keep = false;
