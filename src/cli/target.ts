@@ -1,9 +1,9 @@
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
+import { sep } from "node:path";
 import type { ResolvedConfig } from "../config/load.js";
 import { parseRedisUrl, redisTarget } from "../config/redis-url.js";
 import type { StoreTarget } from "../config/store-url.js";
 import { CacheError } from "../errors.js";
+import { realPath } from "../real-path.js";
 import { escapeLine } from "./render/value.js";
 
 /** The name of the store for people and for `--confirm`, of tiers the last one's: no user, no password, no options. */
@@ -57,20 +57,10 @@ export function refuseStoreFile({ tiers }: ResolvedConfig, path: string, flag: s
 
 function refuseFileOf(store: StoreTarget, path: string, flag: string): void {
   if (store.kind !== "sqlite" && store.kind !== "file") return;
-  const [file, own] = [real(path), real(store.path)];
+  const [file, own] = [realPath(path), realPath(store.path)];
   const inside = store.kind === "file" ? file.startsWith(own + sep) : [own, `${own}-wal`, `${own}-shm`].includes(file);
   if (file !== own && !inside) return;
   throw new CacheError("usage", "would-overwrite-store", `${flag} names the store itself`, {
     hint: "Name another file.",
   });
-}
-
-/** The path without links, also where its last part is not there yet. */
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(real(parent), basename(path));
-  }
 }

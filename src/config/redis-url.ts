@@ -102,7 +102,7 @@ export function redisTarget({ secure, topology, hosts, name, database }: RedisUr
 /** Equal for two URLs of the same database of the same servers. */
 export function redisIdentity(url: string): string {
   const parts = parseRedisUrl(url, url);
-  return redisTarget({ ...parts, secure: false, hosts: [...parts.hosts].sort() });
+  return redisTarget({ ...parts, secure: false, hosts: parts.hosts.map(plainHost).sort() });
 }
 
 const withPort = (host: string, port: number) => (/:\d+$/.test(host) ? host : `${host}:${port}`);
@@ -115,4 +115,9 @@ function pathOf(name: string, database: string): string {
     .filter((part) => part !== "")
     .map((part) => `/${part}`)
     .join("");
+}
+
+/** The names of this machine for itself are one. */
+function plainHost(host: string): string {
+  return host.toLowerCase().replace(/^(?:localhost|127(?:\.\d+){3}|\[::1\])(?=:|$)/, "127.0.0.1");
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { CacheError } from "../errors.js";
+import { realPath } from "../real-path.js";
 import { redisIdentity } from "./redis-url.js";
 import { parseStoreUrl, type StoreTarget, splitStores } from "./store-url.js";
 
@@ -37,7 +38,7 @@ export function checkDistinct(stores: readonly StoreTarget[], where: string): vo
 /** Equal for two URLs of one store. Memory is always the same: a second one above the first would hold what the first holds. */
 function identityOf(store: StoreTarget): string {
   if (store.kind === "memory") return "memory:";
-  return store.kind === "redis" ? redisIdentity(store.url) : resolve(store.path);
+  return store.kind === "redis" ? redisIdentity(store.url) : realPath(resolve(store.path));
 }
 
 export function nameTiers(stores: readonly StoreTarget[]): Tier[] {

@@ -1,3 +1,5 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { targetOf } from "../../src/cli/target.js";
 import type { ConfigInput } from "../../src/config/layers.js";
@@ -278,9 +280,18 @@ describe("tiers", () => {
     ["memory:\nmemory:?maxEntries=5", "store-twice"],
     ["redis://h\nredis://u:p@h:6379/0?ttl=1m", "store-twice"],
     ["redis+cluster://h1,h2\nredis+cluster://h2,h1", "store-twice"],
+    ["redis://127.0.0.1\nredis://localhost:6379/0", "store-twice"],
+    ["redis://[::1]:7000/1\nredis://127.0.0.1:7000/1", "store-twice"],
     ["memory:\nwhat:x", "invalid-store"],
   ])("%j is refused: %s", async (store, code) => {
     expect((await new Home().refusal({ flags: { store } })).code).toBe(code);
+  });
+
+  it("are refused as the same also where a link leads to it", async () => {
+    const home = new Home();
+    symlinkSync(home.project, join(home.home, "link"));
+    const store = `sqlite:${home.project}/c.db\nfile:${home.home}/link/c.db`;
+    expect((await home.refusal({ flags: { store } })).code).toBe("store-twice");
   });
 
   it("get the password and the TLS files of the one Redis server among them", async () => {
