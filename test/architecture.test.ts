@@ -65,6 +65,7 @@ const FLOORS: readonly Floor[] = [
   { at: "serve/", from: ["http/", "transfer/", "cache/", "api/"], types: ["config/", "backends/backend.ts"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },
   { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "config/"] },
+  { at: "commands/purge.ts", from: ["cli/", "cache/", "http/"], types: ["config/"] },
   { at: "commands/bench.ts", from: ["cli/", "cache/", "transfer/", "bench/"] },
   { at: "commands/config/", from: ["cli/", "config/"] },
   // The words of the contract (an entry, a report of a deletion) and the resolved settings are what they show.

@@ -88,7 +88,7 @@ export abstract class CacheCommand extends Command {
     if (this.#config) return this.#config;
     const { io } = this;
     this.#config = await loadConfig({
-      ...(this.id === "serve" && { command: this.id }),
+      ...((this.id === "serve" || this.id === "purge") && { command: this.id }),
       flags: typedSettings(flags),
       env: io.env,
       cwd: io.cwd,

@@ -22,8 +22,8 @@ export interface Setting {
 
 /** What the settings are read from; nothing else of the process is looked at. */
 export interface ConfigInput extends FileSearch {
-  /** The command, where it has settings of its own. */
-  command?: "serve";
+  /** The command, where it has settings of its own, or the defaults of that one. */
+  command?: "serve" | "purge";
   flags: Partial<Record<SettingName, string | boolean>>;
   /**
    * The password, where a setting says to take it from standard input or to ask for it.

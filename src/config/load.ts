@@ -146,7 +146,7 @@ function lookUp(
     const source = { layer: file.layer, where, file, ...(profile !== undefined && { profile }) };
     return { value: located(value, spec.path, file.folder, homeOf(input.env)), source };
   }
-  const fallback = (input.command === "serve" ? spec.servedFallback : undefined) ?? spec.fallback;
+  const fallback = (input.command === undefined ? undefined : spec.servedFallback) ?? spec.fallback;
   if (fallback === undefined) return undefined;
   return { value: parseSetting(spec, fallback, spec.flag), source: { layer: "default", where: "default" } };
 }

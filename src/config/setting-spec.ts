@@ -17,7 +17,7 @@ export interface SettingSpec {
   form?: "host" | "prefix";
   /** As a person would type it; absent = not set. */
   fallback?: string;
-  /** The same for `cache serve`, where that is another. */
+  /** The same for `cache serve` and what works on its store, where that is another. */
   servedFallback?: string;
   /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
   compatible?: string;

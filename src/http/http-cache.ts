@@ -228,6 +228,16 @@ export class HttpCache {
     return report;
   }
 
+  /** The keys of what a purge would forget, page by page; a store may name one twice. @throws CacheError `invalid-purge`, `invalid-glob` */
+  async *purgeable(request: PurgeRequest, options: { signal?: AbortSignal } = {}): AsyncGenerator<string[]> {
+    const { selectors, accepts = () => true } = planPurge(request);
+    for (const selector of selectors) {
+      for await (const { entries } of this.#cache.scan(selector, options)) {
+        yield entries.map(({ key }) => key).filter(accepts);
+      }
+    }
+  }
+
   /** The selector is announced as a whole before and after, so that no response that is on its way is kept; deleted is what is accepted. */
   async #purgeAccepted(
     selector: Selector,

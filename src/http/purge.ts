@@ -25,7 +25,7 @@ const METHODS = ["GET", "POST"] as const;
 
 /**
  * The keys of a purge. URLs are normalised as those of requests are.
- * @throws CacheError `invalid-purge`
+ * @throws CacheError `invalid-purge`, `invalid-glob`
  */
 export function planPurge(request: PurgeRequest): PurgePlan {
   if ("urls" in request) {
@@ -40,10 +40,18 @@ export function planPurge(request: PurgeRequest): PurgePlan {
     const [, origin = "", rest = ""] = /^([^/]*\/\/[^/]*)(.*)$/.exec(prefix) ?? [];
     return { selectors: METHODS.map((method) => ({ prefix: `r:${method} ${origin.toLowerCase()}${rest}` })) };
   }
-  if ("match" in request) return planGlob(request.match);
+  if ("match" in request) {
+    compileGlob(request.match);
+    return planGlob(request.match);
+  }
   const { tags, tagMode } = request;
   if (tags.length === 0) throw invalid("no tag is named", "Name one or more tags.");
   return { selectors: [{ tags, ...(tagMode && { tagMode }) }] };
+}
+
+/** Whether a text is taken for a glob rather than for a URL, in which `?` begins the query and brackets are about an address. */
+export function isGlob(text: string): boolean {
+  return text.startsWith("/") || text.includes("*");
 }
 
 function planGlob(match: string): PurgePlan {
