@@ -254,7 +254,7 @@ describe("the breaker", () => {
 describe("lines of the journal", () => {
   const change = fc.oneof(
     fc.record({ selector: fc.record({ keys: fc.array(fc.string({ unit: "grapheme" }), { maxLength: 4 }) }) }),
-    fc.record({ selector: fc.record({ prefix: fc.string() }), soft: fc.constant(true) }),
+    fc.record({ selector: fc.record({ prefix: fc.string({ minLength: 1 }) }), soft: fc.constant(true) }),
     fc.record({ selector: fc.record({ tags: fc.array(fc.string(), { minLength: 1, maxLength: 3 }) }) }),
   );
 
@@ -288,6 +288,14 @@ describe("lines of the journal", () => {
       ),
     );
   });
+
+  test.each([{}, { selector: 5 }, { selector: {} }, { selector: { prefix: "" } }, { selector: { match: "[" } }])(
+    "what no store takes is damage: %j",
+    (change) => {
+      const bytes = Buffer.from(`${lineOf(change as never)}${lineOf({ selector: { keys: ["a"] } })}`);
+      expect(readLines(bytes)).toEqual({ changes: [{ selector: { keys: ["a"] } }], overflowed: false, damaged: 1 });
+    },
+  );
 
   test("zeros at the end are no damage, a flipped bit is", () => {
     const lines = [lineOf({ selector: { keys: ["a"] } }), lineOf({ selector: { keys: ["b"] } })].join("");

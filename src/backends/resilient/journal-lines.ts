@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { checkSelector, type Selector } from "../../selector.js";
 import type { Missed } from "./journal.js";
 
 /** What a journal file says. */
@@ -60,9 +61,18 @@ function parsed(json: Buffer): Missed | { all: true } | undefined {
   return isMissed(value) ? value : undefined;
 }
 
-/** Its checksum says that it is what was written; a later version of this program may have written something else. */
+/**
+ * Its checksum says that it is what was written; another version of this program may have written something else. What no store takes would be tried for ever,
+ * and the store never be trusted again.
+ */
 function isMissed(value: object): value is Missed {
-  return "selector" in value && typeof value.selector === "object" && value.selector !== null;
+  if (!("selector" in value)) return false;
+  try {
+    checkSelector(value.selector as Selector);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function hex(value: number): string {
