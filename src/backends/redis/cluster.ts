@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../../clock.js";
 import { CacheError, messageOf } from "../../errors.js";
 import { type Address, type Place, placeText, targetOf } from "./address.js";
@@ -44,6 +45,8 @@ export class Cluster implements Connection {
     this.#clock = clock;
     this.#signal = settings.signal;
     this.#commandTimeoutMs = settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    // As many as there are calls that wait for a slot to be served again: Node would warn of a leak.
+    setMaxListeners(0, this.#over.signal);
   }
 
   /** @throws CacheError when none of the nodes that the address names tells where the slots are */

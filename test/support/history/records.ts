@@ -15,6 +15,8 @@ export type Line =
   | { t: "slowest"; how: string; took: number; lag: number }
   /** The event loop was late by so much, in the milliseconds before. */
   | { t: "lag"; at: number; ms: number }
+  /** A breaker of it opened, or closed again: while one is open reads are misses by intent, and logs are not heard. */
+  | { t: "breaker"; at: number; space: Space; open: boolean }
   | { t: "unhandled"; text: string }
   | { t: "ready" | "stopped" | "swept"; at: number }
   /** Calls that had not been answered long after their deadlines. */

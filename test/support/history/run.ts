@@ -119,12 +119,15 @@ function reportOf(
   const lagsBy = new Map<number, Lag[]>();
   let slowest = { took: 0, text: "" };
   let worstLag = 0;
+  // A store that does not answer in time, be it that the machine was too busy, disturbs whoever asked it.
+  const disturbed = [...disturbances];
   for (const worker of workers) {
     const { number } = worker;
     const lines = worker.lines();
     const lags: Lag[] = [];
     lagsBy.set(number, lags);
     gather(history, lines, worker);
+    disturbed.push(...openBreakers(lines, worker));
     for (const line of lines) {
       if (line.t === "lag") lags.push(line);
       else if (line.t === "late") {
@@ -143,9 +146,7 @@ function reportOf(
   const lostIn = (lags: readonly Lag[], from: number, to: number) =>
     lags.reduce((sum, { at, ms }) => (at >= from && at - ms <= to ? sum + ms : sum), 0);
   const isDisturbed = ({ by, start, end }: Read) =>
-    disturbances.some(
-      (one) => (one.by === undefined || one.by === by) && one.start <= end && one.end >= start - CUT_MS,
-    );
+    disturbed.some((one) => (one.by === undefined || one.by === by) && one.start <= end && one.end >= start - CUT_MS);
   const boundOf = (read: Read): number => {
     // One store has no copies; callers of one process share a load.
     if (!topology.tiered && !isSourced(read.key)) return 0;
@@ -164,6 +165,23 @@ function reportOf(
   for (const { fault } of disturbances) faults[fault] = (faults[fault] ?? 0) + 1;
   const changes = history.writes.length + history.drops.length + history.sources.length;
   return { topology: topology.name, seed, ...verdict, ...report, changes, faults, slowest: slowest.text, worstLag };
+}
+
+/** When one of its breakers was open. */
+function openBreakers(lines: readonly Line[], { number, killedAt }: Worker): Disturbance[] {
+  const spans: Disturbance[] = [];
+  const current = new Map<string, Disturbance>();
+  for (const line of lines) {
+    if (line.t !== "breaker") continue;
+    const before = current.get(line.space);
+    if (before) before.end = Math.min(before.end, line.at);
+    current.delete(line.space);
+    if (!line.open) continue;
+    const span = { fault: "a breaker opened", start: line.at, end: killedAt, by: number };
+    spans.push(span);
+    current.set(line.space, span);
+  }
+  return spans;
 }
 
 /** What one worker did and saw. */

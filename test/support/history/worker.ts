@@ -53,11 +53,16 @@ const CALL_MS = 400;
 /** Milliseconds that any call may be late. */
 const GRACE_MS = 50;
 
-const open = (namespace: string) =>
+const open = (namespace: Space) =>
   openCache({
     store: options.stores,
     namespace,
     timeout: options.storeMs,
+    onEvent: ({ code }) => {
+      if (code === "breaker-open" || code === "breaker-closed") {
+        tell({ t: "breaker", at: monotonic(), space: namespace, open: code === "breaker-open" });
+      }
+    },
     resilience: { breaker: { openMs: 300, maxOpenMs: 1000 } },
   });
 const caches: Record<Space, Cache> = { main: await open("main"), keep: await open("keep") };
