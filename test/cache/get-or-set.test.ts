@@ -110,6 +110,8 @@ describe("a load", () => {
   });
 
   test("of what the serializer can't hold gives it and keeps nothing", async () => {
+    const wrongTag = cache.getOrSet("k", ({ setTags }) => setTags([""]));
+    await expect(wrongTag).rejects.toMatchObject(code("invalid-tag"));
     const { cache, events } = openCache();
     const value = 10n;
     expect(await cache.getOrSet("k", () => value)).toBe(value);
