@@ -350,9 +350,10 @@ export interface ChangeLog {
   /**
    * Looks into the log again and again, and gives what each look found, until the signal is given: at least every 300 ms, and what another process did
    * within 60 ms of its answer.
+   * @param idle nobody waits for what it finds: it keeps no process alive, where the store lets a process end at all
    * @throws CacheError when the log can't be read; who follows it asks again from the last position
    */
-  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage>;
+  changes(after: Position, signal: AbortSignal, idle?: boolean): AsyncIterable<ChangePage>;
 }
 
 /** Milliseconds for which a log is kept after somebody last asked for it. */

@@ -1,7 +1,14 @@
+import { setMaxListeners } from "node:events";
 import type { Awaitable } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { abortedBy, CacheError } from "../errors.js";
 import type { CallOptions } from "./options.js";
+
+/** Callers may give one signal to as many calls as they like: no warning is to be made of its listeners. */
+export function listenedByMany(signal: AbortSignal): void {
+  // One that is made elsewhere has no such warnings.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+}
 
 /** The promise, or the end of waiting for it when the signal is given first. */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -33,6 +40,7 @@ export async function within<T>(
   run: (signal: AbortSignal | undefined) => Awaitable<T>,
 ): Promise<T> {
   if (signal?.aborted) throw abortedBy(signal);
+  if (signal !== undefined) listenedByMany(signal);
   if (timeout === undefined) return run(signal);
   const deadline = new Deadline(clock, timeout, signal);
   try {
@@ -57,7 +65,10 @@ export class Deadline {
     }
     this.#caller = signal;
     if (signal?.aborted) this.#forward();
-    else signal?.addEventListener("abort", this.#forward, { once: true });
+    else if (signal !== undefined) {
+      listenedByMany(signal);
+      signal.addEventListener("abort", this.#forward, { once: true });
+    }
     if (timeout === Number.POSITIVE_INFINITY) return;
     void clock.sleep(timeout, this.#over.signal).then(() => {
       if (this.#over.signal.aborted) return;

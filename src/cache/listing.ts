@@ -2,7 +2,7 @@ import type { Backend, ScanPage } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { checkOptions } from "../option-checks.js";
 import { checkSelector, escapeGlob, type Selector } from "../selector.js";
-import { Deadline, untilAborted } from "./call.js";
+import { Deadline, listenedByMany, untilAborted } from "./call.js";
 import { Distinct } from "./distinct.js";
 import { SCAN } from "./option-forms.js";
 import type { PacedScanOptions } from "./options.js";
@@ -20,6 +20,7 @@ export function pagesOf(
   checkSelector(selector);
   checkOptions("a scan", options, SCAN);
   const { rate, timeout, tier: _, ...rest } = options;
+  if (rest.signal !== undefined) listenedByMany(rest.signal);
   if (timeout === undefined) return paced(backend.scan(selector, rest), clock, rate, rest.signal);
   return bounded(backend, clock, selector, { ...rest, timeout, ...(rate !== undefined && { rate }) });
 }

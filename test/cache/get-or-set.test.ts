@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { openMemory } from "../../src/backends/memory/index.js";
 import { Cache } from "../../src/cache/cache.js";
@@ -6,6 +9,8 @@ import type { CacheOptions } from "../../src/cache/options.js";
 import type { CacheEvent } from "../../src/events.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { Gate } from "../support/gate.js";
+import { bundled } from "../support/store-writers.js";
+import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
 
 const opened: Cache[] = [];
@@ -26,6 +31,37 @@ function openCache(options: Partial<CacheOptions> = {}) {
 const code = (value: string) => ({ code: value });
 
 describe("a load", () => {
+  test.each(["memory", "SQLite"])(
+    "that never ends, over %s, keeps no process alive that has no other work",
+    async (store) => {
+      const program = await bundled("deserted");
+      const path = store === "memory" ? [] : [`${tempDir("deserted")}/c.db`];
+      const { stdout } = await promisify(execFile)(process.execPath, [program, ...path], { timeout: 10_000 });
+      expect(stdout).toBe("call-timeout\nold\n");
+    },
+  );
+
+  test("is one of many under one signal, without a warning", async () => {
+    const { cache } = openCache();
+    const warnings: string[] = [];
+    const note = (warning: Error) => void warnings.push(warning.name);
+    process.on("warning", note);
+    try {
+      const { signal } = new AbortController();
+      const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+      await Promise.all([
+        ...keys.map((key) => cache.getOrSet(key, async () => key, { signal })),
+        cache.getOrSetMany(keys, (missing) => [...missing], { signal, timeout: 5000 }),
+        ...keys.map((key) => cache.get(key, { signal, timeout: 5000 })),
+        ...keys.map((key) => cache.set(key, 1, { signal })),
+      ]);
+      await nextTurn();
+    } finally {
+      process.off("warning", note);
+    }
+    expect(warnings).toEqual([]);
+  });
+
   test("is kept, and given again without the loader", async () => {
     const { cache, clock } = openCache();
     let loads = 0;
@@ -74,6 +110,8 @@ describe("a load", () => {
     expect((await cache.readMany(["k"], { want: "all", peek: true }))[0]?.expiresAt).toBeUndefined();
     await cache.delete("k");
     await expect(load(0)).rejects.toMatchObject(code("invalid-ttl"));
+    const wrongTag = cache.getOrSet("k", ({ setTags }) => setTags([""]));
+    await expect(wrongTag).rejects.toMatchObject(code("invalid-tag"));
     await cache.getOrSet("other", (context) => {
       context.dontStore();
       return 1;
@@ -110,8 +148,6 @@ describe("a load", () => {
   });
 
   test("of what the serializer can't hold gives it and keeps nothing", async () => {
-    const wrongTag = cache.getOrSet("k", ({ setTags }) => setTags([""]));
-    await expect(wrongTag).rejects.toMatchObject(code("invalid-tag"));
     const { cache, events } = openCache();
     const value = 10n;
     expect(await cache.getOrSet("k", () => value)).toBe(value);

@@ -11,7 +11,7 @@ const LOOK_MS = 35;
 /** Reads the log of a store, and keeps it for as long as it is read. */
 export interface Follower {
   position(): Awaitable<Position>;
-  changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage>;
+  changes(after: Position, signal: AbortSignal, idle?: boolean): AsyncGenerator<ChangePage>;
 }
 
 export function followerOf(store: Store, log: Log): Follower {
@@ -37,7 +37,7 @@ class LogFollower implements Follower {
     return this.#store.change((link) => this.#log.keep(link, clock.now()));
   }
 
-  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+  async *changes(after: Position, signal: AbortSignal, idle?: boolean): AsyncGenerator<ChangePage> {
     let position = after;
     while (!signal.aborted) {
       this.#store.followPath();
@@ -47,7 +47,7 @@ class LogFollower implements Follower {
       position = page.position;
       yield page;
       // What was found may have been a part.
-      await (moved ? nextTurn() : this.#store.clock.sleep(LOOK_MS, signal));
+      await (moved ? nextTurn() : this.#store.clock.sleep(LOOK_MS, signal, idle));
     }
   }
 }
@@ -68,7 +68,7 @@ class VersionFollower implements Follower {
     });
   }
 
-  async *changes(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
+  async *changes(after: Position, signal: AbortSignal, idle?: boolean): AsyncGenerator<ChangePage> {
     let seen = after;
     while (!signal.aborted) {
       this.#store.followPath();
@@ -76,7 +76,7 @@ class VersionFollower implements Follower {
       const page = { changes: [], position, gap: position !== seen };
       seen = position;
       yield page;
-      await this.#store.clock.sleep(LOOK_MS, signal);
+      await this.#store.clock.sleep(LOOK_MS, signal, idle);
     }
   }
 }

@@ -25,7 +25,7 @@ export function operationsOf(core: Core): Omit<Backend, OfValues> {
     scan: (selector, options) => core.scan(selector, options),
     announce: (op, selector, options) => core.announce(op, selector, options),
     position: () => follower.position(),
-    changes: (after, signal) => follower.changes(after, signal),
+    changes: (after, signal, idle) => follower.changes(after, signal, idle),
     lease: (key, ms, options) => leases.take(key, ms, options),
     renew: (lease, ms) => leases.renew(lease, ms),
     release: (lease) => leases.release(lease),

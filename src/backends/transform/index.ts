@@ -320,8 +320,8 @@ class TransformedBackend implements Backend {
     return this.#inner.position(options);
   }
 
-  changes(after: Position, signal: AbortSignal): AsyncIterable<ChangePage> {
-    return this.#inner.changes(after, signal);
+  changes(after: Position, signal: AbortSignal, idle?: boolean): AsyncIterable<ChangePage> {
+    return this.#inner.changes(after, signal, idle);
   }
 
   lease(key: string, ms: number, options?: LeaseOptions): Awaitable<LeaseAnswer> {

@@ -2,7 +2,7 @@ import type { ChangeWindow, Opening } from "../../change-window.js";
 import type { Concerned } from "../../changes.js";
 import { keepDecoded } from "../../decoded.js";
 import { abortedBy, type CacheError } from "../../errors.js";
-import { untilAborted } from "../call.js";
+import { listenedByMany, untilAborted } from "../call.js";
 import type { Codec } from "../codec.js";
 
 /** What a flight brought. */
@@ -179,6 +179,7 @@ export class Flight {
       return value;
     }
     this.#leaving += 1;
+    listenedByMany(signal);
     const leave = () => {
       this.#leaving -= 1;
       if (this.#leaving === 0 && !this.#pinned) this.#controller.abort(abortedBy(signal));

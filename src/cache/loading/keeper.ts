@@ -204,7 +204,8 @@ export class Keeper {
     const started = clock.monotonic();
     counts.loads += 1;
     try {
-      const loaded = await runLoader(loader, { key, stale, timeout: options.loadTimeout, clock, signal });
+      const idle = flight.callers === 0;
+      const loaded = await runLoader(loader, { key, stale, timeout: options.loadTimeout, clock, signal, idle });
       this.#times.record(key, clock.monotonic() - started);
       return loaded;
     } catch (error) {

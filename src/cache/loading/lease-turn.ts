@@ -88,7 +88,7 @@ export async function keepRenewing(
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    await clock.sleep(leaseMs / 3, signal);
+    await clock.sleep(leaseMs / 3, signal, true);
     if (signal.aborted || !(await backend.renew(lease, leaseMs))) return;
   }
 }

@@ -45,10 +45,10 @@ export class LogWatch {
     let position = since;
     let wait = SLOW;
     for (;;) {
-      await this.#clock.sleep(wait, signal);
+      await this.#clock.sleep(wait, signal, true);
       if (signal.aborted) return;
       try {
-        for await (const page of this.#log.changes(position, signal)) {
+        for await (const page of this.#log.changes(position, signal, true)) {
           position = page.position;
           this.#tell(page);
         }

@@ -20,6 +20,8 @@ export interface LoaderCall<T> {
   clock: Clock;
   /** Given when nobody waits any more. */
   signal: AbortSignal;
+  /** Nobody waits from the start: a loader that never ends must keep no process alive. */
+  idle: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface LoaderCall<T> {
  * @throws CacheError `load-timeout`, `aborted`; whatever the loader throws
  */
 export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Loaded<T>> {
-  const { key, stale, timeout = LOAD_TIMEOUT, clock, signal } = call;
+  const { key, stale, timeout = LOAD_TIMEOUT, clock, signal, idle } = call;
   const said: Omit<Loaded<T>, "value"> = { ttl: undefined, tags: undefined, keep: true };
   const cut = new AbortController();
   const over = new AbortController();
@@ -46,21 +48,21 @@ export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Lo
     },
   };
   return new Promise<Loaded<T>>((resolve, reject) => {
+    const end = () => {
+      over.abort();
+      signal.removeEventListener("abort", leave);
+    };
     const stop = (error: CacheError) => {
+      end();
       reject(error);
       cut.abort(error);
     };
     const leave = () => stop(abortedBy(signal));
     if (signal.aborted) return leave();
     signal.addEventListener("abort", leave, { once: true });
-    const end = () => {
-      over.abort();
-      signal.removeEventListener("abort", leave);
-    };
     if (timeout !== Number.POSITIVE_INFINITY) {
-      void clock.sleep(timeout, over.signal).then(() => {
+      void clock.sleep(timeout, over.signal, idle).then(() => {
         if (!over.signal.aborted) stop(tooLong(key, timeout));
-        end();
       });
     }
     // `async`, so that a loader that throws at once is like one that rejects.
