@@ -64,7 +64,7 @@ const FLOORS: readonly Floor[] = [
   { at: "bench/", from: ["cache/"] },
   { at: "serve/", from: ["http/", "transfer/", "cache/", "api/"], types: ["config/", "backends/backend.ts"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },
-  { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "config/"] },
+  { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "http/", "config/"] },
   { at: "commands/purge.ts", from: ["cli/", "cache/", "http/"], types: ["config/"] },
   { at: "commands/bench.ts", from: ["cli/", "cache/", "transfer/", "bench/"] },
   { at: "commands/config/", from: ["cli/", "config/"] },

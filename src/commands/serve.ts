@@ -1,9 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { CacheCommand } from "../cli/base-command.js";
-import { ownSettingFlags } from "../cli/flags.js";
+import { EXIT } from "../cli/exit-codes.js";
+import { Flags, ownSettingFlags, repeatedFlag } from "../cli/flags.js";
 import { originLine } from "../cli/target.js";
-import { serveSettings } from "../config/serve.js";
-import { messageOf } from "../errors.js";
+import type { ResolvedConfig } from "../config/load.js";
+import { RulesError } from "../config/rules.js";
+import { serveMistakes, serveSettings } from "../config/serve.js";
+import { hostInUrl } from "../config/settings.js";
+import { CacheError, messageOf } from "../errors.js";
+import { explanationText } from "../http/explain.js";
+import { HttpCache } from "../http/http-cache.js";
+import { explainUrl } from "../serve/explain-url.js";
+import { planText, type ServePlan } from "../serve/plan.js";
 import { startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
 
@@ -15,14 +23,32 @@ export default class Serve extends CacheCommand {
     "<%= config.bin %> serve --origin https://api.example.com",
     "<%= config.bin %> serve --origin api.example.com=http://127.0.0.1:3000 --origin www.example.com=http://127.0.0.1:3001 --port 8080",
     "<%= config.bin %> serve --origin http://127.0.0.1:3000 --store memory: --store redis://127.0.0.1:6379",
+    "<%= config.bin %> serve --origin http://127.0.0.1:3000 --rules examples/rules.json --check-config",
+    "<%= config.bin %> serve --rules examples/rules.json --explain https://www.example.com/blog/1 --header 'Accept-Language: de'",
   ];
-  static override flags = ownSettingFlags("serve");
+  static override flags = {
+    ...ownSettingFlags("serve"),
+    "check-config": Flags.boolean({ summary: "say what would run, and every mistake in the settings; run nothing" }),
+    explain: Flags.string({
+      summary: "say which rule, key, freshness and tags a URL has; run nothing",
+      helpValue: "URL",
+    }),
+    header: repeatedFlag({
+      summary: "a header of the request that --explain is about (repeatable)",
+      helpValue: "NAME: VALUE",
+    }),
+  };
 
   protected override readonly livesOn = true;
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Serve);
     const config = await this.settings(flags);
+    if (flags["check-config"]) return this.#check(config);
+    if (flags.explain !== undefined) return this.#explain(flags.explain, flags.header ?? [], config, flags);
+    if (flags.header) {
+      throw new CacheError("usage", "invalid-arguments", "--header is about --explain", { hint: "Say --explain URL." });
+    }
     const settings = serveSettings(config);
     const tls = readTls(settings);
     const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
@@ -47,6 +73,67 @@ export default class Serve extends CacheCommand {
     await untilAborted(this.signal);
     await server.stop();
   }
+
+  async #check(config: ResolvedConfig): Promise<void> {
+    const mistakes = mistakesOf(config);
+    if (mistakes.length > 0) {
+      this.exitCode = EXIT.usage;
+      return this.out.report({ valid: false, mistakes }, () => mistakes.join("\n"));
+    }
+    const { host, port, tlsCert, origins, rules, cacheableMethods, maxObjectBytes } = serveSettings(config);
+    const plan: ServePlan = {
+      listener: `${tlsCert === undefined ? "http" : "https"}://${hostInUrl(host)}:${port}`,
+      origins,
+      store: originLine(config),
+      rules,
+      cacheableMethods,
+      maxObject: maxObjectBytes,
+    };
+    await this.out.report({ valid: true, ...plan }, () => planText(plan));
+  }
+
+  async #explain(
+    url: string,
+    headers: readonly string[],
+    config: ResolvedConfig,
+    flags: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const settings = serveSettings(config);
+    const fields = headers.flatMap(fieldFrom);
+    const now = this.io.clock.now();
+    // Of a store in memory nothing can be seen from here.
+    const seen = config.store.kind !== "memory" && { store: new HttpCache(await this.openCache(flags), this.io.clock) };
+    const explanation = await explainUrl({ url, fields }, { ...settings, now, ...seen });
+    await this.out.report({ ...explanation }, () => explanationText(explanation));
+  }
+}
+
+/** One line each. */
+function mistakesOf(config: ResolvedConfig): string[] {
+  const mistakes = serveMistakes(config).flatMap((error) =>
+    error instanceof RulesError ? error.mistakes : [error.message],
+  );
+  if (mistakes.length > 0) return mistakes;
+  const settings = serveSettings(config);
+  const steps = [() => readTls(settings), () => settings.originCa !== undefined && readAuthorities(settings.originCa)];
+  for (const step of steps) {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  return mistakes;
+}
+
+/** @throws CacheError `invalid-arguments` */
+function fieldFrom(text: string): string[] {
+  const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value];
+  throw new CacheError("usage", "invalid-arguments", `--header: "${text}" is no header`, {
+    hint: "Write it like --header 'Accept: text/html'.",
+  });
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -1,3 +1,5 @@
+import { CacheError } from "../errors.js";
+import type { Setting } from "./layers.js";
 import type { ResolvedConfig } from "./load.js";
 import { type OriginRoute, parseOrigins } from "./origin-url.js";
 import { type CacheableMethod, loadRules, parseMethods, type Rule } from "./rules.js";
@@ -25,6 +27,31 @@ export interface ServeSettings {
   defaultLifetimeMs: number | undefined;
 }
 
+/** Everything in these settings that can't be right. */
+export function serveMistakes({ settings: { origin, rules, cacheableMethods } }: ResolvedConfig): CacheError[] {
+  const steps = [
+    () => originsOf(origin),
+    () => rules && loadRules(rules),
+    () => cacheableMethods && parseMethods(cacheableMethods),
+  ];
+  return steps.flatMap((step) => {
+    try {
+      step();
+      return [];
+    } catch (error) {
+      if (error instanceof CacheError) return [error];
+      throw error;
+    }
+  });
+}
+
+function originsOf(setting: Setting | undefined): OriginRoute[] {
+  const urls = String(setting?.value ?? "")
+    .split(/\s+/)
+    .filter(Boolean);
+  return parseOrigins(urls, setting?.source.where ?? "--origin");
+}
+
 /** @throws CacheError `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
 export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSettings {
   const number = (name: keyof typeof settings) => Number(settings[name]?.value);
@@ -35,7 +62,7 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
   const list = (name: keyof typeof settings) => (text(name) ?? "").split(/\s+/).filter(Boolean);
   const ttlIsSet = settings.cacheTtl !== undefined && settings.cacheTtl.source.layer !== "default";
   return {
-    origins: parseOrigins(list("origin"), settings.origin?.source.where ?? "--origin"),
+    origins: originsOf(settings.origin),
     host: text("host") ?? "127.0.0.1",
     port: number("port"),
     tlsCert: text("tlsCert"),

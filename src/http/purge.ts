@@ -29,7 +29,7 @@ const METHODS = ["GET", "POST"] as const;
  */
 export function planPurge(request: PurgeRequest): PurgePlan {
   if ("urls" in request) {
-    const urls = request.urls.map(normalUrl);
+    const urls = request.urls.map((url) => normalUrl(url));
     return { selectors: [{ keys: urls.flatMap((url) => METHODS.map((method) => responseKey(method, url))) }] };
   }
   if ("prefix" in request) {
@@ -77,8 +77,8 @@ function pathGlob(match: string): (key: string) => boolean {
   };
 }
 
-/** @throws CacheError `invalid-purge` */
-export function normalUrl(text: string): string {
+/** The URL as requests for it have it. @throws CacheError `invalid-purge`, or as `code` says */
+export function normalUrl(text: string, code = "invalid-purge"): string {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   const target = /^[^/]*\/\/[^/?#]*([^#]*)/.exec(text)?.[1] ?? "";
   const parsed =
@@ -91,7 +91,9 @@ export function normalUrl(text: string): string {
       method: "GET",
     });
   if (parsed && "target" in parsed) return parsed.target.url;
-  throw invalid(`"${text}" is no http or https URL`, "Write it like https://www.example.com/blog/1.");
+  throw new CacheError("usage", code, `"${text}" is no http or https URL`, {
+    hint: "Write it like https://www.example.com/blog/1.",
+  });
 }
 
 function invalid(message: string, hint: string): CacheError {

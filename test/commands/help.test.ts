@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SETTING_NAMES, settingSpec } from "../../src/config/settings.js";
+import { settingNamesOf, settingSpec } from "../../src/config/settings.js";
 import { VERSION } from "../../src/version.js";
 import { COMMAND_NAMES } from "../support/command-names.js";
 import { Workspace } from "../support/workspace.js";
@@ -23,7 +23,7 @@ describe("help", () => {
     const sections = ["EXAMPLES", "USAGE", "STORE FLAGS", "OUTPUT FLAGS"].map((title) => stdout.indexOf(title));
     expect(sections).toEqual([...sections].sort((a, b) => a - b));
     expect(sections[0]).toBeGreaterThan(0);
-    for (const name of SETTING_NAMES) expect(stdout).toContain(`--${settingSpec(name).flag}`);
+    for (const name of settingNamesOf(id)) expect(stdout).toContain(`--${settingSpec(name).flag}`);
     expect(stdout).toContain(`$ cache ${id}`);
     expect(stdout).not.toMatch(/\u001b|<%|undefined/);
     expect(Math.max(...stdout.split("\n").map((line) => (line.startsWith(" ") ? line.length : 0)))).toBeLessThanOrEqual(
