@@ -9,14 +9,25 @@ export const MAX_KEY_BYTES = 1024;
  */
 export function checkKey(key: string): void {
   checkKeyType(key);
+  const error = whyNoKey(key);
+  if (error !== undefined) throw error;
+}
+
+/** True if it can be written as a key. */
+export function isKey(key: string): boolean {
+  return whyNoKey(key) === undefined;
+}
+
+function whyNoKey(key: string): CacheError | undefined {
   const length = key.length;
-  if (length === 0) throw invalid(key, "a key can't be empty", "Give the key a name.");
+  if (length === 0) return invalid(key, "a key can't be empty", "Give the key a name.");
   if (length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw invalid(key, `a key of ${Buffer.byteLength(key)} bytes is too long`, `Keep keys to ${MAX_KEY_BYTES} bytes.`);
+    return invalid(key, `a key of ${Buffer.byteLength(key)} bytes is too long`, `Keep keys to ${MAX_KEY_BYTES} bytes.`);
   }
-  if (key.includes("\0")) throw invalid(key, "a key can't hold a NUL character", "Remove the NUL character.");
+  if (key.includes("\0")) return invalid(key, "a key can't hold a NUL character", "Remove the NUL character.");
   if (!key.isWellFormed())
-    throw invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
+    return invalid(key, "a key can't hold half of a surrogate pair", "Write the key as valid UTF-8.");
+  return undefined;
 }
 
 /**

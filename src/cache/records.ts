@@ -1,5 +1,6 @@
 import type { Awaitable } from "../backends/backend.js";
 import { CacheError } from "../errors.js";
+import { isKey } from "../key.js";
 import { CALLBACK, CHECKED_ELSEWHERE, checkOptions, type Forms } from "../option-checks.js";
 import { Collected, type Invalidating, type Invalidations } from "./invalidations.js";
 import { escapePart, hashKey, recordKey } from "./keys.js";
@@ -196,8 +197,9 @@ export class Records<R, Id extends RecordId = string, Q = unknown> {
 
   /** Puts a record into the cache, not into the source. */
   async setRecord(record: R, ttl = this.#options.ttl): Promise<void> {
-    if (this.#options.cache === false) return;
-    await this.#cache.set(this.keyOf(this.#idOf(record)), record, ttl === undefined ? {} : { ttl });
+    const key = this.keyOf(this.#idOf(record));
+    if (this.#options.cache === false || !isKey(key)) return;
+    await this.#cache.set(key, record, ttl === undefined ? {} : { ttl });
   }
 
   /** Takes a record out of the cache, not out of the source. */
@@ -242,9 +244,11 @@ export class Records<R, Id extends RecordId = string, Q = unknown> {
     return method.bind(this.#source) as NonNullable<RecordSource<R, Id, Q>[Name]>;
   }
 
-  /** True where the cache may not be asked, or may know less than the source. */
+  /** True where the cache may not be asked, or may know less than the source; and of an id that is too long for a key. */
   #bypassed(key: string): boolean {
-    return this.#options.cache === false || this.#pending !== undefined || this.#invalidating.owes({ key });
+    return (
+      !isKey(key) || this.#options.cache === false || this.#pending !== undefined || this.#invalidating.owes({ key })
+    );
   }
 
   /** A write that fails half way may have happened: what it was about is invalidated all the same. */

@@ -100,6 +100,39 @@ describe("records", () => {
     expect(JSON.parse(Buffer.from(stored?.value ?? "").toString())).toEqual(ann);
   });
 
+  test("whose id is too long for a key are asked for where they come from", async () => {
+    const id = "x".repeat(1100);
+    const { cache } = setUp();
+    const names = new Map([["short", "a"]]);
+    const asked: string[] = [];
+    const source = {
+      get(key: string) {
+        asked.push(key);
+        const name = names.get(key);
+        return name === undefined ? undefined : { id: key, name };
+      },
+      update(key: string, { name = "" }: { name?: string }) {
+        names.set(key, name);
+        return { id: key, name };
+      },
+    };
+    const records = cache.records(source, { prefix: "r" });
+    expect(await records.get(id)).toBeUndefined();
+    expect(await records.update(id, { name: "b" })).toEqual({ id, name: "b" });
+    expect([await records.get(id), await records.get(id)]).toEqual([
+      { id, name: "b" },
+      { id, name: "b" },
+    ]);
+    expect(asked).toEqual([id, id, id]);
+    expect(await records.getMany(["short", id])).toEqual([
+      { id: "short", name: "a" },
+      { id, name: "b" },
+    ]);
+    await records.setRecord({ id, name: "c" });
+    expect(await records.getRecord(id)).toBeUndefined();
+    await records.deleteRecord(id);
+  });
+
   test("that are not there are remembered where that is asked for", async () => {
     const { cache, source, asked } = setUp();
     const users = cache.records<User, number>(source, { prefix: "users", negativeTtl: 1000 });
