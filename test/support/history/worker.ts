@@ -319,11 +319,17 @@ const drop = (how: string, selector: Selector, act: (call: { timeout?: number })
     return true;
   });
 
+// It goes in steps, and the store has its time for each: as a whole it is bounded by a timeout of its own.
 const invalidate = (selector: Selector) =>
-  change("invalidate", [{ do: "drop", space: "main", selector }], async (call) => {
-    const { complete } = await main.invalidate(selector, call);
-    return complete;
-  });
+  change(
+    "invalidate",
+    [{ do: "drop", space: "main", selector }],
+    async (call) => {
+      const { complete } = await main.invalidate(selector, call);
+      return complete;
+    },
+    "own",
+  );
 
 /** Who changes a source holds its lock: numbers go up one by one, over all processes. */
 async function changeSource(key: string): Promise<void> {
