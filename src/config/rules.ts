@@ -29,7 +29,7 @@ export interface Rule {
   override: boolean;
 }
 
-export interface RuleConditions {
+interface RuleConditions {
   /** Fields that a request must have, in lower case, each with a glob for its value. */
   headers: readonly { name: string; glob: string }[];
   statusCodes?: readonly number[] | undefined;
@@ -45,7 +45,7 @@ export interface RuleQuery {
   only?: readonly string[] | undefined;
 }
 
-export const CACHEABLE_METHODS = ["GET", "HEAD", "POST"] as const;
+const CACHEABLE_METHODS = ["GET", "HEAD", "POST"] as const;
 export type CacheableMethod = (typeof CACHEABLE_METHODS)[number];
 
 /** Rules at most: each is tried on each request. */
@@ -57,8 +57,11 @@ const MOST_NAMES = 16;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** Fields of the connection, or of no two clients the same: in a key they would be a mistake. */
-const NO_KEYS: ReadonlySet<string> = new Set(["host", "connection", "content-length", "transfer-encoding", "via"]);
+/** Fields of the connection, and those in which the origin gets something else than the client sent: a key with them would say of two responses that they are one. */
+const NO_KEYS: ReadonlySet<string> = new Set([
+  ...["host", "connection", "content-length", "transfer-encoding", "via"],
+  ...["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"],
+]);
 
 const TEXT = { error: "must be text in quotes" };
 const SWITCH = z.boolean({ error: "must be true or false" });

@@ -17,7 +17,7 @@ export interface Ruling {
 }
 
 /** Where there is nothing to say. */
-export const NO_RULING: Ruling = { rule: undefined, path: undefined, cacheable: true, names: [], cookies: [] };
+const NO_RULING: Ruling = { rule: undefined, path: undefined, cacheable: true, names: [], cookies: [] };
 
 const NOT_STORED: Ruling = { ...NO_RULING, cacheable: false };
 
@@ -25,7 +25,7 @@ const NOT_STORED: Ruling = { ...NO_RULING, cacheable: false };
 export type Unmatched = "pattern" | "method" | `header ${string}`;
 
 /** The name of the pseudo-field with the hash of a body. */
-export const BODY_FIELD = ":body";
+const BODY_FIELD = ":body";
 
 /** Statuses that a rule is about which names none. Errors have to be named: they are seldom meant to stay for as long. */
 const USUAL: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308]);

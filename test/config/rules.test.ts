@@ -79,6 +79,10 @@ describe("rules", () => {
     [{ conditions: { status: 200 } }, "rules[0].conditions.status: there is no such setting of a rule"],
     [{ query: { only: ["a"], ignore: ["b"] } }, "rules[0].query: only and ignore exclude each other"],
     [{ vary: { headers: ["Host"] } }, "rules[0].vary.headers[0]: is no header that a response can depend on"],
+    [
+      { vary: { headers: ["x-forwarded-for"] } },
+      "rules[0].vary.headers[0]: is no header that a response can depend on",
+    ],
     [{ vary: { cookies: ["a=b"] } }, "rules[0].vary.cookies[0]: must be the name of a cookie"],
     [{ tags: ["", "x".repeat(257)] }, "rules[0].tags[0]: must be 1 to 256 bytes of text"],
     [{ bypass: true, ttl: 5 }, "rules[0]: bypass stores nothing"],
