@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { parseRules } from "../../src/config/rules.js";
@@ -229,4 +230,49 @@ describe("POST", () => {
     expect(new Set(texts).size).toBe(2);
     expect(origin.seen.length).toBe(3);
   });
+
+  test("with Authorization is stored for nobody else, and reaches the origin whole", async () => {
+    const { send, origin } = await ruled([RULE]);
+    const stored = await send("POST", "/search", json, "1");
+    const other = await send("POST", "/search", { ...json, authorization: "Bearer a" }, "1");
+    expect(other.text).not.toBe(stored.text);
+    expect(origin.seen.at(-1)?.body.toString()).toBe("1");
+    const fresh = await send("POST", "/search", { ...json, authorization: "Bearer a" }, "2");
+    expect((await send("POST", "/search", json, "2")).text).not.toBe(fresh.text);
+  });
+
+  test("that became stale is asked again with its content", async () => {
+    const { send, origin, clock } = await ruled([{ ...RULE, swr: 600 }], { etag: '"a"' });
+    await send("POST", "/search", json, "1");
+    clock.advance(61_000);
+    expect((await send("POST", "/search", json, "1")).fields["x-cache"]).toBe("STALE");
+    await until(() => origin.seen.length === 2);
+    expect(origin.seen[1]).toMatchObject({ method: "POST", body: Buffer.from("1") });
+    expect(origin.seen[1]?.headers["if-none-match"]).toBeUndefined();
+  });
+
+  test("whose client goes away in the middle harms nobody", async () => {
+    const { send, server, failures, origin } = await ruled([RULE]);
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("POST /search HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345");
+    await until(() => socket.bytesWritten > 0 && !socket.connecting);
+    socket.destroy();
+    expect((await send("POST", "/search", json, "1")).status).toBe(200);
+    expect([failures, origin.seen.length]).toEqual([[], 1]);
+  });
+});
+
+test("no client can send a pseudo-field", async () => {
+  const { server, origin } = await ruled([{ pattern: "/*", ttl: 60, vary: { cookies: ["sid"] } }]);
+  const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+  let answer = "";
+  socket.on("data", (piece) => {
+    answer += piece;
+  });
+  socket.write("GET / HTTP/1.1\r\nHost: h\r\ncookie:sid: 1\r\n\r\n");
+  await until(() => answer.includes("\r\n\r\n"));
+  socket.destroy();
+  // `cookie` with the value `sid: 1` is what it says, and no cookie of that name.
+  expect(origin.seen.every(({ headers }) => headers["cookie:sid"] === undefined)).toBe(true);
 });
