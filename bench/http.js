@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { timed } from "./measure.js";
 
 /** The core of servers that are measured, and that of who loads them. */
-export const SERVER_CORE = 0;
-export const CLIENT_CORE = 1;
+const SERVER_CORE = 0;
+const CLIENT_CORE = 1;
 
 /** @returns {Promise<number>} */
 export function freePort() {

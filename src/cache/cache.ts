@@ -223,6 +223,7 @@ export class Cache {
   /** Entries with as much of their head as `want` says, in the order of the keys. */
   async readMany(keys: readonly string[], options?: ReadOptions): Promise<(Stored | undefined)[]> {
     const found = await this.#entries.read(keys, options);
+    for (const [i, entry] of found.entries()) if (entry !== undefined && isNothing(entry.value)) found[i] = undefined;
     if (options?.peek !== true) for (const entry of found) this.#tally.read(entry !== undefined);
     return found;
   }

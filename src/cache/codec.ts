@@ -6,6 +6,8 @@ import type { Serializer, SerializerChoice } from "./serializer.js";
 /** The bytes of a negative result: neither UTF-8 nor MessagePack, so no value of those formats is taken for one. */
 const NOTHING: Uint8Array = Buffer.from([0xff, 0xc1, 0x6e, 0x6f, 0x74, 0x68, 0x69, 0x6e, 0x67]);
 
+export const NOTHING_BYTES = NOTHING.length;
+
 /** Stored where a loader found that there is no value: a read of it is a miss, reading through takes it for an answer. */
 export function nothing(): Uint8Array {
   return Uint8Array.from(NOTHING);

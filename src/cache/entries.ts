@@ -7,6 +7,7 @@ import {
   hasTiers,
   type NewEntry,
   type Position,
+  type RangeOptions,
   type SetOutcome,
   type Stored,
   type Touch,
@@ -17,8 +18,10 @@ import { CacheError } from "../errors.js";
 import { checkKeyType, checkKeyTypes } from "../key.js";
 import { checkOptions } from "../option-checks.js";
 import { checkSelector, type Selector } from "../selector.js";
+import { storeOverAbsences, unlessAbsence } from "./absences.js";
 import { within } from "./call.js";
 import type { ChangeFeed } from "./change-feed.js";
+import { NOTHING_BYTES } from "./codec.js";
 import { checkTouch, newEntryOf } from "./new-entry.js";
 import { CALL, INVALIDATE, RANGE, READ, WRITE, WRITER } from "./option-forms.js";
 import type {
@@ -140,7 +143,7 @@ export class Entries {
     const conditions = { ...(mode && { mode }), ...(since !== undefined && { since }) };
     const keys = fresh.map(({ key }) => key);
     const outcomes = await this.#changing("write", { keys }, (named) =>
-      this.#within(options, (call) => this.at(tier).setMany(fresh, { ...call, ...named, ...conditions })),
+      this.#within(options, (call) => storeOverAbsences(this.at(tier), fresh, { ...call, ...named, ...conditions })),
     );
     let stored = 0;
     for (const outcome of outcomes) if (outcome === "stored") stored += 1;
@@ -221,9 +224,19 @@ export class Entries {
     checkKeyType(key);
     checkOptions("a read", options, RANGE);
     const { signal, timeout: _, tier, ...rest } = options;
-    const reader = await this.#within(options, () =>
-      this.at(tier).openRead(key, { ...rest, ...(signal && { signal }) }),
-    );
+    const { start: _start, end: _end, ...whole } = rest;
+    const open = (range: RangeOptions) => this.at(tier).openRead(key, { ...range, ...(signal && { signal }) });
+    const reader = await this.#within(options, async () => {
+      for (;;) {
+        const found = await open(rest);
+        if (found?.head.size !== NOTHING_BYTES) return found;
+        found.close();
+        const all = await open({ ...whole, peek: true });
+        if (all === undefined || all.head.size === NOTHING_BYTES) return all && unlessAbsence(all, rest);
+        // It was replaced meanwhile.
+        all.close();
+      }
+    });
     if (options.peek !== true) this.#parts.tally.read(reader !== undefined);
     return reader;
   }

@@ -1,5 +1,5 @@
 /** How the text of a setting becomes a value. */
-export type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
+type SettingKind = "text" | "boolean" | "integer" | "duration" | "ttl" | "size" | "choice";
 
 export interface SettingSpec {
   /** Long flag without dashes; the environment variable is `CACHE_` + the flag in capitals. */

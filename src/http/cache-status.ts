@@ -1,5 +1,5 @@
 /** The request was answered with what was stored (RFC 9211 §2.1). */
-export interface HitStatus {
+interface HitStatus {
   hit: true;
   /** What is left of the freshness lifetime, whole seconds; below zero when stale (§2.4). */
   ttlSeconds: number;
@@ -11,7 +11,7 @@ export interface HitStatus {
 export type ForwardReason = "uri-miss" | "vary-miss" | "miss" | "stale" | "request" | "method" | "bypass" | "partial";
 
 /** The request went to the origin. */
-export interface ForwardStatus {
+interface ForwardStatus {
   fwd: ForwardReason;
   /** What the origin answered (§2.3), where that is not the status of the response. */
   fwdStatus?: number;

@@ -38,14 +38,14 @@ export interface FoundResponse {
 }
 
 /** That there is no response for a request, and where one would go. */
-export interface NothingFound {
+interface NothingFound {
   kind: "none";
   resourceKey: string;
   /** There are responses of the URL, for other requests. */
   index: FoundIndex | undefined;
 }
 
-export interface FoundIndex extends VariantIndex {
+interface FoundIndex extends VariantIndex {
   expiresAt: number | undefined;
 }
 

@@ -97,7 +97,7 @@ export function ourFields(entry: CacheStatusEntry, age?: number): string[] {
 }
 
 /** Sends a selection of a body that is held in memory. */
-export function sendBytes(client: Client, selection: Selection, extra: Fields, body: Uint8Array): void {
+function sendBytes(client: Client, selection: Selection, extra: Fields, body: Uint8Array): void {
   const { status, fields, ranges, multipart } = selection;
   client.head(status, [...fields, ...extra]);
   const [only] = ranges;
@@ -116,7 +116,7 @@ export function sendBytes(client: Client, selection: Selection, extra: Fields, b
  * Sends a selection of a body that is read in pieces.
  * @param open a reader of a part, which is closed here; undefined where the body is no longer there
  */
-export async function sendPieces(
+async function sendPieces(
   client: Client,
   selection: Selection,
   extra: Fields,

@@ -9,6 +9,8 @@ function isShown(value: unknown): value is Shown {
   return typeof value === "object" && value !== null && "name" in value && "source" in value;
 }
 
+const SHOWN = SETTING_NAMES.filter((name) => settingSpec(name).command === undefined && !settingSpec(name).invocation);
+
 const settingsOf = (json: Record<string, unknown>): Shown[] =>
   Array.isArray(json.settings) ? json.settings.filter(isShown) : [];
 
@@ -41,7 +43,7 @@ describe("info", () => {
       tiers: [{ name: "sqlite", ok: true }],
     });
     const shown = settingsOf(json());
-    expect(shown.map(({ name }) => name)).toEqual(SETTING_NAMES.filter((name) => !settingSpec(name).invocation));
+    expect(shown.map(({ name }) => name)).toEqual(SHOWN);
     for (const { name, flag, env, value, source } of shown) {
       expect([name, flag.startsWith("--"), env.startsWith("CACHE_")]).toEqual([name, true, true]);
       expect([name, value === null]).toEqual([name, source === "not set"]);
@@ -76,8 +78,7 @@ describe("info", () => {
 
   it("lists also what is not set", async () => {
     const { stdout } = await new Workspace().ok(["info", "--no-color"]);
-    for (const name of SETTING_NAMES.filter((known) => !settingSpec(known).invocation))
-      expect(stdout).toMatch(new RegExp(`^${name} `, "m"));
+    for (const name of SHOWN) expect(stdout).toMatch(new RegExp(`^${name} `, "m"));
     expect(stdout).toMatch(/^redisHost +- +not set$/m);
     expect(stdout).toMatch(/^timeout +- +not set$/m);
   });

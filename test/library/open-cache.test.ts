@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Cache, type CacheEvent, KeyRing, type OpenCacheOptions, openCache } from "../../src/index.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -92,15 +93,17 @@ describe("openCache", () => {
   test("tells of what fails no call", async () => {
     const store = sqlite();
     const events: CacheEvent[] = [];
-    await (await opened({ store, encryptionKeys: [{ id: "k", key: randomBytes(32) }] })).set("k", 1);
-    const wrong = await opened({
-      store,
-      encryptionKeys: [{ id: "k", key: randomBytes(32) }],
-      onEvent: (event) => events.push(event),
-    });
-    expect(await wrong.get("k")).toBeUndefined();
+    const encryptionKeys = [{ id: "k", key: randomBytes(32) }];
+    const cache = await opened({ store, encryptionKeys, onEvent: (event) => events.push(event) });
+    await cache.set("k", 1);
+    const db = new Database(store.slice("sqlite:".length));
+    const body = db.prepare<[], Buffer>("SELECT body FROM bodies").pluck().get() ?? Buffer.alloc(0);
+    body.writeUInt8(body.readUInt8(body.length - 1) ^ 1, body.length - 1);
+    db.prepare("UPDATE bodies SET body = ?").run(body);
+    db.close();
+    expect(await cache.get("k")).toBeUndefined();
     expect(events).toMatchObject([{ type: "warning", code: "damaged-value" }]);
-    expect((await wrong.stats()).counters).toMatchObject({ errors: 1, misses: 1 });
+    expect((await cache.stats()).counters).toMatchObject({ errors: 1, misses: 1 });
   });
 
   test("several stores are tiers: a change by another process is obeyed", async () => {

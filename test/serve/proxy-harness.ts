@@ -10,7 +10,7 @@ export interface ProxySetup {
   options?: Partial<ServeOptions>;
 }
 
-export interface Got {
+interface Got {
   status: number;
   fields: Record<string, string | string[] | undefined>;
   text: string;

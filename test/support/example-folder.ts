@@ -65,7 +65,11 @@ export class ExampleFolder {
     }
     const address = this.#web.address();
     const web = typeof address === "object" && address ? `http://127.0.0.1:${address.port}/` : WEB;
-    const here = script.replaceAll(REDIS, `127.0.0.1:${this.#redis.port}`).replaceAll(WEB, web);
+    const here = script
+      .replaceAll(REDIS, `127.0.0.1:${this.#redis.port}`)
+      .replaceAll(WEB, web)
+      // A server would run on: that it would run is seen without.
+      .replaceAll(/^cache serve(?!.* --(?:explain|check-config)).*$/gm, "$& --check-config");
     return runShell(`set -euo pipefail\n${here}`, { cwd, env: { HOME: cwd, NO_COLOR: "1" } });
   }
 
