@@ -40,7 +40,7 @@ interface Floor {
 const FLOORS: readonly Floor[] = [
   ...GROUND.map((at): Floor => ({ at, from: [] })),
   { at: "config/", from: [] },
-  { at: "api/", from: [] },
+  { at: "api/", from: [], types: ["backends/backend.ts"] },
   { at: "backends/backend.ts", from: [], strict: true },
   { at: "backends/envelope.ts", from: ["backends/backend.ts"], strict: true },
   { at: "backends/follower.ts", from: ["backends/backend.ts"], strict: true },
@@ -49,7 +49,7 @@ const FLOORS: readonly Floor[] = [
   { at: "backends/sqlite/", from: ["backends/backend.ts", "backends/envelope.ts", "backends/streaming.ts"] },
   { at: "backends/redis/", from: ["backends/backend.ts", "backends/envelope.ts", "backends/streaming.ts"] },
   { at: "backends/file/", from: ["backends/backend.ts", "backends/sqlite/"] },
-  { at: "backends/remote.ts", from: ["backends/backend.ts", "api/"], strict: true },
+  { at: "backends/remote/", from: ["backends/backend.ts", "backends/streaming.ts", "api/"] },
   // They wrap any backend and know none.
   { at: "backends/tiered/", from: ["backends/backend.ts", "backends/follower.ts", "backends/streaming.ts"] },
   { at: "backends/resilient/", from: ["backends/backend.ts"] },
@@ -62,7 +62,7 @@ const FLOORS: readonly Floor[] = [
   { at: "http/", from: [], types: ["config/rules.ts"] },
   { at: "transfer/", from: ["cache/"], types: ["backends/backend.ts"] },
   { at: "bench/", from: ["cache/"] },
-  { at: "serve/", from: ["http/", "transfer/", "cache/", "api/"], types: ["config/", "backends/backend.ts"] },
+  { at: "serve/", from: ["http/", "transfer/", "cache/", "api/", "backends/backend.ts"], types: ["config/"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },
   { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "http/", "config/"] },
   { at: "commands/purge.ts", from: ["cli/", "cache/", "http/"], types: ["config/"] },
