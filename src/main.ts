@@ -44,6 +44,10 @@ export async function main(): Promise<void> {
     clock: systemClock,
     signal: stop.signal,
     uid: process.getuid?.(),
+    onHangup: (listener) => {
+      process.on("SIGHUP", listener);
+      return () => process.off("SIGHUP", listener);
+    },
   };
   const code = await run(argv, io);
   process.exitCode = code === EXIT.interrupted ? stopped : code;

@@ -1,7 +1,7 @@
 import { Command } from "@oclif/core/command";
 import type { Input, ParserOutput } from "@oclif/core/interfaces";
 import type { Cache } from "../cache/cache.js";
-import { outranks, type Settings } from "../config/layers.js";
+import { type ConfigInput, outranks, type Settings } from "../config/layers.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { loadConfig } from "../config/load.js";
 import type { Tier } from "../config/tiers.js";
@@ -86,20 +86,33 @@ export abstract class CacheCommand extends Command {
   /** The settings, resolved once. Warnings about them are said here. */
   protected async settings(flags: Readonly<Record<string, unknown>>): Promise<ResolvedConfig> {
     if (this.#config) return this.#config;
-    const { io } = this;
-    this.#config = await loadConfig({
-      ...((this.id === "serve" || this.id === "purge") && { command: this.id }),
-      flags: typedSettings(flags),
-      env: io.env,
-      cwd: io.cwd,
-      uid: io.uid,
-      readSecret: (from, noInput, server) => readSecret(io, from, noInput, server),
-    });
+    this.#config = await this.#load(flags, (from, noInput, server) => readSecret(this.io, from, noInput, server));
     const { settings } = this.#config;
     this.#out?.dispose();
     this.#out = this.#makeOutput(modeOf(settings), settings.quiet?.value === true, settings.noColor?.value === true);
     for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
     return this.#config;
+  }
+
+  /** The settings as they would be if the command began now; nobody is asked for a password again. */
+  protected async settingsAnew(flags: Readonly<Record<string, unknown>>): Promise<ResolvedConfig> {
+    const { password = "" } = await this.settings(flags);
+    return this.#load(flags, async () => password);
+  }
+
+  #load(
+    flags: Readonly<Record<string, unknown>>,
+    readSecret: NonNullable<ConfigInput["readSecret"]>,
+  ): Promise<ResolvedConfig> {
+    const { env, cwd, uid } = this.io;
+    return loadConfig({
+      ...((this.id === "serve" || this.id === "purge") && { command: this.id }),
+      flags: typedSettings(flags),
+      env,
+      cwd,
+      uid,
+      readSecret,
+    });
   }
 
   /** The cache that the settings name, opened once and closed when the command ends; who only reads makes no store. */

@@ -26,4 +26,6 @@ export interface Io {
   /** Aborted by Ctrl-C: stop at the next safe point. */
   signal: AbortSignal;
   uid?: number | undefined;
+  /** Calls the listener at each SIGHUP, which else ends the process. @returns no more of it. Absent where there are no signals. */
+  onHangup?: (listener: () => void) => () => void;
 }

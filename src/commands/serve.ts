@@ -12,6 +12,7 @@ import { explanationText } from "../http/explain.js";
 import { HttpCache } from "../http/http-cache.js";
 import { explainUrl } from "../serve/explain-url.js";
 import { planText, type ServePlan } from "../serve/plan.js";
+import { Reload, type Reloadable } from "../serve/reload.js";
 import { startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
 
@@ -53,6 +54,12 @@ export default class Serve extends CacheCommand {
     const tls = readTls(settings);
     const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
     const cache = await this.openServed(config);
+    const reloads: Reloadable[] = [];
+    const reload = new Reload(reloads, {
+      reloaded: (names) => this.out.note(`cache serve: reloaded ${names.join(", ")}`),
+      failed: (error) => this.out.alert(`nothing is reloaded: ${messageOf(error)}`),
+    });
+    const offHangup = this.io.onHangup?.(() => void reload.request());
     const server = await startServer(
       cache,
       this.io.clock,
@@ -69,9 +76,18 @@ export default class Serve extends CacheCommand {
         storeFailed: (error) => this.out.warn(`the store: ${messageOf(error)}`),
       },
     );
+    const settingsNow = async () => serveSettings(await this.settingsAnew(flags));
+    reloads.push({ name: "rules", prepare: async () => using((await settingsNow()).rules, server.useRules) });
+    if (tls) {
+      reloads.push({
+        name: "certificate",
+        prepare: async () => using(readTls(await settingsNow()) ?? tls, server.renewTls),
+      });
+    }
     this.out.note(`cache serve: ${server.url}, store ${originLine(config)}`);
     await untilAborted(this.signal);
     await server.stop();
+    offHangup?.();
   }
 
   async #check(config: ResolvedConfig): Promise<void> {
@@ -134,6 +150,10 @@ function fieldFrom(text: string): string[] {
   throw new CacheError("usage", "invalid-arguments", `--header: "${text}" is no header`, {
     hint: "Write it like --header 'Accept: text/html'.",
   });
+}
+
+function using<T>(value: T, use: (value: T) => void): () => void {
+  return () => use(value);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -40,6 +40,8 @@ export interface RunningServer {
   readonly url: string;
   /** Other rules from the next request on. */
   useRules(rules: readonly Rule[]): void;
+  /** Another certificate for new connections; those that stand keep theirs. */
+  renewTls(tls: TlsFiles): void;
   /** Takes no more requests, ends what runs, and lets the store go. @returns false if something was cut */
   stop(): Promise<boolean>;
 }
@@ -98,6 +100,7 @@ async function start(
   return {
     url: front.url,
     useRules: (rules) => proxy.useRules(new Rules(rules, options.cacheableMethods)),
+    renewTls: (files) => front.renewTls(files),
     async stop() {
       const until = clock.monotonic() + drainMs;
       const drained = await front.close(clock, drainMs);
