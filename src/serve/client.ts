@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { CacheOutcome } from "../http/cache-status.js";
 import { type Fields, linesOf, type ResponseHead } from "../http/message.js";
 
 /**
@@ -8,10 +9,17 @@ import { type Fields, linesOf, type ResponseHead } from "../http/message.js";
 export class Client {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  /** Absent where the request was refused, or nobody has found out yet. */
+  outcome: CacheOutcome | undefined;
+  /** Bytes of content that the connection was given. */
+  sentBytes = 0;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, startedAt: number) {
     this.request = request;
     this.response = response;
+    this.startedAt = startedAt;
   }
 
   get gone(): boolean {
@@ -41,7 +49,9 @@ export class Client {
   /** Resolves when more may be written. */
   write(piece: Uint8Array): Promise<void> | undefined {
     const { response } = this;
-    if (this.gone || response.write(piece)) return undefined;
+    if (this.gone) return undefined;
+    this.sentBytes += piece.length;
+    if (response.write(piece)) return undefined;
     return new Promise((resolve) => {
       const done = () => {
         response.off("drain", done);
@@ -56,7 +66,10 @@ export class Client {
   end(piece?: Uint8Array): void {
     if (this.gone) return;
     if (piece === undefined) this.response.end();
-    else this.response.end(piece);
+    else {
+      this.sentBytes += piece.length;
+      this.response.end(piece);
+    }
   }
 
   /** Ends the connection, so that the client sees that something is missing (RFC 9112 §8). */

@@ -52,8 +52,8 @@ export interface FetchOptions extends AdmissionOptions {
 
 /** What a fetch tells of itself. */
 export interface FetchListener {
-  /** The origin answered, or did not. */
-  asked(task: FetchTask, ms: number, failure: unknown): void;
+  /** The origin answered with this status, or failed. */
+  asked(task: FetchTask, ms: number, status: number | undefined, failure: unknown): void;
   /** A response was sent, or would have been if somebody waited for it. */
   answered(task: FetchTask, status: number, entry: CacheStatusEntry): void;
   /** The store did not keep, or could not say, what it was asked to. */
@@ -111,10 +111,10 @@ export class Fetcher {
       });
     } catch (error) {
       if (gone.signal.aborted) return;
-      this.#listener.asked(task, this.#clock.monotonic() - began, error);
+      this.#listener.asked(task, this.#clock.monotonic() - began, undefined, error);
       return this.#failed(task, error);
     }
-    this.#listener.asked(task, this.#clock.monotonic() - began, undefined);
+    this.#listener.asked(task, this.#clock.monotonic() - began, response.status, undefined);
     const times = { requestTime, responseTime: this.#clock.now() };
     if (response.status === 304 && validating) {
       if (isFreshenedBy(validating.response.fields, response.fields)) {

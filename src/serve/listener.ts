@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.js";
 import { CacheError, codeOf } from "../errors.js";
@@ -17,6 +17,8 @@ export interface ListenerOptions {
   port: number;
   tls?: TlsFiles;
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A client connected; with TLS, when that is agreed on. */
+  onConnection?: (socket: Socket) => void;
   onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
@@ -57,6 +59,7 @@ export class Listener {
     };
     this.#server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createServer(limits, onRequest);
     this.#server.on("clientError", refuse);
+    if (options.onConnection) this.#server.on(tls ? "secureConnection" : "connection", options.onConnection);
     this.#server.on("checkExpectation", (_request, response: ServerResponse) => {
       response.writeHead(417).end();
     });

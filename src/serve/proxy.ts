@@ -34,8 +34,12 @@ export interface ProxyOptions extends FetchOptions {
 
 /** What the proxy tells of itself; nothing that is called here may fail. */
 export interface ProxyListener {
-  answered(exchange: Exchange, status: number, entry: CacheStatusEntry | undefined): void;
-  asked(exchange: Exchange, ms: number, failure: unknown): void;
+  /** A request came; also one that will be refused. */
+  arrived?(client: Client): void;
+  /** It is known what becomes of the request: the response begins. */
+  answered(exchange: Exchange, status: number, entry: CacheStatusEntry): void;
+  /** The origin gave a response with this status, or failed. */
+  asked(exchange: Exchange, ms: number, status: number | undefined, failure: unknown): void;
   storeFailed(error: unknown): void;
 }
 
@@ -50,8 +54,6 @@ export interface Exchange {
   readonly content?: Content;
   /** What is stored of the URL lies under it. */
   readonly resourceKey: string;
-  /** Monotonic milliseconds. */
-  readonly startedAt: number;
 }
 
 /** Milliseconds that a request waits for the fetch of another one. */
@@ -79,7 +81,8 @@ export class CachingProxy {
     this.#rules = options.rules;
     this.#flights = new Flights(clock);
     this.#fetcher = new Fetcher(store, clock, options, {
-      asked: (task, ms, failure) => this.#told(task, (exchange) => listener.asked(exchange, ms, failure)),
+      asked: (task, ms, status, failure) =>
+        this.#told(task, (exchange) => listener.asked(exchange, ms, status, failure)),
       answered: (task, status, entry) => {
         if (task.client) this.#told(task, (exchange) => listener.answered(exchange, status, entry));
       },
@@ -104,7 +107,8 @@ export class CachingProxy {
   }
 
   handle(message: IncomingMessage, response: ServerResponse): void {
-    const client = new Client(message, response);
+    const client = new Client(message, response, this.#clock.monotonic());
+    this.#listener.arrived?.(client);
     const exchange = this.#enter(client);
     if (exchange === undefined) return;
     const why = bypassReason(exchange, message);
@@ -154,7 +158,7 @@ export class CachingProxy {
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
     const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
     const resourceKey = responseKey(method, target.url);
-    return { client, request, target, origin, ruling, resourceKey, startedAt: this.#clock.monotonic() };
+    return { client, request, target, origin, ruling, resourceKey };
   }
 
   /** A POST that a rule has stored: its content is in its key. */
@@ -313,13 +317,13 @@ export class CachingProxy {
       });
     } catch (error) {
       if (gone.signal.aborted) return;
-      this.#listener.asked(exchange, this.#clock.monotonic() - began, error);
+      this.#listener.asked(exchange, this.#clock.monotonic() - began, undefined, error);
       const failure = failureOf(error, origin.url.origin);
       const entry: CacheStatusEntry = { fwd, detail: failure.reason };
       this.#listener.answered(exchange, failure.status, entry);
       return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
     }
-    this.#listener.asked(exchange, this.#clock.monotonic() - began, undefined);
+    this.#listener.asked(exchange, this.#clock.monotonic() - began, response.status, undefined);
     await this.#forget(exchange, response);
     const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
     this.#listener.answered(exchange, response.status, entry);

@@ -1,4 +1,6 @@
+import type { Socket } from "node:net";
 import type { Cache } from "../cache/cache.js";
+import type { HeardChange } from "../cache/change-feed.js";
 import type { Clock } from "../clock.js";
 import type { OriginRoute } from "../config/origin-url.js";
 import type { CacheableMethod, Rule } from "../config/rules.js";
@@ -34,6 +36,13 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   cacheableMethods?: readonly CacheableMethod[];
 }
 
+/** Is told what goes on in a running server; nothing that is called here may fail. */
+export interface ServeListener extends ProxyListener {
+  connected?(socket: Socket): void;
+  /** Something changed in the store; one change may be told more than once. */
+  changed?(change: HeardChange): void;
+}
+
 /** A running proxy. */
 export interface RunningServer {
   /** `http://127.0.0.1:4000` */
@@ -54,7 +63,7 @@ export async function startServer(
   cache: Cache,
   clock: Clock,
   options: ServeOptions,
-  listener: ProxyListener,
+  listener: ServeListener,
 ): Promise<RunningServer> {
   try {
     return await start(cache, clock, options, listener);
@@ -68,7 +77,7 @@ async function start(
   cache: Cache,
   clock: Clock,
   options: ServeOptions,
-  listener: ProxyListener,
+  listener: ServeListener,
 ): Promise<RunningServer> {
   const { host, port, tls, origins, trustedProxies: trusted, drainMs } = options;
   const upstream = new Upstream({ ...options, routes: origins });
@@ -80,6 +89,7 @@ async function start(
     listener,
   );
   const following = cache.follow((change) => {
+    listener.changed?.(change);
     // A write is a response that came later: who waits for an earlier one may have either.
     if ("gap" in change) proxy.changed({ all: true });
     else if (change.op !== "write") proxy.changed(change.selector);
@@ -89,6 +99,7 @@ async function start(
     port,
     ...(tls && { tls }),
     onRequest: (request, response) => proxy.handle(request, response),
+    onConnection: (socket) => listener.connected?.(socket),
   });
   try {
     await front.listen();
