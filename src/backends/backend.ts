@@ -6,7 +6,7 @@ import type { Selector } from "../selector.js";
 
 export type Awaitable<T> = T | Promise<T>;
 
-export type BackendKind = "memory" | "sqlite" | "redis" | "file" | "tiers";
+export type BackendKind = "memory" | "sqlite" | "redis" | "file" | "tiers" | "remote";
 
 /** What is known of an entry besides its value. */
 export interface Head {

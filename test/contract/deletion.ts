@@ -70,8 +70,9 @@ export function describeDeletion(current: Current): void {
       const abort = new AbortController();
       const first = await backend.deleteWhere({ all: true }, { signal: abort.signal, onProgress: () => abort.abort() });
       expect(first.deleted).toBeGreaterThan(0);
-      expect(first.complete).toBe(false);
       expect((await keysOf(backend)).length).toBe(3000 - first.deleted);
+      if (first.complete && current().stopsLate) return;
+      expect(first.complete).toBe(false);
       const rest = await backend.deleteWhere({ all: true }, goingOn(first));
       expect(rest).toMatchObject({ deleted: 3000 - first.deleted, complete: true });
       expect(await keysOf(backend)).toEqual([]);

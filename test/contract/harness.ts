@@ -22,6 +22,8 @@ export interface Harness {
   deadlineTolerance: number;
   /** A change is told before it and after it: a log may hold it twice. */
   tellsTwice?: boolean;
+  /** A signal has to reach another process, and may come there after the last step of a deletion. */
+  stopsLate?: boolean;
   /** Versions are made of what is stored: two writes of the same bytes have the same. */
   versionsByContent?: boolean;
   /** Throws if the inside of the backends contradicts itself; called after every test. */

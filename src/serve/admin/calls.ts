@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { z } from "zod";
+import { checked, type Schema } from "../../api/checked.js";
 import type { Backend } from "../../backends/backend.js";
-import { checked } from "./checked.js";
 import { goneSignal, type SendLine, sendLines } from "./line-stream.js";
 import { type Role, tierOf } from "./tier-of.js";
+
+/** Bytes of a body: 10,000 keys of any length, or what says which entries are meant. */
+const BODY_LIMIT = 16 * 1024 * 1024;
 
 type Tiered = { tier?: string };
 type Asked<T> = Omit<T, "tier">;
@@ -24,7 +26,7 @@ export class Calls {
   /** A call that is answered in one piece. @param work gets a signal that is given when the client is gone */
   answer<T extends Tiered>(
     [role, name]: [Role, string],
-    schema: z.ZodType<T>,
+    schema: Schema<T>,
     work: (backend: Backend, asked: Asked<T>, gone: AbortSignal) => Promise<object>,
     options: { bodyLimit?: number } = {},
   ): void {
@@ -34,7 +36,7 @@ export class Calls {
   /** A call that is answered in lines. */
   lines<T extends Tiered>(
     [role, name]: [Role, string],
-    schema: z.ZodType<T>,
+    schema: Schema<T>,
     work: (backend: Backend, asked: Asked<T>, send: SendLine, gone: AbortSignal) => Promise<void>,
   ): void {
     this.#route(role, name, schema, {}, (backend, asked, reply) =>
@@ -42,16 +44,21 @@ export class Calls {
     );
   }
 
+  /** @param options `bodyLimit` in bytes, for what carries more than keys */
   #route<T extends Tiered>(
     role: Role,
     name: string,
-    schema: z.ZodType<T>,
+    schema: Schema<T>,
     options: { bodyLimit?: number },
     work: (backend: Backend, asked: Asked<T>, reply: FastifyReply) => Promise<object>,
   ): void {
-    this.#app.post(`${this.#base}${name}`, { ...options, config: { role } }, (request, reply) => {
-      const { tier, ...asked } = checked(schema, request.body);
-      return work(tierOf(this.#store, tier), asked, reply);
-    });
+    this.#app.post(
+      `${this.#base}${name}`,
+      { bodyLimit: BODY_LIMIT, ...options, config: { role } },
+      (request, reply) => {
+        const { tier, ...asked } = checked(schema, request.body);
+        return work(tierOf(this.#store, tier), asked, reply);
+      },
+    );
   }
 }

@@ -62,17 +62,6 @@ export function entryRoutes(app: FastifyInstance, { backend: store }: { backend:
     const { onPending, answered } = new PendingNote();
     return answered({ deleted: await backend.deleteMany(keys, { ...options, signal, onPending }) });
   });
-  calls.lines(
-    ["operator", "invalidate"],
-    requests.invalidate,
-    async (backend, { selector, ...options }, send, signal) => {
-      const { onPending, answered } = new PendingNote();
-      const onProgress = (done: number) => void send({ done });
-      await send(
-        answered({ report: await backend.deleteWhere(selector, { ...options, signal, onPending, onProgress }) }),
-      );
-    },
-  );
   calls.lines(["viewer", "scan"], requests.scan, async (backend, { selector, ...options }, send, signal) => {
     const onStep = () => void send({});
     for await (const { entries, ...rest } of backend.scan(selector, { ...options, signal, onStep })) {

@@ -20,7 +20,7 @@ export async function sendLines(
   const { raw } = reply;
   const gone = goneSignal(reply);
   const begin = (status: number, type: string) => {
-    if (!raw.headersSent) raw.writeHead(status, { "content-type": type, "cache-control": "no-store" });
+    if (!raw.headersSent) raw.writeHead(status, { ...reply.getHeaders(), "content-type": type });
   };
   const send: SendLine = async (line) => {
     if (gone.aborted) return;

@@ -1,11 +1,14 @@
 import type { z } from "zod";
-import { CacheError } from "../../errors.js";
+import { CacheError } from "../errors.js";
+
+/** What something has to look like. */
+export type Schema<T> = z.ZodType<T>;
 
 /**
  * The body of a call as its schema has it.
  * @throws CacheError `invalid-request` with the place of the first mistake
  */
-export function checked<T>(schema: z.ZodType<T>, body: unknown): T {
+export function checked<T>(schema: Schema<T>, body: unknown): T {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
