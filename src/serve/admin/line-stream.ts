@@ -20,7 +20,9 @@ export async function sendLines(
   const { raw } = reply;
   const gone = goneSignal(reply);
   const begin = (status: number, type: string) => {
-    if (!raw.headersSent) raw.writeHead(status, { ...reply.getHeaders(), "content-type": type });
+    if (raw.headersSent) return;
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+    raw.writeHead(status, { "content-type": type });
   };
   const send: SendLine = async (line) => {
     if (gone.aborted) return;
