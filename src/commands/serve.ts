@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { adminAccess } from "../cli/admin-access.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { Flags, ownSettingFlags, repeatedFlag } from "../cli/flags.js";
 import { originLine } from "../cli/target.js";
+import { readTokens } from "../config/admin-tokens.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { RulesError } from "../config/rules.js";
 import { serveMistakes, serveSettings } from "../config/serve.js";
@@ -53,6 +55,7 @@ export default class Serve extends CacheCommand {
     const settings = serveSettings(config);
     const tls = readTls(settings);
     const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
+    const access = adminAccess(settings.admin, this.io);
     const cache = await this.openServed(config);
     const reloads: Reloadable[] = [];
     const reload = new Reload(reloads, {
@@ -65,6 +68,7 @@ export default class Serve extends CacheCommand {
       this.io.clock,
       {
         ...settings,
+        admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix },
         ...(tls && { tls }),
         ...(ca !== undefined && { ca }),
         // Unique, since a request that comes back is known by it.
@@ -84,9 +88,20 @@ export default class Serve extends CacheCommand {
         prepare: async () => using(readTls(await settingsNow()) ?? tls, server.renewTls),
       });
     }
-    this.out.note(`cache serve: ${server.url}, store ${originLine(config)}`);
-    await untilAborted(this.signal);
-    await server.stop();
+    const { tokensFile } = settings.admin;
+    if (tokensFile !== undefined) {
+      reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
+    }
+    try {
+      const { url, adminUrl = url } = server;
+      const closed = access.opened(adminUrl);
+      const proxy = url === adminUrl ? [] : [url];
+      this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
+      await untilAborted(this.signal);
+      closed();
+    } finally {
+      await server.stop();
+    }
     offHangup?.();
   }
 
@@ -131,7 +146,12 @@ function mistakesOf(config: ResolvedConfig): string[] {
   );
   if (mistakes.length > 0) return mistakes;
   const settings = serveSettings(config);
-  const steps = [() => readTls(settings), () => settings.originCa !== undefined && readAuthorities(settings.originCa)];
+  const { originCa, admin } = settings;
+  const steps = [
+    () => readTls(settings),
+    () => originCa !== undefined && readAuthorities(originCa),
+    () => admin.tokensFile !== undefined && readTokens(admin.tokensFile),
+  ];
   for (const step of steps) {
     try {
       step();

@@ -163,7 +163,7 @@ export function checkFlagsOfStore(input: ConfigInput, stores: readonly StoreTarg
 }
 
 /** The user's cache folder of this tool (XDG base directories; on macOS its own place). */
-function cacheFolder(env: ConfigInput["env"]): string {
+export function cacheFolder(env: ConfigInput["env"]): string {
   const home = homeOf(env);
   if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, "cachectl");
   return process.platform === "darwin" ? join(home, "Library", "Caches", "cachectl") : join(home, ".cache", "cachectl");

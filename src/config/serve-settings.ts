@@ -25,6 +25,33 @@ export const SERVE_SETTINGS = {
     summary: "address that the proxy listens on",
   },
   port: { ...port, flag: "port", fallback: "4000", summary: "port of the proxy, 0 = any that is free" },
+  adminPort: {
+    ...port,
+    flag: "admin-port",
+    summary: "port of the admin API, 0 = any that is free; the proxy's own only on loopback (the proxy's + 1)",
+  },
+  adminHost: {
+    ...serve,
+    flag: "admin-host",
+    kind: "text",
+    value: "HOST",
+    form: "host",
+    fallback: "127.0.0.1",
+    summary: "address that the admin API listens on; one that others can reach needs --admin-tokens",
+  },
+  adminTokens: {
+    ...file,
+    flag: "admin-tokens",
+    summary: "file with who may call the admin API, as cache serve token makes its lines; none: a token at each start",
+  },
+  adminName: {
+    ...serve,
+    flag: "admin-name",
+    kind: "text",
+    value: "HOST",
+    several: true,
+    summary: "a name that the admin API is called by, besides its address and localhost; repeatable",
+  },
   tlsCert: {
     ...file,
     flag: "tls-cert",

@@ -1,4 +1,5 @@
 import { CacheError } from "../errors.js";
+import { type AdminSettings, adminSettings } from "./admin-settings.js";
 import type { Setting } from "./layers.js";
 import type { ResolvedConfig } from "./load.js";
 import { type OriginRoute, parseOrigins } from "./origin-url.js";
@@ -6,6 +7,7 @@ import { type CacheableMethod, loadRules, parseMethods, type Rule } from "./rule
 
 /** What `cache serve` is told, resolved: milliseconds, bytes, absolute paths. */
 export interface ServeSettings {
+  admin: AdminSettings;
   origins: readonly OriginRoute[];
   host: string;
   port: number;
@@ -28,8 +30,10 @@ export interface ServeSettings {
 }
 
 /** Everything in these settings that can't be right. */
-export function serveMistakes({ settings: { origin, rules, cacheableMethods } }: ResolvedConfig): CacheError[] {
+export function serveMistakes({ settings }: ResolvedConfig): CacheError[] {
+  const { origin, rules, cacheableMethods } = settings;
   const steps = [
+    () => adminSettings(settings),
     () => originsOf(origin),
     () => rules && loadRules(rules),
     () => cacheableMethods && parseMethods(cacheableMethods),
@@ -52,7 +56,7 @@ function originsOf(setting: Setting | undefined): OriginRoute[] {
   return parseOrigins(urls, setting?.source.where ?? "--origin");
 }
 
-/** @throws CacheError `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
+/** @throws CacheError `admin-exposed`, `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
 export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSettings {
   const number = (name: keyof typeof settings) => Number(settings[name]?.value);
   const text = (name: keyof typeof settings) => {
@@ -62,6 +66,7 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
   const list = (name: keyof typeof settings) => (text(name) ?? "").split(/\s+/).filter(Boolean);
   const ttlIsSet = settings.cacheTtl !== undefined && settings.cacheTtl.source.layer !== "default";
   return {
+    admin: adminSettings(settings),
     origins: originsOf(settings.origin),
     host: text("host") ?? "127.0.0.1",
     port: number("port"),

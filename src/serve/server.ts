@@ -2,11 +2,16 @@ import type { Socket } from "node:net";
 import type { Cache } from "../cache/cache.js";
 import type { HeardChange } from "../cache/change-feed.js";
 import type { Clock } from "../clock.js";
+import type { AdminSettings } from "../config/admin-settings.js";
+import type { AdminToken } from "../config/admin-tokens.js";
 import type { OriginRoute } from "../config/origin-url.js";
 import type { CacheableMethod, Rule } from "../config/rules.js";
 import { trustedProxies } from "../http/forwarded.js";
 import { HttpCache } from "../http/http-cache.js";
 import { Rules } from "../http/rules.js";
+import type { AdminParts } from "./admin/admin-parts.js";
+import { isAdminPath } from "./admin/admin-path.js";
+import type { AdminApi } from "./admin/admin-server.js";
 import { Listener, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
 import { Upstream, type UpstreamOptions } from "./upstream.js";
@@ -34,6 +39,15 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   rules?: readonly Rule[];
   /** Methods whose responses are kept where no rule says which. Default GET and HEAD. */
   cacheableMethods?: readonly CacheableMethod[];
+  /** Absent: there is no admin API. */
+  admin?: AdminPlace;
+}
+
+/** Where the admin API is, and who is let in. */
+export interface AdminPlace extends Omit<AdminSettings, "tokensFile"> {
+  tokens: readonly AdminToken[];
+  /** Raw prefix of every key of the cache. */
+  namespace: string;
 }
 
 /** Is told what goes on in a running server; nothing that is called here may fail. */
@@ -43,14 +57,18 @@ export interface ServeListener extends ProxyListener {
   changed?(change: HeardChange): void;
 }
 
-/** A running proxy. */
+/** A running proxy, or admin API, or both. */
 export interface RunningServer {
-  /** `http://127.0.0.1:4000` */
+  /** The proxy's, `http://127.0.0.1:4000`; the admin API's where only that runs, since there is no origin. */
   readonly url: string;
+  /** Absent where there is no admin API. */
+  readonly adminUrl: string | undefined;
   /** Other rules from the next request on. */
   useRules(rules: readonly Rule[]): void;
   /** Another certificate for new connections; those that stand keep theirs. */
   renewTls(tls: TlsFiles): void;
+  /** Other tokens of the admin API from the next request on. */
+  useTokens(tokens: readonly AdminToken[]): void;
   /** Takes no more requests, ends what runs, and lets the store go. @returns false if something was cut */
   stop(): Promise<boolean>;
 }
@@ -79,41 +97,80 @@ async function start(
   options: ServeOptions,
   listener: ServeListener,
 ): Promise<RunningServer> {
-  const { host, port, tls, origins, trustedProxies: trusted, drainMs } = options;
+  const { host, port, tls, origins, trustedProxies: trusted, drainMs, admin: place } = options;
+  const stopping = new AbortController();
+  const http = new HttpCache(cache, clock);
+  let rules = options.rules ?? [];
+  const ruled = () => new Rules(rules, options.cacheableMethods);
   const upstream = new Upstream({ ...options, routes: origins });
   const proxy = new CachingProxy(
-    new HttpCache(cache, clock),
+    http,
     upstream,
     clock,
-    { ...options, trusted: trustedProxies(trusted), rules: new Rules(options.rules, options.cacheableMethods) },
+    { ...options, trusted: trustedProxies(trusted), rules: ruled() },
     listener,
   );
+  const proxies = origins.length > 0 || place === undefined;
+  const { cacheableMethods = DEFAULT_METHODS, defaultLifetimeMs } = options;
+  const parts: AdminParts = {
+    ...{ cache, http, clock, proxies, backend: cache.backend, stopping: stopping.signal },
+    namespace: place?.namespace ?? "",
+    explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),
+  };
+  const admin = place && (await loadAdmin(parts, place, listener));
   const following = cache.follow((change) => {
     listener.changed?.(change);
     // A write is a response that came later: who waits for an earlier one may have either.
     if ("gap" in change) proxy.changed({ all: true });
     else if (change.op !== "write") proxy.changed(change.selector);
   });
+  const onConnection = (socket: Socket) => listener.connected?.(socket);
+  const shared = proxies && place?.sharesPort ? admin : undefined;
   const front = new Listener({
     host,
     port,
     ...(tls && { tls }),
-    onRequest: (request, response) => proxy.handle(request, response),
-    onConnection: (socket) => listener.connected?.(socket),
+    onRequest: (request, response) => {
+      if (shared && isAdminPath(request.url ?? "")) shared.handle(request, response);
+      else proxy.handle(request, response);
+    },
+    onConnection,
   });
+  const back =
+    admin && place && !shared
+      ? new Listener({
+          host: place.host,
+          port: place.port,
+          // Nobody has a certificate for 127.0.0.1.
+          ...(tls && place.exposed && { tls }),
+          onRequest: (request, response) => admin.handle(request, response),
+        })
+      : undefined;
   try {
-    await front.listen();
+    if (proxies) await front.listen();
+    await back?.listen();
   } catch (error) {
+    await front.close(clock, 0);
     following.stop();
     await upstream.close();
     throw error;
   }
+  const url = proxies || back === undefined ? front.url : back.url;
   return {
-    url: front.url,
-    useRules: (rules) => proxy.useRules(new Rules(rules, options.cacheableMethods)),
-    renewTls: (files) => front.renewTls(files),
+    url,
+    adminUrl: admin && (back?.url ?? front.url),
+    useRules(now) {
+      rules = now;
+      proxy.useRules(ruled());
+    },
+    renewTls(files) {
+      front.renewTls(files);
+      if (place?.exposed) back?.renewTls(files);
+    },
+    useTokens: (tokens) => admin?.useTokens(tokens),
     async stop() {
       const until = clock.monotonic() + drainMs;
+      stopping.abort();
       const drained = await front.close(clock, drainMs);
       const over = new AbortController();
       await Promise.race([proxy.settled(), clock.sleep(until - clock.monotonic(), over.signal)]);
@@ -121,9 +178,19 @@ async function start(
       // Cuts what is still asked of origins: responses that nobody waits for any more.
       await upstream.close();
       await proxy.settled();
+      // It goes last: until then it says how the rest is doing.
+      const answered = await (back?.close(clock, Math.max(until - clock.monotonic(), 0)) ?? true);
       following.stop();
       await cache.close();
-      return drained;
+      return drained && answered;
     },
   };
+}
+
+const DEFAULT_METHODS: readonly CacheableMethod[] = ["GET", "HEAD"];
+
+/** fastify is loaded only where there is an admin API. */
+async function loadAdmin(parts: AdminParts, { tokens, names }: AdminPlace, listener: ServeListener): Promise<AdminApi> {
+  const { openAdmin } = await import("./admin/admin-server.js");
+  return openAdmin(parts, { tokens, names, failed: (error) => listener.storeFailed(error) });
 }

@@ -1,0 +1,24 @@
+import type { AdminSettings } from "../config/admin-settings.js";
+import { type AdminToken, newToken, readTokens, tokenEntry } from "../config/admin-tokens.js";
+import { leaveRuntimeToken } from "../config/runtime-token.js";
+import type { Io } from "./io.js";
+
+/** Who is let in to the admin API of a server that is about to start. */
+export interface AdminAccess {
+  tokens: readonly AdminToken[];
+  /** To be called when the admin API can be reached. @returns to be called when it can't be any more */
+  opened(url: string): () => void;
+}
+
+/**
+ * Those of the file that the settings name; without one a token for this one run, which is left where other commands of this user find it.
+ * @throws CacheError `invalid-tokens`
+ */
+export function adminAccess({ tokensFile }: AdminSettings, { env, uid }: Io): AdminAccess {
+  if (tokensFile !== undefined) return { tokens: readTokens(tokensFile), opened: () => () => {} };
+  const token = newToken();
+  return {
+    tokens: [tokenEntry(token, "this run", "operator")],
+    opened: (url) => leaveRuntimeToken(url, token, env, uid),
+  };
+}

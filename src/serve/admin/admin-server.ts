@@ -1,0 +1,127 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type FastifyError, type FastifyReply, fastify } from "fastify";
+import { errorToWire } from "../../api/errors.js";
+import type { AdminToken } from "../../config/admin-tokens.js";
+import { CacheError, codeOf } from "../../errors.js";
+import type { AdminParts } from "./admin-parts.js";
+import { duplexRoutes } from "./duplex-routes.js";
+import { entryRoutes } from "./entry-routes.js";
+import { checkCrossSite, checkHost, TokenCheck } from "./guard.js";
+import { healthRoutes } from "./health-routes.js";
+import { answerStatus, Refusal } from "./refusal.js";
+import { statsRoutes } from "./stats-routes.js";
+import { storeRoutes } from "./store-routes.js";
+
+export interface AdminOptions {
+  tokens: readonly AdminToken[];
+  /** Names of this server in `Host`, besides its addresses and `localhost`; in lower case. */
+  names: readonly string[];
+  /** Is told of what went wrong here that is nobody's mistake but ours. */
+  failed: (error: unknown) => void;
+}
+
+/** The admin API, without a socket: whoever has one hands its requests over. */
+export interface AdminApi {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** These tokens from the next request on. */
+  useTokens(tokens: readonly AdminToken[]): void;
+}
+
+/** Bytes of a body where a route does not say otherwise. */
+const BODY_LIMIT = 1024 * 1024;
+
+/** Every group of routes. */
+const GROUPS = [healthRoutes, statsRoutes, entryRoutes, storeRoutes, duplexRoutes];
+
+/** Answers show data of others: no browser may take them for a page, keep them, or show them in a frame. */
+const FIELDS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** Puts the admin API together. */
+export async function openAdmin(parts: AdminParts, options: AdminOptions): Promise<AdminApi> {
+  const tokens = new TokenCheck(options.tokens);
+  const names = new Set(options.names);
+  const methods = new Methods();
+  const fail = (error: unknown, reply: FastifyReply) => {
+    const told = tellable(error);
+    if (!(told instanceof CacheError)) options.failed(error);
+    const status = answerStatus(told);
+    if (status === 401) reply.header("www-authenticate", challenge(told));
+    return reply.code(status).headers(FIELDS).send(errorToWire(told));
+  };
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestIdHeader: false,
+    frameworkErrors: (error, _request, reply) => fail(error, reply),
+  });
+  // Text would be what any page may send.
+  app.removeContentTypeParser("text/plain");
+  app.addHook("onRoute", ({ url, method, config }) => {
+    if (config?.role === undefined) throw new Error(`nobody said who may call ${url}`);
+    methods.add(url, [method].flat());
+  });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(FIELDS);
+    checkHost(request, names);
+    const { role } = request.routeOptions.config;
+    if (role !== "public") tokens.check(request, role ?? "viewer");
+    checkCrossSite(request);
+  });
+  app.setErrorHandler((error, _request, reply) => fail(error, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.of(request.url.split("?", 1)[0] ?? "");
+    if (allowed.length === 0)
+      throw new Refusal(404, "no-such-route", "there is nothing here", "See GET /openapi.json.");
+    reply.header("allow", allowed.join(", "));
+    throw new Refusal(405, "method-not-allowed", `this takes ${allowed.join(", ")}`);
+  });
+  for (const routes of GROUPS) await app.register(async (group) => routes(group, parts));
+  await app.ready();
+  return {
+    handle: (request, response) => app.routing(request, response),
+    useTokens: (now) => tokens.use(now),
+  };
+}
+
+/** RFC 6750 §3: nothing more is said to who sent no token. */
+function challenge(error: unknown): string {
+  return codeOf(error) === "wrong-token" ? 'Bearer realm="cachectl", error="invalid_token"' : 'Bearer realm="cachectl"';
+}
+
+/** What fastify refuses by itself, in our words; anything else as it is. */
+function tellable(error: unknown): unknown {
+  if (error instanceof CacheError) return error;
+  const { statusCode = 500, message }: Partial<FastifyError> = error instanceof Error ? error : {};
+  if (statusCode >= 500) return error;
+  if (statusCode === 413) return new Refusal(413, "body-too-large", "the body is too large for this call");
+  if (statusCode === 415) return new Refusal(415, "unsupported-media-type", "this call takes no body of that type");
+  return new Refusal(statusCode, "invalid-request", message ?? "the request can't be understood");
+}
+
+/** Which methods a path takes. */
+class Methods {
+  readonly #paths = new Map<string, { pattern: RegExp; methods: string[] }>();
+
+  add(url: string, methods: readonly string[]): void {
+    const known = this.#paths.get(url);
+    if (known) known.methods.push(...methods);
+    else this.#paths.set(url, { pattern: patternOf(url), methods: [...methods] });
+  }
+
+  of(path: string): string[] {
+    const found = [...this.#paths.values()].filter(({ pattern }) => pattern.test(path));
+    return [...new Set(found.flatMap(({ methods }) => methods))];
+  }
+}
+
+function patternOf(url: string): RegExp {
+  const parts = url
+    .split("/")
+    .map((part) => (part.startsWith(":") ? "[^/]+" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return new RegExp(`^${parts.join("/")}$`);
+}

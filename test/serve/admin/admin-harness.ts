@@ -1,0 +1,62 @@
+import { request } from "undici";
+import { type AdminRole, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
+import type { AdminPlace } from "../../../src/serve/server.js";
+import type { HttpOrigin } from "../../support/http-origin.js";
+import { type ProxySetup, type ProxyUnderTest, startProxy } from "../proxy-harness.js";
+
+interface Answer {
+  status: number;
+  fields: Record<string, string | string[] | undefined>;
+  text: string;
+  json: () => Record<string, unknown>;
+}
+
+interface Call {
+  method?: string;
+  /** Whose token is sent; null: none. Default operator. */
+  as?: AdminRole | null;
+  fields?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+}
+
+/** A proxy with its admin API on a port of its own, and who may call it. */
+export interface AdminUnderTest extends ProxyUnderTest {
+  readonly url: string;
+  readonly tokens: Readonly<Record<AdminRole, string>>;
+  call(path: string, call?: Call): Promise<Answer>;
+}
+
+export interface AdminSetup extends ProxySetup {
+  admin?: Partial<AdminPlace>;
+}
+
+export async function startAdmin(
+  setup: AdminSetup = {},
+  answer: HttpOrigin["answer"] = hello,
+): Promise<AdminUnderTest> {
+  const tokens = { viewer: newToken(), operator: newToken() };
+  const place: AdminPlace = {
+    ...{ host: "127.0.0.1", port: 0, sharesPort: false, exposed: false, names: [], namespace: "http:" },
+    tokens: [tokenEntry(tokens.viewer, "v", "viewer"), tokenEntry(tokens.operator, "o", "operator")],
+    ...setup.admin,
+  };
+  const proxy = await startProxy(answer, { ...setup, options: { ...setup.options, admin: place } });
+  const url = proxy.server.adminUrl ?? "";
+  const call: AdminUnderTest["call"] = async (path, { method = "GET", as = "operator", fields = {}, body } = {}) => {
+    const headers = {
+      ...(as !== null && { authorization: `Bearer ${tokens[as]}` }),
+      ...(body !== undefined && { "content-type": "application/json" }),
+      ...fields,
+    };
+    const sent = body === undefined ? null : JSON.stringify(body);
+    const answered = await request(url + path, { method: method as "GET", headers, body: sent });
+    const text = await answered.body.text();
+    return { status: answered.statusCode, fields: answered.headers, text, json: () => JSON.parse(text) };
+  };
+  return { ...proxy, url, tokens, call };
+}
+
+const hello: HttpOrigin["answer"] = (_request, response) => {
+  response.writeHead(200, { "cache-control": "max-age=60" }).end("hello");
+};
