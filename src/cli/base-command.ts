@@ -128,9 +128,13 @@ export abstract class CacheCommand extends Command {
     return this.#cache;
   }
 
-  /** The cache of a process that lives on: kept open until the command ends. */
-  protected async openServed(config: ResolvedConfig): Promise<Cache> {
-    return openServed(config, { clock: this.io.clock, emit: (event) => this.#heard(event) });
+  /** The cache of a process that lives on: kept open until the command ends. @param also is told what stores tell, besides the log */
+  protected async openServed(config: ResolvedConfig, also: (event: CacheEvent) => void): Promise<Cache> {
+    const emit = (event: CacheEvent) => {
+      this.#heard(event);
+      also(event);
+    };
+    return openServed(config, { clock: this.io.clock, emit });
   }
 
   /** One tier alone, opened for a look at it and closed again. */

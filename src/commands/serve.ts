@@ -7,7 +7,7 @@ import { originLine } from "../cli/target.js";
 import { readTokens } from "../config/admin-tokens.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { RulesError } from "../config/rules.js";
-import { serveMistakes, serveSettings } from "../config/serve.js";
+import { type ServeSettings, serveMistakes, serveSettings } from "../config/serve.js";
 import { hostInUrl } from "../config/settings.js";
 import { CacheError, messageOf } from "../errors.js";
 import { explanationText } from "../http/explain.js";
@@ -17,6 +17,8 @@ import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
 import { startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
+import type { AccessLog } from "../serve/watching/access-log.js";
+import { Watch } from "../serve/watching/watch.js";
 
 export default class Serve extends CacheCommand {
   static override summary = "Run a caching HTTP proxy in front of one or more origins.";
@@ -56,7 +58,15 @@ export default class Serve extends CacheCommand {
     const tls = readTls(settings);
     const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
     const access = adminAccess(settings.admin, this.io);
-    const cache = await this.openServed(config);
+    const accessLog = await this.#openLog(settings);
+    let watch: Watch | undefined;
+    const cache = await this.openServed(config, (event) => watch?.heard(event));
+    watch = new Watch(cache, this.io.clock, {
+      ...settings,
+      origins: settings.origins.map(({ url }) => url),
+      accessLog,
+      warn: (message) => this.out.warn(message),
+    });
     const reloads: Reloadable[] = [];
     const reload = new Reload(reloads, {
       reloaded: (names) => this.out.note(`cache serve: reloaded ${names.join(", ")}`),
@@ -68,17 +78,13 @@ export default class Serve extends CacheCommand {
       this.io.clock,
       {
         ...settings,
-        admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix },
+        admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix, watch },
         ...(tls && { tls }),
         ...(ca !== undefined && { ca }),
         // Unique, since a request that comes back is known by it.
         pseudonym: `cache-${randomUUID()}`,
       },
-      {
-        answered: () => {},
-        asked: () => {},
-        storeFailed: (error) => this.out.warn(`the store: ${messageOf(error)}`),
-      },
+      watch,
     );
     const settingsNow = async () => serveSettings(await this.settingsAnew(flags));
     reloads.push({ name: "rules", prepare: async () => using((await settingsNow()).rules, server.useRules) });
@@ -92,6 +98,7 @@ export default class Serve extends CacheCommand {
     if (tokensFile !== undefined) {
       reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
     }
+    if (accessLog) reloads.push({ name: "access log", prepare: () => () => accessLog.reopen() });
     try {
       const { url, adminUrl = url } = server;
       const closed = access.opened(adminUrl);
@@ -103,6 +110,14 @@ export default class Serve extends CacheCommand {
       await server.stop();
     }
     offHangup?.();
+  }
+
+  /** Opened before the store, so that a wrong name is found first. */
+  async #openLog({ accessLog, accessLogQuery: query }: ServeSettings): Promise<AccessLog | undefined> {
+    if (accessLog === undefined) return undefined;
+    const { AccessLog } = await import("../serve/watching/access-log.js");
+    const to = accessLog === "-" ? this.io.stdout : accessLog;
+    return new AccessLog(this.io.clock, { to, query, failed: (error) => this.out.alert(error.message) });
   }
 
   async #check(config: ResolvedConfig): Promise<void> {

@@ -22,6 +22,13 @@ export interface ServeSettings {
   trustedProxies: readonly string[];
   maxObjectBytes: number;
   stripTags: boolean;
+  /** A file, or `-` for standard output. */
+  accessLog: string | undefined;
+  accessLogQuery: boolean;
+  /** 0 = nothing is sampled. */
+  monitorMs: number;
+  /** When the monitor warns: below this share of hits, 0 to 1, and above so many errors. */
+  thresholds: { hitRateBelow: number; errorsAbove: number };
   rules: readonly Rule[];
   /** Those whose responses are kept where no rule says which. */
   cacheableMethods: readonly CacheableMethod[];
@@ -81,6 +88,10 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
     trustedProxies: list("trustProxy"),
     maxObjectBytes: number("maxObject"),
     stripTags: settings.stripTags?.value === true,
+    accessLog: text("accessLog"),
+    accessLogQuery: settings.accessLogQuery?.value === true,
+    monitorMs: number("monitorInterval"),
+    thresholds: { hitRateBelow: number("monitorHitRate") / 100, errorsAbove: number("monitorErrors") },
     rules: settings.rules ? loadRules(settings.rules) : [],
     cacheableMethods: settings.cacheableMethods ? parseMethods(settings.cacheableMethods) : ["GET", "HEAD"],
     defaultLifetimeMs: ttlIsSet ? (defaultTtl ?? undefined) : undefined,

@@ -15,6 +15,7 @@ import type { AdminApi } from "./admin/admin-server.js";
 import { Listener, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
 import { Upstream, type UpstreamOptions } from "./upstream.js";
+import type { Watch } from "./watching/watch.js";
 
 /** All that `cache serve` is told; every setting resolved. */
 export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
@@ -48,6 +49,8 @@ export interface AdminPlace extends Omit<AdminSettings, "tokensFile"> {
   tokens: readonly AdminToken[];
   /** Raw prefix of every key of the cache. */
   namespace: string;
+  /** What goes on in this server, for metrics and events. */
+  watch?: Watch;
 }
 
 /** Is told what goes on in a running server; nothing that is called here may fail. */
@@ -55,6 +58,8 @@ export interface ServeListener extends ProxyListener {
   connected?(socket: Socket): void;
   /** Something changed in the store; one change may be told more than once. */
   changed?(change: HeardChange): void;
+  /** The last request has ended, or the server could not start: the store is closed next. */
+  settled?(): Promise<void>;
 }
 
 /** A running proxy, or admin API, or both. */
@@ -86,6 +91,7 @@ export async function startServer(
   try {
     return await start(cache, clock, options, listener);
   } catch (error) {
+    await listener.settled?.();
     await cache.close();
     throw error;
   }
@@ -115,6 +121,7 @@ async function start(
   const parts: AdminParts = {
     ...{ cache, http, clock, proxies, backend: cache.backend, stopping: stopping.signal },
     namespace: place?.namespace ?? "",
+    watch: place?.watch,
     explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),
   };
   const admin = place && (await loadAdmin(parts, place, listener));
@@ -181,6 +188,7 @@ async function start(
       // It goes last: until then it says how the rest is doing.
       const answered = await (back?.close(clock, Math.max(until - clock.monotonic(), 0)) ?? true);
       following.stop();
+      await listener.settled?.();
       await cache.close();
       return drained && answered;
     },

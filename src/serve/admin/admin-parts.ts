@@ -3,6 +3,7 @@ import type { Cache } from "../../cache/cache.js";
 import type { Clock } from "../../clock.js";
 import type { HttpCache } from "../../http/http-cache.js";
 import type { ExplainContext } from "../explain-url.js";
+import type { Watch } from "../watching/watch.js";
 
 /** What groups of routes work on. */
 export interface AdminParts {
@@ -18,6 +19,8 @@ export interface AdminParts {
   readonly proxies: boolean;
   /** Under which rules requests are, as they are just now. */
   readonly explaining: () => Omit<ExplainContext, "store" | "now">;
+  /** What goes on in the server; absent where nobody looks. */
+  readonly watch: Watch | undefined;
   /** Is given when the server begins to stop: answers that have no end of their own end then. */
   readonly stopping: AbortSignal;
 }

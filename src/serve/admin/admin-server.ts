@@ -11,6 +11,7 @@ import { healthRoutes } from "./health-routes.js";
 import { answerStatus, Refusal } from "./refusal.js";
 import { statsRoutes } from "./stats-routes.js";
 import { storeRoutes } from "./store-routes.js";
+import { watchRoutes } from "./watch-routes.js";
 
 export interface AdminOptions {
   tokens: readonly AdminToken[];
@@ -31,7 +32,7 @@ export interface AdminApi {
 const BODY_LIMIT = 1024 * 1024;
 
 /** Every group of routes. */
-const GROUPS = [healthRoutes, statsRoutes, entryRoutes, storeRoutes, duplexRoutes];
+const GROUPS = [healthRoutes, statsRoutes, entryRoutes, storeRoutes, duplexRoutes, watchRoutes];
 
 /** Answers show data of others: no browser may take them for a page, keep them, or show them in a frame. */
 const FIELDS = {

@@ -1,0 +1,109 @@
+import { request } from "undici";
+import type { Cache } from "../../../src/cache/cache.js";
+import { type OpenCacheOptions, openCache } from "../../../src/library.js";
+import { type RunningServer, type ServeOptions, startServer } from "../../../src/serve/server.js";
+import { Metrics } from "../../../src/serve/watching/metrics.js";
+import { Watch, type WatchOptions } from "../../../src/serve/watching/watch.js";
+import { FakeClock } from "../../support/fake-clock.js";
+import { type HttpOrigin, startOrigin } from "../../support/http-origin.js";
+import { until } from "../../support/until.js";
+
+export interface WatchedSetup {
+  store?: OpenCacheOptions["store"];
+  cache?: Partial<OpenCacheOptions>;
+  options?: Partial<ServeOptions>;
+  watch?: Partial<WatchOptions>;
+  clock?: FakeClock;
+}
+
+/** A proxy that is watched, in front of a real origin. */
+export interface Watched {
+  readonly origin: HttpOrigin;
+  readonly server: RunningServer;
+  readonly cache: Cache;
+  readonly clock: FakeClock;
+  readonly watch: Watch;
+  /** What the log was told. */
+  readonly warnings: string[];
+  /** The status, when the whole response was read. */
+  get(path: string, fields?: Record<string, string>): Promise<number>;
+  /** Figures by name and labels as Prometheus would have them, when all requests have ended. */
+  scrape(): Promise<Map<string, number>>;
+  stop(): Promise<void>;
+}
+
+export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedSetup = {}): Promise<Watched> {
+  const clock = setup.clock ?? new FakeClock(Date.now());
+  const origin = await startOrigin(answer, () => clock.now());
+  const warnings: string[] = [];
+  let watch: Watch | undefined;
+  const cache = await openCache({
+    store: setup.store ?? "memory:",
+    namespace: "http",
+    clock,
+    ...setup.cache,
+    onEvent: (event) => watch?.heard(event),
+  });
+  watch = new Watch(cache, clock, {
+    origins: [origin.url],
+    monitorMs: 0,
+    thresholds: {},
+    warn: (message) => warnings.push(message),
+    ...setup.watch,
+  });
+  const watching = watch;
+  const server = await startServer(
+    cache,
+    clock,
+    {
+      host: "127.0.0.1",
+      port: 0,
+      origins: [{ path: "/", url: origin.url }],
+      maxObjectBytes: 100_000_000,
+      drainMs: 1000,
+      preserveHost: false,
+      trustedProxies: [],
+      pseudonym: "cache-test",
+      stripTags: false,
+      defaultLifetimeMs: undefined,
+      ...setup.options,
+    },
+    watching,
+  );
+  const metrics = new Metrics(() => watching.see());
+  return {
+    origin,
+    server,
+    cache,
+    clock,
+    watch,
+    warnings,
+    async get(path, headers = {}) {
+      const { statusCode, body } = await request(server.url + path, { headers });
+      await body.dump();
+      return statusCode;
+    },
+    async scrape() {
+      const look = async () => figuresOf((await metrics.scrape()).text);
+      return until(async () => {
+        const figures = await look();
+        return figures.get("cache_http_requests_running") === 0 && figures;
+      });
+    },
+    async stop() {
+      await server.stop();
+      await origin.stop();
+    },
+  };
+}
+
+/** Reads the text form of Prometheus: `name{label="value"}` to its value. */
+function figuresOf(text: string): Map<string, number> {
+  const figures = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue;
+    const at = line.lastIndexOf(" ");
+    figures.set(line.slice(0, at), Number(line.slice(at + 1)));
+  }
+  return figures;
+}
