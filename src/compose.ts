@@ -39,13 +39,19 @@ const MEMORY_TTL_MS = 300_000;
 
 type Context = Pick<BackendContext, "clock" | "emit" | "signal">;
 
-/** What is known of Redis before it was reached. */
-const REDIS: Omit<Capabilities, "counts"> = {
+/** What is known of a store behind a network before it was reached. */
+const UNREACHED: Omit<Capabilities, "counts"> = {
   persistent: true,
   shared: true,
   repeatsInScan: true,
   keepsExpired: false,
   knowsAge: false,
+};
+
+/** Kinds of store behind a network, and whether they count for a namespace. */
+const BEHIND_NETWORK: { [Kind in StoreOptions["kind"]]?: (namespace: string) => boolean } = {
+  redis: (namespace) => namespace !== "",
+  remote: (namespace) => namespace === "",
 };
 
 /**
@@ -89,17 +95,22 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   // Copies in this process's memory are safe from others, are to be read fast, and are made also where the store itself may only be read.
   if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, { ...full, readOnly: false });
   const open = (store: StoreOptions) => openTransformed(waiting(store, plan), plan.transform, full);
-  const remote = tier.store.kind === "redis";
+  const { kind } = tier.store;
+  const counts = BEHIND_NETWORK[kind];
+  const remote = counts !== undefined;
   const standsIn = isLowest && fallback !== undefined;
   if (!standsIn && (!remote || plan.resilience === false)) return open(tier.store);
   const { resilient, withFallback } = await import("./backends/resilient/index.js");
-  const capabilities = { ...REDIS, counts: plan.namespace !== "" };
   const store = resilient(
     remote && ((plan.livesOn && plan.resilience !== false) || standsIn)
       ? () => open(tier.store)
       : await open(tier.store),
     plan.resilience || { retries: 0, breaker: false, healthIntervalMs: 0 },
-    { ...context, target: tier.name, ...(remote && { expected: { name: "redis", capabilities } }) },
+    {
+      ...context,
+      target: tier.name,
+      ...(counts && { expected: { name: kind, capabilities: { ...UNREACHED, counts: counts(plan.namespace) } } }),
+    },
   );
   if (!standsIn) return store;
   try {

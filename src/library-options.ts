@@ -137,7 +137,19 @@ const REDIS: Forms<Extract<StoreWithTtl, { kind: "redis" }>> = {
   timeoutMs: numberFrom(1, LONGEST_TIMER_MS),
 };
 
-const STORES = { memory: MEMORY, sqlite: ON_DISK, file: ON_DISK, redis: REDIS };
+const REMOTE: Forms<Extract<StoreWithTtl, { kind: "remote" }>> = {
+  kind: TEXT,
+  ttl: LATER,
+  url: TEXT,
+  token: SECRET,
+  tier: TEXT,
+  ca: TEXT,
+  cert: TEXT,
+  key: TEXT,
+  timeoutMs: numberFrom(1, LONGEST_TIMER_MS),
+};
+
+const STORES = { memory: MEMORY, sqlite: ON_DISK, file: ON_DISK, redis: REDIS, remote: REMOTE };
 
 /** @throws CacheError `invalid-options`, `invalid-resilience` */
 export function checkOpenOptions(options: OpenCacheOptions): void {
@@ -156,7 +168,8 @@ export function checkStore(store: StoreWithTtl | null): asserts store is StoreWi
     throw fail("openCache needs a store");
   }
   checkOptions(`the store "${store.kind}"`, store, STORES[store.kind], "invalid-store");
-  if (store.kind === "redis" && store.url === undefined) throw fail("a redis store needs a url");
+  if ("url" in STORES[store.kind] && !("url" in store && store.url !== undefined))
+    throw fail(`a ${store.kind} store needs a url`);
   if ("path" in STORES[store.kind] && !("path" in store && store.path !== undefined))
     throw fail(`a ${store.kind} store needs a path`);
 }

@@ -97,7 +97,7 @@ function storeOf(store: StoreChoice, where: string): Exclude<StoreChoice, string
 /** Which store it is, without what it is to be like. */
 function placeOf(store: StoreOptions): StoreTarget {
   if (store.kind === "memory") return { kind: store.kind };
-  return store.kind === "redis" ? { kind: store.kind, url: store.url } : { kind: store.kind, path: store.path };
+  return "url" in store ? { kind: store.kind, url: store.url } : { kind: store.kind, path: store.path };
 }
 
 function noStore(): CacheError {
@@ -106,7 +106,7 @@ function noStore(): CacheError {
 
 function withTimeout(store: StoreOptions, timeoutMs: number | undefined): StoreOptions {
   if (timeoutMs === undefined || store.kind === "memory") return store;
-  return store.kind === "redis" ? { timeoutMs, ...store } : { busyTimeoutMs: timeoutMs, ...store };
+  return "url" in store ? { timeoutMs, ...store } : { busyTimeoutMs: timeoutMs, ...store };
 }
 
 function checkedTtl(ttl: number | null | undefined): number | null | undefined {

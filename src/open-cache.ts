@@ -137,7 +137,10 @@ function withoutSecrets(config: ResolvedConfig): ResolvedConfig {
   };
 }
 
-function storeOptions(store: StoreTarget, { settings, password, sentinelPassword }: ResolvedConfig): StoreOptions {
+function storeOptions(
+  store: StoreTarget,
+  { settings, password, sentinelPassword, tokens }: ResolvedConfig,
+): StoreOptions {
   const timeout = settings.timeout?.value;
   const timeoutMs = typeof timeout === "number" ? timeout : undefined;
   if (store.kind === "redis") {
@@ -149,6 +152,10 @@ function storeOptions(store: StoreTarget, { settings, password, sentinelPassword
       ...(sentinelPassword !== undefined && { sentinelPassword }),
       ...(timeoutMs !== undefined && { timeoutMs }),
     };
+  }
+  if (store.kind === "remote") {
+    const token = tokens.get(store.url);
+    return { ...store, ...(token !== undefined && { token }), ...(timeoutMs !== undefined && { timeoutMs }) };
   }
   if (store.kind === "memory") {
     const sweep = settings.cleanupInterval?.value;
@@ -182,6 +189,7 @@ export async function availableBackends(): Promise<Availability[]> {
     { kind: "memory", available: true, reason: "in this process, gone with it" },
     await probe("sqlite", "one file, nothing to install", sqlite),
     await probe("file", "a folder, one file a value", sqlite),
+    { kind: "remote", available: true, reason: "a cache serve, by the address of its admin API" },
     await probe("redis", "a server, shared by machines", () => import("ioredis")),
   ];
 }

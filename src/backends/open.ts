@@ -28,6 +28,16 @@ export type StoreOptions =
       /** Of the Sentinels themselves. */
       sentinelPassword?: string;
       timeoutMs?: number;
+    }
+  | {
+      kind: "remote";
+      url: string;
+      token?: string;
+      tier?: string;
+      ca?: string;
+      cert?: string;
+      key?: string;
+      timeoutMs?: number;
     };
 
 /** Opens a store for a namespace. Each client library is loaded only when its kind of store is opened. */
@@ -45,6 +55,12 @@ export async function openBackend(store: StoreOptions, context: BackendContext):
     case "file": {
       const { openFile } = await import("./file/index.js");
       return openFile({ ...context, path: store.path, ...boundsOf(store) });
+    }
+    case "remote": {
+      const { openRemote } = await import("./remote/index.js");
+      const { url, token, tier, timeoutMs, ca, cert, key } = store;
+      const tls = given({ ca: pem(ca), cert: pem(cert), key: pem(key) });
+      return openRemote({ ...context, url, tls, ...given({ token, tier, timeoutMs }) });
     }
     case "redis": {
       const { openRedis } = await import("./redis/index.js");

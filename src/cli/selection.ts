@@ -51,7 +51,7 @@ export function filterFromFlags(flags: SelectionInput): Filter {
 
 /** @throws CacheError where `--type` was given for a store that has strings alone */
 export function checkTypes({ type }: SelectionInput, { store }: ResolvedConfig): void {
-  if (type === undefined || store.kind === "redis") return;
+  if (type === undefined || store.kind === "redis" || store.kind === "remote") return;
   throw new CacheError("usage", "conflicting-flags", `--type is for Redis, a ${store.kind} store has strings alone`, {
     hint: "Leave out --type.",
   });

@@ -9,6 +9,7 @@ import { escapeLine } from "./render/value.js";
 /** The name of the store for people and for `--confirm`, of tiers the last one's: no user, no password, no options. */
 export function targetOf({ store }: Pick<ResolvedConfig, "store">): string {
   if (store.kind === "memory") return "memory:";
+  if (store.kind === "remote") return store.url;
   return store.kind === "redis" ? redisTarget(parseRedisUrl(store.url, "")) : `${store.kind}:${store.path}`;
 }
 

@@ -102,7 +102,7 @@ const IMPLIED: readonly [SettingName, string][] = [
  * @param only it is the only store: of several, the settings bound what is in memory
  */
 export function withBounds(store: StoreTarget, settings: Settings, from: Source, only: boolean): StoreTarget {
-  if (store.kind === "redis" || !(only || store.kind === "memory")) return store;
+  if (store.kind === "redis" || store.kind === "remote" || !(only || store.kind === "memory")) return store;
   const bounded = { ...store };
   for (const [part, name] of [
     ["maxEntries", "maxSize"],

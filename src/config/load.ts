@@ -18,6 +18,7 @@ import {
 } from "./settings.js";
 import { parseStoreUrl, redactUrl, resolvePath, type StoreTarget, splitStores } from "./store-url.js";
 import { checkDistinct, findTier, nameTiers, parseStores, type Tier } from "./tiers.js";
+import { readTokens } from "./token.js";
 
 /** Everything resolved: units parsed, paths absolute. Frozen. */
 export interface ResolvedConfig {
@@ -35,6 +36,8 @@ export interface ResolvedConfig {
   defaultTtl: number | null;
   password: string | undefined;
   sentinelPassword: string | undefined;
+  /** Of the admin APIs that are stores, by their URL. */
+  tokens: ReadonlyMap<string, string>;
   files: readonly ConfigFile[];
   warnings: readonly WarningEvent[];
 }
@@ -55,7 +58,8 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const tiers = tiersOf(stores, settings.tier);
   const store = lowest(tiers);
   const prefix = stores.some(({ kind }) => kind === "redis") ? String(settings.redisKeyPrefix?.value ?? "") : "";
-  const namespace = String(settings.namespace?.value ?? "");
+  const namespace = ownNamespace(settings, store);
+  const fallback = settings.fallback && fallbackOf(settings.fallback, stores, input);
   const ttl =
     store.ttl !== undefined && !outranks(settings.cacheTtl, chosen.source) ? store.ttl : settings.cacheTtl?.value;
   return Object.freeze({
@@ -63,11 +67,12 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
     tiers,
     store,
     storeSource: chosen.source,
-    fallback: settings.fallback && fallbackOf(settings.fallback, stores, input),
+    fallback,
     keyPrefix: checkNamespace(prefix + (namespace === "" || namespace.endsWith(":") ? namespace : `${namespace}:`)),
     defaultTtl: typeof ttl === "number" ? ttl : null,
     password,
     sentinelPassword,
+    tokens: readTokens(input, [...stores, ...(fallback ? [fallback] : [])], chosen, warnings),
     files: found,
     warnings,
   });
@@ -75,7 +80,19 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
 
 function tiersOf(stores: readonly StoreTarget[], asked: Setting | undefined): readonly Tier[] {
   const tiers = nameTiers(stores);
+  const [only, another] = stores;
+  if (asked !== undefined && only?.kind === "remote" && !another) {
+    // The server knows its tiers.
+    const tier = String(asked.value);
+    return [{ name: tier, store: { ...only, tier } }];
+  }
   return asked === undefined ? tiers : [findTier(tiers, String(asked.value), asked.source.where)];
+}
+
+/** A server has its own namespace; one that nobody asked for here would be a second one in it. */
+function ownNamespace({ namespace }: Settings, store: StoreTarget): string {
+  if (store.kind === "remote" && namespace?.source.layer === "default") return "";
+  return String(namespace?.value ?? "");
 }
 
 function lowest(tiers: readonly Tier[]): StoreTarget {

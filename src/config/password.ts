@@ -60,7 +60,7 @@ export async function readPassword(
     });
     return undefined;
   }
-  return readPasswordFile(path, warnings);
+  return readSecretFile("password", path, warnings);
 }
 
 /** The password of the Sentinels, under the same rule: it goes where the layer that said it, or a higher one, named them. */
@@ -91,7 +91,7 @@ function refuseForSeveral({ password, passwordFile, askPassword }: Settings): vo
 }
 
 /** May what was said in one place not decide where a secret of another place is sent? */
-function mayNotSend(said: Source, secret: Source): boolean {
+export function mayNotSend(said: Source, secret: Source): boolean {
   return RANK[said.layer] < RANK[secret.layer] || (said.layer === "project" && secret.layer !== "project");
 }
 
@@ -107,7 +107,7 @@ function withheld(secret: Source, { source, name }: AddressPart): WarningEvent {
 }
 
 /** A project's config file comes with the project: it names no file of the user's to be sent to a server of its choice. */
-function liesIn(path: string, folder: string | undefined): boolean {
+export function liesIn(path: string, folder: string | undefined): boolean {
   if (folder === undefined) return false;
   try {
     const way = relative(realpathSync(folder), realpathSync(path));
@@ -118,20 +118,21 @@ function liesIn(path: string, folder: string | undefined): boolean {
   }
 }
 
-function readPasswordFile(path: string, warnings: WarningEvent[]): string {
+/** @throws CacheError `password-file`, `token-file` */
+export function readSecretFile(what: "password" | "token", path: string, warnings: WarningEvent[]): string {
   try {
     const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
     if (process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0) {
       warnings.push({
         type: "warning",
-        code: "password-file-open",
-        message: `others can read the password file ${path}`,
+        code: `${what}-file-open`,
+        message: `others can read the ${what} file ${path}`,
         hint: `Run: chmod 600 ${path}`,
       });
     }
     return text;
   } catch (error) {
-    throw new CacheError("usage", "password-file", `the password file ${path} can't be read (${codeOf(error)})`, {
+    throw new CacheError("usage", `${what}-file`, `the ${what} file ${path} can't be read (${codeOf(error)})`, {
       cause: error,
       hint: "Check the path and its permissions.",
     });

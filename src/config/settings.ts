@@ -15,7 +15,7 @@ const SETTINGS = {
     value: "URL",
     several: true,
     summary:
-      "the store: sqlite:PATH, file:DIR, redis://HOST, redis+sentinel://HOST/NAME, redis+cluster://HOST (rediss for TLS) or memory:; several are tiers, fastest first",
+      "the store: sqlite:PATH, file:DIR, redis://HOST, redis+sentinel://HOST/NAME, redis+cluster://HOST (rediss for TLS), http://HOST:PORT of a cache serve, or memory:; several are tiers, fastest first",
   },
   backend: {
     flag: "backend",
@@ -179,6 +179,20 @@ const SETTINGS = {
     value: "FILE",
     path: true,
     summary: "file with the password of the store, - for standard input",
+  },
+  token: {
+    flag: "token",
+    kind: "text",
+    secret: true,
+    summary:
+      "token of the admin API of an http: store; seen by others on the command line, so rather CACHE_TOKEN or a file",
+  },
+  tokenFile: {
+    flag: "token-file",
+    kind: "text",
+    value: "FILE",
+    path: true,
+    summary: "file with that token; of a server of yours on this machine the token is found without",
   },
   askPassword: {
     flag: "ask-password",

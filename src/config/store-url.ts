@@ -18,12 +18,25 @@ export const POLICIES = { memory: ["w-tinylfu", "lru", "lfu", "fifo", "ttl"], st
 export type StoreTarget =
   | ({ kind: "memory"; policy?: (typeof POLICIES.memory)[number] } & TierOptions)
   | ({ kind: "sqlite" | "file"; path: string; policy?: (typeof POLICIES.stored)[number] } & TierOptions)
-  | ({ kind: "redis"; url: string; ca?: string; cert?: string; key?: string; connections?: number } & TierOptions);
+  | ({ kind: "redis"; url: string; ca?: string; cert?: string; key?: string; connections?: number } & TierOptions)
+  | RemoteTarget;
+
+/** The cache that a `cache serve` holds, by the address of its admin API. */
+export interface RemoteTarget extends Pick<TierOptions, "ttl"> {
+  kind: "remote";
+  /** `http://127.0.0.1:4001`: no user, no password, no query, no `/` at its end. */
+  url: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** One of the server's tiers alone. */
+  tier?: string;
+}
 
 export type RedisTarget = Extract<StoreTarget, { kind: "redis" }>;
 
 const HINT =
-  "Use sqlite:PATH, file:DIR, redis://HOST:PORT/DB, redis+sentinel://HOST/NAME, redis+cluster://HOST (rediss for TLS) or memory:.";
+  "Use sqlite:PATH, file:DIR, redis://HOST:PORT/DB, redis+sentinel://HOST/NAME, redis+cluster://HOST (rediss for TLS), http://HOST:PORT of a cache serve, or memory:.";
 
 /** Stores in one text, fastest first: each in a line of its own, or after a blank where a kind of store follows. */
 const BETWEEN_STORES = /\s*\n\s*|\s+(?=(?:memory|sqlite|file|rediss?(?:\+sentinel|\+cluster)?|https?):)/i;
@@ -54,7 +67,7 @@ function parseUrl(text: string, base: string, home: string): StoreTarget {
     throw invalid(`"${redactUrl(text)}" is not a store URL`, `${HINT} A file is sqlite:${redactUrl(text)}.`);
   }
   if (scheme === "http" || scheme === "https") {
-    throw invalid(`${scheme}: stores are not supported by this version`, HINT);
+    return parseRemote(text, base, home);
   }
   if (isRedisUrl(text)) return parseRedis(text, base, home);
   if (scheme !== "memory" && scheme !== "sqlite" && scheme !== "file") {
@@ -79,14 +92,32 @@ export function resolvePath(path: string, base: string, home: string): string {
   return isAbsolute(path) ? path : resolve(base, path);
 }
 
-function parseRedis(text: string, base: string, home: string): StoreTarget {
-  const parts = parseRedisUrl(text, redactUrl(text));
+function parseRemote(text: string, base: string, home: string): RemoteTarget {
+  if (!URL.canParse(text)) throw invalid(`"${redactUrl(text)}" is no URL`, "Write it like http://127.0.0.1:4001.");
+  const { origin, pathname, username, password, searchParams, hash } = new URL(text);
+  if (username !== "" || password !== "") {
+    throw invalid(`${redactUrl(text)} has a user in it`, "Give a token with CACHE_TOKEN or --token-file instead.");
+  }
+  if (hash !== "") throw invalid(`${redactUrl(text)} has a part after #`, "Write it like http://127.0.0.1:4001.");
+  const files = takeFiles(searchParams, base, home);
+  const options = parseOptions("remote", searchParams);
+  return { kind: "remote", url: `${origin}${pathname.replace(/\/+$/, "")}`, ...files, ...options };
+}
+
+/** TLS files, taken out of the query. */
+function takeFiles(query: URLSearchParams, base: string, home: string): { ca?: string; cert?: string; key?: string } {
   const files: { ca?: string; cert?: string; key?: string } = {};
   for (const name of ["ca", "cert", "key"] as const) {
-    const value = parts.query.get(name);
+    const value = query.get(name);
     if (value !== null) files[name] = resolvePath(value, base, home);
-    parts.query.delete(name);
+    query.delete(name);
   }
+  return files;
+}
+
+function parseRedis(text: string, base: string, home: string): StoreTarget {
+  const parts = parseRedisUrl(text, redactUrl(text));
+  const files = takeFiles(parts.query, base, home);
   const connections = parts.query.get("connections");
   parts.query.delete("connections");
   if (connections !== null && !/^(?:[1-9]|1\d|20)$/.test(connections))
@@ -103,18 +134,20 @@ function parseRedis(text: string, base: string, home: string): StoreTarget {
 
 function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOptions {
   const options: TierOptions = {};
+  // It has bounds of its own.
+  const far = kind === "redis" || kind === "remote";
   for (const [name, value] of query) {
     if (name === "ttl") options.ttl = parseTtl(value);
-    else if (name === "maxBytes" && kind !== "redis") {
+    else if (name === "maxBytes" && !far) {
       const bytes = parseSize(value);
       if (bytes === 0) throw invalid(`maxBytes=${value} leaves room for nothing`, "Write it like maxBytes=64MB.");
       options.maxBytes = bytes;
-    } else if (name === "maxEntries" && kind !== "redis") {
+    } else if (name === "maxEntries" && !far) {
       if (!/^[1-9]\d{0,14}$/.test(value))
         throw invalid(`maxEntries=${value} is not a whole number above zero`, "Write it like maxEntries=1000.");
       options.maxEntries = Number(value);
     } else {
-      const known = kind === "redis" ? "ttl, ca, cert, key and connections" : "ttl, maxEntries, maxBytes and policy";
+      const known = KNOWN[kind] ?? "ttl, maxEntries, maxBytes and policy";
       // With a ? in its password that was not escaped, a part of the password would be repeated here.
       const shown = /^[\w-]+$/.test(name) ? `"${name}"` : "like that in its URL";
       throw invalid(`a ${kind} store has no option ${shown}`, `Its options are ${known}.`);
@@ -122,6 +155,11 @@ function parseOptions(kind: StoreTarget["kind"], query: URLSearchParams): TierOp
   }
   return options;
 }
+
+const KNOWN: { [Kind in StoreTarget["kind"]]?: string } = {
+  redis: "ttl, ca, cert, key and connections",
+  remote: "ttl, ca, cert and key",
+};
 
 function takePolicy<P extends string>(query: URLSearchParams, known: readonly P[]): { policy?: P } {
   const text = query.get("policy");

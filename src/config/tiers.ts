@@ -38,6 +38,7 @@ export function checkDistinct(stores: readonly StoreTarget[], where: string): vo
 /** Equal for two URLs of one store. Memory is always the same: a second one above the first would hold what the first holds. */
 function identityOf(store: StoreTarget): string {
   if (store.kind === "memory") return "memory:";
+  if (store.kind === "remote") return store.url;
   return store.kind === "redis" ? redisIdentity(store.url) : realPath(resolve(store.path));
 }
 

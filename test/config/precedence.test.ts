@@ -173,7 +173,7 @@ describe("precedence", () => {
     const home = new Home();
     const at = async (input: object) => {
       const { store, defaultTtl } = await home.load(input);
-      return [defaultTtl, store.kind === "redis" ? undefined : store.maxEntries];
+      return [defaultTtl, "maxEntries" in store ? store.maxEntries : undefined];
     };
     const url = "sqlite:x?ttl=1m&maxEntries=10";
     home.projectFile({ cacheTtl: "3m", maxSize: 30 });

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -28,6 +29,36 @@ function shellBlocks(file: string): string[] {
   return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => (match[1] ?? "").trim());
 }
 
+/** A server runs until the block is over, and is there before the next line. */
+function inBackground(command: string, port: number): string {
+  return `trap 'kill $(jobs -p); wait' EXIT
+${command} --port ${port} &
+until curl -sf http://127.0.0.1:${port + 1}/health/live > /dev/null; do kill -0 $!; sleep 0.05; done`;
+}
+
+/** The first of two neighbours. */
+async function twoFreePorts(): Promise<number> {
+  for (;;) {
+    const one = createServer();
+    const port = await listening(one, 0);
+    const other = createServer();
+    const both = await listening(other, port + 1).catch(() => undefined);
+    one.close();
+    other.close();
+    if (both !== undefined) return port;
+  }
+}
+
+function listening(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address ? address.port : 0);
+    });
+  });
+}
+
 test("every shell block of the README works, in order, in an empty home", { timeout: 60_000 }, async () => {
   const home = tempDir("readme");
   const bin = join(home, "bin");
@@ -41,14 +72,17 @@ test("every shell block of the README works, in order, in an empty home", { time
   const skipped = blocks.filter((block) => block in NOT_RUN_HERE);
   expect(skipped).toHaveLength(Object.keys(NOT_RUN_HERE).length);
   const outputs: string[] = [];
+  const port = await twoFreePorts();
   for (const block of blocks.filter((one) => !skipped.includes(one))) {
     // The clone is installed already, `npx cache` in it is this program, and the reader's Redis the one of this test.
     const script = block
       .replaceAll("npm ci && ", "")
       .replaceAll("npx cache", "cache")
       .replaceAll("redis://localhost:6379", redis.url)
-      // A server would run on: that it would run is seen without.
-      .replaceAll(/^cache serve(?!.* --(?:explain|check-config)).*$/gm, "$& --check-config");
+      .replaceAll(/127\.0\.0\.1:400([01])/g, (_, admin) => `127.0.0.1:${port + Number(admin)}`)
+      .replaceAll(/^(cache serve(?!.* --(?:explain|check-config))[^#\n]*)(?:#.*)?$/gm, (_, command) =>
+        inBackground(command, port),
+      );
     const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: home, env });
     outputs.push(stdout);
   }

@@ -37,7 +37,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.#base = new URL(options.url);
+    this.#base = addressOf(options.url);
     this.target = `${this.#base.origin}${this.#base.pathname.replace(/\/$/, "")}`;
     const settings = { keepAlive: true, maxSockets: 32, ...options.tls };
     this.#agent = this.#base.protocol === "https:" ? new HttpsAgent(settings) : new HttpAgent(settings);
@@ -221,6 +221,15 @@ export class Transport {
       hint: "Check that this is the admin port of cache serve.",
     });
   }
+}
+
+/** @throws CacheError `invalid-store` */
+function addressOf(url: string): URL {
+  const base = URL.canParse(url) ? new URL(url) : undefined;
+  if (base && /^https?:$/.test(base.protocol) && base.username === "" && base.password === "") return base;
+  throw new CacheError("usage", "invalid-store", "the address of a server can't be used", {
+    hint: "Write it like http://127.0.0.1:4001, and give the token beside it.",
+  });
 }
 
 /** A call under way in both directions. */
