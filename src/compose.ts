@@ -94,7 +94,10 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   };
   // Copies in this process's memory are safe from others, are to be read fast, and are made also where the store itself may only be read.
   if (tier.store.kind === "memory" && !isLowest) return openBackend(tier.store, { ...full, readOnly: false });
-  const open = (store: StoreOptions) => openTransformed(waiting(store, plan), plan.transform, full);
+  const open = (store: StoreOptions, over?: AbortSignal) => {
+    const signal = bothOf(full.signal, over);
+    return openTransformed(waiting(store, plan), plan.transform, { ...full, ...(signal && { signal }) });
+  };
   const { kind } = tier.store;
   const counts = BEHIND_NETWORK[kind];
   const remote = counts !== undefined;
@@ -103,7 +106,7 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   const { resilient, withFallback } = await import("./backends/resilient/index.js");
   const store = resilient(
     remote && ((plan.livesOn && plan.resilience !== false) || standsIn)
-      ? () => open(tier.store)
+      ? (over) => open(tier.store, over)
       : await open(tier.store),
     plan.resilience || { retries: 0, breaker: false, healthIntervalMs: 0 },
     {
@@ -120,6 +123,10 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
     await store.close();
     throw error;
   }
+}
+
+function bothOf(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
 }
 
 /** A process that lives on has other things to do than to wait for another one's lock. */

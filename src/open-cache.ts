@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { BackendContext, BackendKind } from "./backends/backend.js";
 import type { StoreOptions } from "./backends/open.js";
+import type { ResilienceOptions } from "./backends/resilient/index.js";
 import { Cache } from "./cache/cache.js";
 import { compose, type Plan, type PlannedTier } from "./compose.js";
 import type { ResolvedConfig } from "./config/load.js";
@@ -47,7 +48,7 @@ export async function openConfigured(
     namespace: config.keyPrefix,
     readOnly,
     transform: await transformOf(config),
-    resilience: config.fallback ? {} : false,
+    resilience: config.fallback ? deadlineOf(config) : false,
     livesOn: false,
   };
   const { clock } = context;
@@ -88,7 +89,7 @@ export async function openServed(
     namespace: config.keyPrefix,
     readOnly,
     transform: await transformOf(inMemoryAlone(config) ? uncompressed(config) : config),
-    resilience: {},
+    resilience: deadlineOf(config),
     livesOn: true,
   };
   const { clock, emit } = context;
@@ -135,6 +136,11 @@ function withoutSecrets(config: ResolvedConfig): ResolvedConfig {
     password: undefined,
     sentinelPassword: undefined,
   };
+}
+
+/** A call with all its attempts takes no longer than one of them may. */
+function deadlineOf({ settings: { timeout } }: ResolvedConfig): ResilienceOptions {
+  return typeof timeout?.value === "number" ? { timeoutMs: timeout.value } : {};
 }
 
 function storeOptions(

@@ -162,6 +162,60 @@ describe("a fallback", () => {
   });
 });
 
+describe("a store that accepts and never answers, with a fallback", () => {
+  const TIMEOUT_MS = 500;
+  /** What may come on top, on a machine with other things to do; three more waits would be 1,500. */
+  const SLACK_MS = 900;
+
+  it("is waited for once a command", async () => {
+    const hung = await startRedis();
+    try {
+      for (const argv of [
+        ["get", "k"],
+        ["get", "a", "b", "--json", "--meta"],
+        ["set", "k", "1"],
+        ["keys"],
+        ["stats"],
+        ["invalidate", "--prefix", "p", "--yes"],
+      ]) {
+        hung.resume();
+        const work = new Workspace();
+        const run = async (...more: string[]) => {
+          const began = performance.now();
+          const flags = ["-s", hung.url, "-n", "app", "--fallback", "sqlite:f.db", ...more];
+          const result = await work.bare([...argv, ...flags]);
+          return { ...result, took: performance.now() - began };
+        };
+        expect((await run("--timeout", "10s")).stderr).not.toContain("stands in");
+        hung.pause();
+        const { took, stderr, code } = await run("--timeout", `${TIMEOUT_MS}ms`);
+        expect([argv, code, stderr]).toEqual([argv, expect.any(Number), expect.stringContaining("sqlite stands in")]);
+        expect([argv, code]).not.toEqual([argv, 5]);
+        expect([argv, Math.max(0, took - TIMEOUT_MS)]).toEqual([argv, expect.toSatisfy((ms) => ms < SLACK_MS)]);
+      }
+    } finally {
+      hung.resume();
+      await hung.stop();
+    }
+  });
+
+  it("nor is it waited for at the end, where it is looked for because of the journal", async () => {
+    const hung = await startRedis();
+    try {
+      hung.pause();
+      const work = new Workspace();
+      const flags = ["-s", hung.url, "-n", "app", "--fallback", "sqlite:f.db"];
+      expect((await work.bare(["set", "k", "1", ...flags, "--timeout", "100ms"])).code).toBe(6);
+      const began = performance.now();
+      expect((await work.bare(["get", "k", ...flags, "--timeout", "20s"])).stdout).toBe("1");
+      expect(performance.now() - began).toBeLessThan(4000);
+    } finally {
+      hung.resume();
+      await hung.stop();
+    }
+  });
+});
+
 describe("compression and encryption", () => {
   it("of single values and by setting, read back with nothing said", async () => {
     const { run, names } = setUp();

@@ -15,6 +15,7 @@ import { type Journal, type JournalBounds, MemoryJournal } from "./journal.js";
 import { JournalFile } from "./journal-file.js";
 import type { ResilienceContext, ResilienceOptions } from "./options.js";
 import { ResilientBackend } from "./resilient-backend.js";
+import type { OpenBackend } from "./source.js";
 import { Standby } from "./standby.js";
 
 export type { ResilienceContext, ResilienceOptions } from "./options.js";
@@ -28,7 +29,7 @@ export type Resilient = Backend & ForeignReader & { state(): ResilienceInfo };
  * @throws CacheError `invalid-resilience`
  */
 export function resilient(
-  backend: Backend | (() => Promise<Backend>),
+  backend: Backend | OpenBackend,
   options: ResilienceOptions,
   context: ResilienceContext,
 ): Resilient {

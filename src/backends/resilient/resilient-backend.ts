@@ -41,7 +41,7 @@ import { type ResilienceContext, type ResilienceOptions, resolveOptions } from "
 import { readerWithDeadlines, writerWithDeadlines } from "./pieces.js";
 import { type Operation, Pursuit } from "./pursuit.js";
 import { scanPages } from "./scanning.js";
-import { Source } from "./source.js";
+import { type OpenBackend, Source } from "./source.js";
 import { Supervisor } from "./supervisor.js";
 
 /** Milliseconds for what goes over a whole store and tells no progress, where a call has less. */
@@ -74,7 +74,7 @@ export class ResilientBackend implements Backend, ForeignReader {
   readonly #context: ResilienceContext;
   #closing: Promise<void> | undefined;
 
-  constructor(given: Backend | (() => Promise<Backend>), options: ResilienceOptions, context: ResilienceContext) {
+  constructor(given: Backend | OpenBackend, options: ResilienceOptions, context: ResilienceContext) {
     this.#context = context;
     this.#source = new Source(given);
     this.#supervisor = new Supervisor(this.#source, resolveOptions(options), context, () => this.#health.schedule());
