@@ -85,6 +85,53 @@ describe("a damaged store", () => {
     expectSound(path);
   });
 
+  test("somebody's file that was named by mistake is refused, whoever opens it, and left as it is", async () => {
+    const { path, events } = setUp();
+    const dir = dirname(path);
+    const away = tempDir("other");
+    const other = new Sqlite(join(away, "other.db"));
+    other.exec("PRAGMA application_id = 7; CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    other.close();
+    spoil(join(away, "other.db"), 100);
+    const foreign: [name: string, content: string | Buffer, code: string][] = [
+      ["notes.txt", "bread, milk, a cache\n", "not-a-database"],
+      ["long.md", "# notes\n".repeat(10_000), "not-a-database"],
+      ["photo", Buffer.alloc(5000, 0xff), "not-a-database"],
+      ["history.db", readFileSync(join(away, "other.db")), "foreign-database"],
+    ];
+    for (const [name, content, code] of foreign) {
+      writeFileSync(join(dir, name), content);
+      for (const readOnly of [false, true]) {
+        const opening = openSqlite({
+          path: join(dir, name),
+          namespace: "",
+          clock: new FakeClock(),
+          emit: (event) => events.push(event),
+          readOnly,
+        });
+        await expect(opening, name).rejects.toMatchObject({
+          kind: "usage",
+          code,
+          hint: expect.stringContaining("left"),
+        });
+      }
+      expect(readFileSync(join(dir, name)).equals(Buffer.from(content)), name).toBe(true);
+    }
+    expect(readdirSync(dir).sort()).toEqual(foreign.map(([name]) => name).sort());
+    expect(events).toEqual([]);
+  });
+
+  test("an empty file is a new store, whatever it is called; one with SQLite's own files beside it was one", async () => {
+    const { path, events, open } = setUp();
+    const named = (name: string) => join(dirname(path), name);
+    writeFileSync(named("empty.txt"), "");
+    await put(await open({ path: named("empty.txt") }), "k");
+    writeFileSync(named("store"), Buffer.alloc(4096));
+    writeFileSync(named("store-wal"), "");
+    await put(await open({ path: named("store") }), "k");
+    expect(events.map(({ code }) => code)).toEqual(["store-quarantined"]);
+  });
+
   test("its log goes with it, and no earlier one is overwritten", async () => {
     const { path, open, aside } = setUp();
     for (let round = 0; round < 3; round++) {

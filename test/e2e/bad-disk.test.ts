@@ -34,6 +34,29 @@ describe("a store file that is no database, or a damaged one", () => {
     expect((await cache("get", "a")).stdout.toString()).toBe("1");
   });
 
+  test("that is somebody's notes is refused by every command, and left as it is", async () => {
+    const content = "- buy bread\n".repeat(500);
+    writeFileSync(join(cwd, "notes.txt"), content);
+    for (const args of [
+      ["get", "a"],
+      ["keys"],
+      ["stats"],
+      ["set", "a", "1"],
+      ["export"],
+      ["exists", "a"],
+      ["invalidate", "a"],
+    ]) {
+      const run = await runBinary([...args, "--store", "sqlite:./notes.txt"], { cwd });
+      expect([args, run.code, run.stderr]).toEqual([
+        args,
+        2,
+        expect.stringMatching(/^error: .*notes\.txt is no SQLite database\n {2}Name another file/),
+      ]);
+    }
+    expect(readdirSync(cwd)).toEqual(["notes.txt"]);
+    expect(readFileSync(join(cwd, "notes.txt"), "utf8")).toBe(content);
+  });
+
   test("damaged in the middle: a read or a write finds it, nothing is thrown away", async () => {
     expect((await cache("warm", records)).code).toBe(0);
     const bytes = readFileSync(path());

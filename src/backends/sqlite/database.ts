@@ -55,7 +55,7 @@ export function openDatabase(
   const { path, readOnly } = options;
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) throw Object.assign(new Error(`${path} is a directory`), { code: "EISDIR" });
-  if (readOnly) return stat === undefined ? emptyDatabase(Sqlite) : openReadOnly(Sqlite, options);
+  if (readOnly) return stat === undefined ? emptyDatabase(Sqlite) : openReadOnly(Sqlite, options, beforeClose);
   if (stat === undefined) createFile(path);
   checkLocal(dirname(path));
   const db = new Sqlite(path, { timeout: options.lockWaitMs, fileMustExist: true });
@@ -94,12 +94,16 @@ function emptyDatabase(Sqlite: DatabaseConstructor): Database {
   return closeOnFailure(db, () => db.exec(SCHEMA));
 }
 
-function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions): Database {
+function openReadOnly(Sqlite: DatabaseConstructor, options: DatabaseOptions, beforeClose: BeforeClose): Database {
   const db = new Sqlite(options.path, { readonly: true, fileMustExist: true, timeout: options.lockWaitMs });
   let empty = false;
-  closeOnFailure(db, () => {
-    empty = layoutOf(db, options) === 0;
-  });
+  closeOnFailure(
+    db,
+    () => {
+      empty = layoutOf(db, options) === 0;
+    },
+    beforeClose,
+  );
   if (!empty) return db;
   // What a process left that was killed before it made its tables.
   db.close();

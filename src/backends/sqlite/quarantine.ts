@@ -1,10 +1,47 @@
-import { existsSync, linkSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, linkSync, openSync, readSync, renameSync, unlinkSync } from "node:fs";
 import type { Clock } from "../../clock.js";
-import { codeOf } from "../../errors.js";
+import { CacheError, codeOf } from "../../errors.js";
 import { type FileIdentity, identityOf, isSame } from "./database.js";
 
 /** What SQLite keeps beside a database. */
 const COMPANIONS = ["-wal", "-shm"];
+
+/** How a database begins, and where the number of its application is (https://www.sqlite.org/fileformat2.html#the_database_header). */
+const MAGIC = Buffer.from("SQLite format 3\0");
+const APPLICATION_ID_AT = 68;
+
+const DATABASE_NAME = /\.(db|db3|s3db|sqlite|sqlite3)$/i;
+
+/**
+ * Sees that a file which is no sound database may be taken for a damaged store: it begins as one of ours, or nothing of its beginning is left and it has the name of a database or
+ * SQLite's own files beside it. Anything else was named by mistake and is somebody's: it stays where it is.
+ * @throws CacheError `not-a-database`, `foreign-database`
+ */
+export function checkDamaged(path: string, applicationId: number): void {
+  const header = beginningOf(path, APPLICATION_ID_AT + 4);
+  if (header.subarray(0, MAGIC.length).equals(MAGIC)) {
+    const id = header.length < APPLICATION_ID_AT + 4 ? 0 : header.readInt32BE(APPLICATION_ID_AT);
+    // Until its log was taken into it for the first time, a store of ours has none.
+    if (id === applicationId || id === 0) return;
+    throw new CacheError("usage", "foreign-database", `${path} is a damaged database of another application`, {
+      hint: "Name another file: this one is left as it is.",
+    });
+  }
+  if (DATABASE_NAME.test(path) || COMPANIONS.some((suffix) => existsSync(path + suffix))) return;
+  throw new CacheError("usage", "not-a-database", `${path} is no SQLite database`, {
+    hint: "Name another file: this one is left as it is.",
+  });
+}
+
+function beginningOf(path: string, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  const file = openSync(path, "r");
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, length, 0));
+  } finally {
+    closeSync(file);
+  }
+}
 
 /**
  * Moves a damaged database and what belongs to it to `<path>.corrupt-<timestamp>`, never over anything that is there.

@@ -14,7 +14,7 @@ import {
 import { checkSignal, closedError, explain, isBusy, isCorruption, readOnlyError } from "./failures.js";
 import { Link } from "./link.js";
 import { LogKeeper } from "./log-keeper.js";
-import { quarantine } from "./quarantine.js";
+import { checkDamaged, quarantine } from "./quarantine.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
 const OPEN_RETRY_MS = 10;
@@ -279,7 +279,10 @@ export class Store {
 
   #openLink(before: FileIdentity | undefined): Link {
     const setAside = (error: unknown) => {
-      if (isCorruption(error) && !this.readOnly) this.#setAside(error, before);
+      if (!isCorruption(error)) return;
+      if (before !== undefined && isSame(identityOf(this.path), before))
+        checkDamaged(this.path, this.#options.applicationId);
+      if (!this.readOnly) this.#setAside(error, before);
     };
     const db = openDatabase(this.#Sqlite, this.#options, setAside);
     try {
