@@ -3,6 +3,7 @@ import {
   type Backend,
   type CommonHead,
   type CounterName,
+  type CounterReport,
   type DeleteReport,
   type DirectReader,
   type EntryReader,
@@ -443,6 +444,13 @@ export class Cache {
     const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
     return within(this.clock, options, () => statsOf(backend, this.#loading.counts));
+  }
+
+  /** What {@link stats} has of it that costs no look through the store. */
+  async counters(options: CallOptions = {}): Promise<CounterReport> {
+    const backend = this.#entries.at(options.tier);
+    await this.#tally.flush();
+    return within(this.clock, options, async () => backend.counters());
   }
 
   async resetStats(): Promise<void> {

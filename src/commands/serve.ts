@@ -12,7 +12,7 @@ import { hostInUrl } from "../config/settings.js";
 import { CacheError, messageOf } from "../errors.js";
 import { explanationText } from "../http/explain.js";
 import { HttpCache } from "../http/http-cache.js";
-import { explainUrl } from "../serve/explain-url.js";
+import { explainUrl, fieldFromText } from "../serve/explain-url.js";
 import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
 import { startServer } from "../serve/server.js";
@@ -179,9 +179,9 @@ function mistakesOf(config: ResolvedConfig): string[] {
 }
 
 /** @throws CacheError `invalid-arguments` */
-function fieldFrom(text: string): string[] {
-  const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
-  if (name !== undefined && value !== undefined) return [name, value];
+function fieldFrom(text: string): readonly string[] {
+  const field = fieldFromText(text);
+  if (field) return field;
   throw new CacheError("usage", "invalid-arguments", `--header: "${text}" is no header`, {
     hint: "Write it like --header 'Accept: text/html'.",
   });

@@ -19,6 +19,12 @@ export interface ExplainContext extends ExplainOptions {
   store?: HttpCache;
 }
 
+/** `NAME: VALUE`; undefined for what is none. */
+export function fieldFromText(text: string): Fields | undefined {
+  const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
+  return name !== undefined && value !== undefined ? [name, value] : undefined;
+}
+
 /**
  * What would become of a request for a URL as a client writes it: for `serve --explain` and the admin route.
  * @throws CacheError `invalid-url`, and what the store says

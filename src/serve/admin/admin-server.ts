@@ -1,16 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type FastifyError, type FastifyReply, fastify } from "fastify";
+import { openApiAnswer } from "../../api/admin.js";
 import { errorToWire } from "../../api/errors.js";
+import { type DocumentedRoute, openApi } from "../../api/openapi.js";
 import type { AdminToken } from "../../config/admin-tokens.js";
 import { CacheError, codeOf } from "../../errors.js";
 import type { AdminParts } from "./admin-parts.js";
+import { documented } from "./documented.js";
 import { duplexRoutes } from "./duplex-routes.js";
 import { entryRoutes } from "./entry-routes.js";
 import { checkCrossSite, checkHost, TokenCheck } from "./guard.js";
 import { healthRoutes } from "./health-routes.js";
+import { listingRoutes } from "./listing-routes.js";
+import { purgeRoutes } from "./purge-routes.js";
 import { answerStatus, Refusal } from "./refusal.js";
 import { statsRoutes } from "./stats-routes.js";
 import { storeRoutes } from "./store-routes.js";
+import { tierRoutes } from "./tier-routes.js";
 import { watchRoutes } from "./watch-routes.js";
 
 export interface AdminOptions {
@@ -32,7 +38,17 @@ export interface AdminApi {
 const BODY_LIMIT = 1024 * 1024;
 
 /** Every group of routes. */
-const GROUPS = [healthRoutes, statsRoutes, entryRoutes, storeRoutes, duplexRoutes, watchRoutes];
+const GROUPS = [
+  healthRoutes,
+  statsRoutes,
+  tierRoutes,
+  listingRoutes,
+  purgeRoutes,
+  entryRoutes,
+  storeRoutes,
+  duplexRoutes,
+  watchRoutes,
+];
 
 /** Answers show data of others: no browser may take them for a page, keep them, or show them in a frame. */
 const FIELDS = {
@@ -62,9 +78,12 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
   });
   // Text would be what any page may send.
   app.removeContentTypeParser("text/plain");
-  app.addHook("onRoute", ({ url, method, config }) => {
-    if (config?.role === undefined) throw new Error(`nobody said who may call ${url}`);
+  const known: DocumentedRoute[] = [];
+  app.addHook("onRoute", ({ url, method, config: { role, doc } = {} }) => {
+    if (role === undefined) throw new Error(`nobody said who may call ${url}`);
     methods.add(url, [method].flat());
+    // What answers GET answers HEAD by itself.
+    if (doc && method !== "HEAD") known.push({ method: String(method), path: url, role, doc });
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(FIELDS);
@@ -82,6 +101,12 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     throw new Refusal(405, "method-not-allowed", `this takes ${allowed.join(", ")}`);
   });
   for (const routes of GROUPS) await app.register(async (group) => routes(group, parts));
+  documented(
+    app,
+    ["GET", "/openapi.json"],
+    { role: "public", summary: "This document.", answers: { 200: openApiAnswer } },
+    async () => openApi(known),
+  );
   await app.ready();
   return {
     handle: (request, response) => app.routing(request, response),

@@ -5,13 +5,6 @@ import type { AdminRole, AdminToken } from "../../config/admin-tokens.js";
 import { linesOf } from "../../http/message.js";
 import { Refusal } from "./refusal.js";
 
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** Who may call the route. Every route says it. */
-    role?: "public" | AdminRole;
-  }
-}
-
 /** The names in `Host` that are ours whatever we listen on: a page elsewhere can't get its own name to be one of them. */
 const OWN_NAMES = ["localhost"];
 

@@ -1,26 +1,30 @@
 import type { FastifyInstance } from "fastify";
+import { statsAnswer } from "../../api/admin.js";
 import type { AdminParts } from "./admin-parts.js";
-import { figuresOf, shownFigures } from "./tier-figures.js";
+import { documented } from "./documented.js";
+import { rateOf, readFigures, shownFigures } from "./tier-figures.js";
 
 /** `GET /cache/stats`: the figures of each tier by its name, and those of all together. */
 export function statsRoutes(app: FastifyInstance, { cache }: AdminParts): void {
-  app.get("/cache/stats", { config: { role: "viewer" } }, async () => {
-    const stats = await cache.stats();
-    const tiers = await figuresOf(cache, stats);
-    const { hits = 0, misses = 0, sets = 0, errors = 0 } = stats.counters;
-    const { resilience } = stats.info;
-    return {
-      ...Object.fromEntries(tiers.map((tier) => [tier.name, shownFigures(tier)])),
-      totals: {
+  documented(
+    app,
+    ["GET", "/cache/stats"],
+    { role: "viewer", summary: "The figures of each tier, and of all together.", answers: { 200: statsAnswer } },
+    async () => {
+      const { all, tiers } = await readFigures(cache);
+      const { hits = 0, misses = 0, sets = 0, errors = 0 } = all?.counters ?? {};
+      const { breaker = "off", fallback } = all?.info.resilience ?? {};
+      return {
+        ...Object.fromEntries(tiers.map((tier) => [tier.name, shownFigures(tier)])),
         totalHits: hits,
         totalMisses: misses,
         totalSets: sets,
         errors,
-        hitRate: stats.hitRate ?? null,
-        breaker: resilience?.breaker ?? "off",
-        fallbackHits: resilience?.fallback?.hits ?? 0,
-        degraded: resilience?.fallback?.active ?? false,
-      },
-    };
-  });
+        hitRate: rateOf(hits, misses),
+        breaker,
+        fallbackHits: fallback?.hits ?? 0,
+        degraded: fallback?.active ?? false,
+      };
+    },
+  );
 }

@@ -8,13 +8,13 @@ export function watchRoutes(app: FastifyInstance, { watch, stopping }: AdminPart
   if (watch === undefined) return;
   stopping.addEventListener("abort", () => watch.events.close());
   let metrics: Promise<Metrics> | undefined;
-  app.get("/metrics", { config: { role: "viewer" } }, async (_request, reply) => {
+  app.get("/metrics", { config: { role: "viewer", doc: METRICS } }, async (_request, reply) => {
     // prom-client is loaded when somebody wants it.
     metrics ??= import("../watching/metrics.js").then(({ Metrics }) => new Metrics(() => watch.see()));
     const { contentType, text } = await (await metrics).scrape();
     return reply.type(contentType).send(text);
   });
-  app.get("/events", { config: { role: "viewer" }, exposeHeadRoute: false }, async (_request, reply) => {
+  app.get("/events", { config: { role: "viewer", doc: EVENTS }, exposeHeadRoute: false }, async (_request, reply) => {
     const { events, history } = watch;
     if (!events.open) {
       throw new Refusal(503, "too-many-listeners", "no more can listen to events just now", "Try again later.");
@@ -28,3 +28,6 @@ export function watchRoutes(app: FastifyInstance, { watch, stopping }: AdminPart
     return reply;
   });
 }
+
+const METRICS = { summary: "Figures for Prometheus.", answers: { 200: { type: "text/plain" } } };
+const EVENTS = { summary: "What happens, as it happens.", answers: { 200: { type: "text/event-stream" } } };

@@ -18,6 +18,10 @@ interface Call {
   fields?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is. */
+  text?: string;
+  /** The type of that. */
+  type?: string;
 }
 
 /** A proxy with its admin API on a port of its own, and who may call it. */
@@ -43,13 +47,17 @@ export async function startAdmin(
   };
   const proxy = await startProxy(answer, { ...setup, options: { ...setup.options, admin: place } });
   const url = proxy.server.adminUrl ?? "";
-  const call: AdminUnderTest["call"] = async (path, { method = "GET", as = "operator", fields = {}, body } = {}) => {
+  const call: AdminUnderTest["call"] = async (
+    path,
+    { method = "GET", as = "operator", fields = {}, body, text: raw, type } = {},
+  ) => {
     const headers = {
       ...(as !== null && { authorization: `Bearer ${tokens[as]}` }),
       ...(body !== undefined && { "content-type": "application/json" }),
+      ...(type !== undefined && { "content-type": type }),
       ...fields,
     };
-    const sent = body === undefined ? null : JSON.stringify(body);
+    const sent = body === undefined ? (raw ?? null) : JSON.stringify(body);
     const answered = await request(url + path, { method: method as "GET", headers, body: sent });
     const text = await answered.body.text();
     return { status: answered.statusCode, fields: answered.headers, text, json: () => JSON.parse(text) };
