@@ -17,6 +17,7 @@ import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
 import { startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
+import { warmingText } from "../serve/warming.js";
 import type { AccessLog } from "../serve/watching/access-log.js";
 import { Watch } from "../serve/watching/watch.js";
 
@@ -79,6 +80,11 @@ export default class Serve extends CacheCommand {
       {
         ...settings,
         admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix, watch },
+        warm: {
+          ...settings.warm,
+          failed: (error) => this.out.warn(`warming: ${messageOf(error)}`),
+          ended: (report) => this.out.note(`cache serve: ${warmingText(report)}`),
+        },
         ...(tls && { tls }),
         ...(ca !== undefined && { ca }),
         // Unique, since a request that comes back is known by it.

@@ -141,7 +141,7 @@ function lookUp(
     return { value: located(value, spec.path, input.cwd, homeOf(input.env)), source: { layer: "flag", where } };
   }
   const names = environmentNames(spec);
-  if (spec.compatible === "ENABLE_REDIS") names.push(spec.compatible);
+  if (spec.compatible?.startsWith("ENABLE_")) names.push(spec.compatible);
   for (const variable of names) {
     const text = input.env[variable];
     if (text === undefined || text === "") continue;
@@ -170,6 +170,7 @@ function lookUp(
 
 function located(value: SettingValue, isPath: SettingSpec["path"], base: string, home: string): SettingValue {
   if (isPath === "or-json" && isJson(String(value))) return value;
+  if (isPath === "or-url" && /^https?:\/\//i.test(String(value))) return value;
   return isPath && typeof value === "string" && value !== "-" ? resolvePath(value, base, home) : value;
 }
 

@@ -153,6 +153,32 @@ export const SERVE_SETTINGS = {
     fallback: "10",
     summary: "warn when the store failed more often than that in the last hour",
   },
+  warmStart: {
+    ...serve,
+    flag: "warm-start",
+    kind: "boolean",
+    compatible: "ENABLE_CACHE_WARMUP",
+    summary: "at start, copy what is in most use in the lowest tier into those above it",
+  },
+  warmEntries: {
+    ...file,
+    flag: "warm-entries",
+    summary: "at start, store the entries of this file that are not there, as cache warm takes it",
+  },
+  warmUrls: {
+    ...serve,
+    flag: "warm-urls",
+    kind: "text",
+    value: "FILE|URL",
+    path: "or-url",
+    summary: "at start, fetch these URLs of configured origins: a list with one a line, or a sitemap",
+  },
+  rewarm: {
+    ...serve,
+    flag: "rewarm",
+    kind: "boolean",
+    summary: "fetch again what was asked for and then invalidated",
+  },
   stripTags: {
     ...serve,
     flag: "strip-tags",

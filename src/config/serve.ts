@@ -21,6 +21,8 @@ export interface ServeSettings {
   bodyTimeoutMs: number;
   trustedProxies: readonly string[];
   maxObjectBytes: number;
+  warm: { hottest: boolean; entries: string | undefined; urls: string | undefined };
+  rewarm: boolean;
   stripTags: boolean;
   /** A file, or `-` for standard output. */
   accessLog: string | undefined;
@@ -87,6 +89,8 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
     bodyTimeoutMs: number("originBodyTimeout"),
     trustedProxies: list("trustProxy"),
     maxObjectBytes: number("maxObject"),
+    warm: { hottest: settings.warmStart?.value === true, entries: text("warmEntries"), urls: text("warmUrls") },
+    rewarm: settings.rewarm?.value === true,
     stripTags: settings.stripTags?.value === true,
     accessLog: text("accessLog"),
     accessLogQuery: settings.accessLogQuery?.value === true,

@@ -19,12 +19,12 @@ export interface SettingSpec {
   fallback?: string;
   /** The same for `cache serve` and what works on its store, where that is another. */
   servedFallback?: string;
-  /** A variable that other tools use too. Those of Redis are read only where Redis was asked for, see `load.ts`. */
+  /** A variable that other tools use too: `ENABLE_…` wherever it is set, those of Redis only where Redis was asked for, see `load.ts`. */
   compatible?: string;
   /** Never shown; refused in config files. */
   secret?: boolean;
-  /** A path, or JSON itself where that may be: relative ones in a config file start at its folder. A list in a config file is JSON. */
-  path?: boolean | "or-json";
+  /** A path, or JSON itself or an http(s) URL where that may be: relative ones in a config file start at its folder. A list in a config file is JSON. */
+  path?: boolean | "or-json" | "or-url";
   /** May be given several times. */
   several?: boolean;
   /** The one command that has it; absent: all have. */

@@ -38,6 +38,11 @@ export function fieldOf(fields: Fields, name: string): string | undefined {
   return lines.length > 1 ? lines.join(", ") : lines[0];
 }
 
+/** The fields of these names alone. @param names in lower case */
+export function onlyFields(fields: Fields, names: ReadonlySet<string>): string[] {
+  return fields.filter((_, i) => names.has((fields[i - (i % 2)] ?? "").toLowerCase()));
+}
+
 /** Without the fields of these names. @param names in lower case */
 export function withoutFields(fields: Fields, names: ReadonlySet<string>): string[] {
   const kept: string[] = [];

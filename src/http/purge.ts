@@ -1,7 +1,7 @@
 import { CacheError } from "../errors.js";
 import { compileGlob, type Selector } from "../selector.js";
 import { responseKey } from "./key.js";
-import { parseTarget } from "./target.js";
+import { targetOfUrl } from "./target.js";
 
 /** Which responses are to be forgotten. One of them. */
 export type PurgeRequest =
@@ -79,18 +79,8 @@ function pathGlob(match: string): (key: string) => boolean {
 
 /** The URL as requests for it have it. @throws CacheError `invalid-purge`, or as `code` says */
 export function normalUrl(text: string, code = "invalid-purge"): string {
-  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-  const target = /^[^/]*\/\/[^/?#]*([^#]*)/.exec(text)?.[1] ?? "";
-  const parsed =
-    url &&
-    parseTarget({
-      requestTarget: target.startsWith("/") ? target : `/${target}`,
-      host: url.host,
-      hostLines: 1,
-      secure: url.protocol === "https:",
-      method: "GET",
-    });
-  if (parsed && "target" in parsed) return parsed.target.url;
+  const target = targetOfUrl(text);
+  if (target) return target.url;
   throw new CacheError("usage", code, `"${text}" is no http or https URL`, {
     hint: "Write it like https://www.example.com/blog/1.",
   });

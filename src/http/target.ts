@@ -102,6 +102,21 @@ function absolute(input: TargetInput, scheme: "http" | "https"): { target: Targe
   return path === undefined ? refuse("the request target is not valid") : targetOf(scheme, host, path);
 }
 
+/** That of an absolute URL as people and sitemaps write it. Undefined for what is no http or https URL. */
+export function targetOfUrl(text: string): Target | undefined {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) return undefined;
+  const path = /^[^/]*\/\/[^/?#]*([^#]*)/.exec(text)?.[1] ?? "";
+  const parsed = parseTarget({
+    requestTarget: path.startsWith("/") ? path : `/${path}`,
+    host: url.host,
+    hostLines: 1,
+    secure: url.protocol === "https:",
+    method: "GET",
+  });
+  return "target" in parsed ? parsed.target : undefined;
+}
+
 function targetOf(scheme: "http" | "https", host: string, path: string): { target: Target } {
   return { target: { scheme, host, path, url: `${scheme}://${host}${path}` } };
 }

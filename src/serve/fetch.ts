@@ -56,6 +56,8 @@ export interface FetchListener {
   asked(task: FetchTask, ms: number, status: number | undefined, failure: unknown): void;
   /** A response was sent, or would have been if somebody waited for it. */
   answered(task: FetchTask, status: number, entry: CacheStatusEntry): void;
+  /** The store has a fresh response for it now. */
+  held(task: FetchTask, response: { tags: readonly string[]; vary: readonly string[] }): void;
   /** The store did not keep, or could not say, what it was asked to. */
   storeFailed(error: unknown): void;
 }
@@ -229,6 +231,7 @@ export class Fetcher {
     if (last) await out?.write(last);
     out?.end();
     const body = await kept;
+    if (body !== undefined) this.#listener.held(task, fresh);
     if (body === "stored") flight.land({ kind: "stored" });
     else if (body && isFresh(response, this.#clock.now())) flight.land({ kind: "response", request, response, body });
   }
@@ -251,6 +254,7 @@ export class Fetcher {
       this.#listener.storeFailed(error);
     }
     const { body } = found;
+    if ("admitted" in verdict) this.#listener.held(task, { tags: found.tags, vary: verdict.admitted.vary });
     if (body instanceof Uint8Array && "admitted" in verdict && isFresh(response, times.responseTime))
       flight.land({ kind: "response", request, response, body });
     else if ("admitted" in verdict) flight.land({ kind: "stored" });

@@ -13,7 +13,7 @@ import { responseKey } from "../http/key.js";
 import { type Fields, linesOf, type RequestHead, withoutFields } from "../http/message.js";
 import { decideReuse } from "../http/reuse.js";
 import { type Rules, type Ruling, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
-import { parseTarget, type Target } from "../http/target.js";
+import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
 import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
@@ -27,6 +27,8 @@ import { failureOf, type Origin, type OriginResponse, type Upstream } from "./up
 export interface ProxyOptions extends FetchOptions {
   /** Addresses whose `X-Forwarded-*` and `Forwarded` are believed. */
   trusted: (address: string) => boolean;
+  /** Is told that the store has a fresh response, from now on or still. */
+  held?: ((question: Question, response: HeldResponse) => void) | undefined;
   /** The origin gets the client's `Host` instead of its own. */
   preserveHost: boolean;
   rules: Rules;
@@ -39,13 +41,28 @@ export interface ProxyListener {
   /** It is known what becomes of the request: the response begins. */
   answered(exchange: Exchange, status: number, entry: CacheStatusEntry): void;
   /** The origin gave a response with this status, or failed. */
-  asked(exchange: Exchange, ms: number, status: number | undefined, failure: unknown): void;
+  asked(question: Question, ms: number, status: number | undefined, failure: unknown): void;
   storeFailed(error: unknown): void;
 }
 
-/** One request of a client on its way. */
-export interface Exchange {
-  readonly client: Client;
+/** What is told of a stored response. */
+export interface HeldResponse {
+  tags: readonly string[];
+  /** Names of the request fields that choose it, in lower case and sorted. */
+  vary: readonly string[];
+}
+
+/** Who sends a request. */
+interface Sender {
+  /** IP address; absent for requests of our own. */
+  address: string | undefined;
+  secure: boolean;
+  httpVersion: string;
+}
+
+/** What is asked of the store and of an origin. */
+export interface Question {
+  readonly sender: Sender;
   readonly request: RequestHead;
   readonly target: Target;
   readonly origin: Origin;
@@ -55,6 +72,14 @@ export interface Exchange {
   /** What is stored of the URL lies under it. */
   readonly resourceKey: string;
 }
+
+/** One request of a client on its way. */
+export interface Exchange extends Question {
+  readonly client: Client;
+}
+
+/** What became of a URL that the store was to have: `foreign` is of no origin of ours, `not-kept` by the will of the origin or a rule. */
+export type Warmed = "stored" | "fresh" | "not-kept" | "foreign" | "failed";
 
 /** Milliseconds that a request waits for the fetch of another one. */
 const LONGEST_WAIT = 10_000;
@@ -68,7 +93,7 @@ export class CachingProxy {
   readonly #listener: ProxyListener;
   readonly #flights: Flights;
   readonly #fetcher: Fetcher;
-  readonly #exchanges = new WeakMap<FetchTask, Exchange>();
+  readonly #questions = new WeakMap<FetchTask, Question>();
   readonly #running = new Set<Promise<void>>();
   #rules: Rules;
 
@@ -82,10 +107,13 @@ export class CachingProxy {
     this.#flights = new Flights(clock);
     this.#fetcher = new Fetcher(store, clock, options, {
       asked: (task, ms, status, failure) =>
-        this.#told(task, (exchange) => listener.asked(exchange, ms, status, failure)),
+        this.#told(task, (question) => listener.asked(question, ms, status, failure)),
       answered: (task, status, entry) => {
-        if (task.client) this.#told(task, (exchange) => listener.answered(exchange, status, entry));
+        this.#told(task, (question) => {
+          if (task.client && isExchange(question)) listener.answered(question, status, entry);
+        });
       },
+      held: (task, response) => this.#told(task, (question) => options.held?.(question, response)),
       storeFailed: (error) => listener.storeFailed(error),
     });
   }
@@ -158,7 +186,70 @@ export class CachingProxy {
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
     const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
     const resourceKey = responseKey(method, target.url);
-    return { client, request, target, origin, ruling, resourceKey };
+    const sender = { address: peer, secure, httpVersion: message.httpVersion };
+    return { client, sender, request, target, origin, ruling, resourceKey };
+  }
+
+  /**
+   * Has the store hold a fresh response of a URL, as a GET of a client would. Never fails.
+   * @param url absolute, as clients ask for it
+   * @param fields of the request, which responses may depend on
+   */
+  async warm(url: string, fields: Fields): Promise<Warmed> {
+    const question = this.#ownQuestion(url, fields);
+    if (question === undefined) return "foreign";
+    if (!question.ruling.cacheable) return "not-kept";
+    const found = await this.#findStored(question);
+    if (this.#isHeld(question, found)) return "fresh";
+    const key = this.#flightKey(question, found);
+    const underWay = this.#flights.find(key);
+    if (underWay) {
+      closeBody(found);
+      const landing = await underWay.landed;
+      // It may have been for another request, and its response not for this one.
+      const again = await this.#findStored(question);
+      if (this.#isHeld(question, again)) return "stored";
+      if (landing.kind === "failed") return "failed";
+      return this.#warm(question, again, new Flight(key, question.resourceKey));
+    }
+    return this.#warm(question, found, this.#flights.begin(key, question.resourceKey));
+  }
+
+  async #warm(question: Question, found: Found, flight: Flight): Promise<Warmed> {
+    this.#track(this.#run(question, found, found.kind === "none" ? "uri-miss" : "stale", flight, undefined, true));
+    const { kind } = await flight.landed;
+    return kind === "failed" ? "failed" : kind === "unshared" ? "not-kept" : "stored";
+  }
+
+  /** Whether it is a fresh response that answers this. */
+  #isHeld(question: Question, found: Found): boolean {
+    if (found.kind === "none") return false;
+    const { use } = decideReuse(found.response, requestDirectives(question.request.fields), this.#clock.now());
+    if (use !== "fresh") return false;
+    closeBody(found);
+    this.#options.held?.(question, heldOf(found, question.ruling));
+    return true;
+  }
+
+  /** A URL from its origin, past the store, for ourselves. Undefined where it is of no origin. @throws OriginFailure */
+  async ask(url: string, fields: Fields, signal: AbortSignal): Promise<OriginResponse | undefined> {
+    const question = this.#ownQuestion(url, fields);
+    if (question === undefined) return undefined;
+    const { origin, target } = question;
+    return origin.send({ method: "GET", path: target.path, fields: this.#originFields(question), signal });
+  }
+
+  /** A GET that no client sent. */
+  #ownQuestion(text: string, fields: Fields): Question | undefined {
+    const parsed = targetOfUrl(text);
+    if (parsed === undefined) return undefined;
+    const ruling = this.#rules.rule({ method: "GET", url: parsed.url, fields });
+    const target = ruling.path === undefined ? parsed : changedTarget(parsed, ruling.path);
+    const origin = this.#upstream.originOf(target.host, target.path);
+    if (origin === undefined) return undefined;
+    const sender = { address: undefined, secure: target.scheme === "https", httpVersion: "1.1" };
+    const request = { method: "GET", url: target.url, fields: selectingFields(ruling, fields) };
+    return { sender, request, target, origin, ruling, resourceKey: responseKey("GET", target.url) };
   }
 
   /** A POST that a rule has stored: its content is in its key. */
@@ -212,6 +303,7 @@ export class CachingProxy {
     const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
     const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
     this.#listener.answered(exchange, response.status, entry);
+    if (this.#options.held) this.#options.held(exchange, heldOf(found, exchange.ruling));
     return sendFound(exchange, found, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
   }
 
@@ -257,7 +349,7 @@ export class CachingProxy {
   }
 
   /** What a rule has depend on fields nobody waits for who has others. */
-  #flightKey({ request, ruling, resourceKey }: Exchange, found: Found): string {
+  #flightKey({ request, ruling, resourceKey }: Question, found: Found): string {
     const { names } = ruling;
     if (found.kind === "response" || names.length === 0) return this.#store.flightKey(found, request.fields);
     return `${resourceKey} ${fieldsForVary(names, request.fields)}`;
@@ -281,19 +373,19 @@ export class CachingProxy {
   }
 
   async #run(
-    exchange: Exchange,
+    question: Question,
     found: Found,
     fwd: ForwardReason,
     flight: Flight,
     client: Client | undefined,
     keep: boolean,
   ): Promise<void> {
-    const { request, target, origin, ruling } = exchange;
-    const originFields = withoutFields(this.#originFields(exchange), UNKEYED);
+    const { request, target, origin, ruling } = question;
+    const originFields = withoutFields(this.#originFields(question), UNKEYED);
     const { path } = target;
-    const body = exchange.content?.whole;
+    const body = question.content?.whole;
     const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
-    this.#exchanges.set(task, exchange);
+    this.#questions.set(task, question);
     await this.#fetcher.run(task);
   }
 
@@ -356,17 +448,11 @@ export class CachingProxy {
     sendOwn(exchange.client, 504, "It is not in the cache.", ourFields(entry));
   }
 
-  #originFields({ client, request, target, origin }: Exchange): string[] {
+  #originFields({ sender, request, target, origin }: Question): string[] {
     const { preserveHost, trusted, pseudonym } = this.#options;
-    const socket = client.request.socket;
-    const context: ForwardedContext = {
-      peer: socket.remoteAddress,
-      secure: "encrypted" in socket,
-      host: target.host,
-      trusted,
-    };
+    const context: ForwardedContext = { peer: sender.address, secure: sender.secure, host: target.host, trusted };
     const fields = withoutFields(forwardedFields(endToEnd(withoutPseudoFields(request.fields)), context), HOST);
-    const version = client.request.httpVersion === "1.0" ? "1.0" : "1.1";
+    const version = sender.httpVersion === "1.0" ? "1.0" : "1.1";
     return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
   }
 
@@ -381,21 +467,21 @@ export class CachingProxy {
     }
   }
 
-  #findStored(exchange: Exchange): Promise<Found> {
-    const { resourceKey, request, ruling } = exchange;
+  #findStored(question: Question): Promise<Found> {
+    const { resourceKey, request, ruling } = question;
     return this.#store
       .findStored(resourceKey, request.fields, ruling.names)
-      .catch((error: unknown) => this.#nothing(exchange, error));
+      .catch((error: unknown) => this.#nothing(question, error));
   }
 
-  #nothing({ resourceKey }: Exchange, error: unknown): Found {
+  #nothing({ resourceKey }: Question, error: unknown): Found {
     this.#listener.storeFailed(error);
     return { kind: "none", resourceKey, index: undefined };
   }
 
-  #told(task: FetchTask, tell: (exchange: Exchange) => void): void {
-    const exchange = this.#exchanges.get(task);
-    if (exchange) tell(exchange);
+  #told(task: FetchTask, tell: (question: Question) => void): void {
+    const question = this.#questions.get(task);
+    if (question) tell(question);
   }
 
   /** Nothing that goes wrong with one request is the end of another: its connection is cut, and that is all. */
@@ -454,6 +540,15 @@ function answersToo(
   const names = varyWith(vary, ruling.names);
   if (first.method !== request.method) return false;
   return fieldsForVary(names, first.fields) === fieldsForVary(names, request.fields);
+}
+
+function isExchange(question: Question): question is Exchange {
+  return "client" in question;
+}
+
+function heldOf({ response, tags }: FoundResponse, { names }: Ruling): HeldResponse {
+  const vary = varyOf(response.fields);
+  return { tags, vary: vary === "*" ? names : varyWith(vary, names) };
 }
 
 function changedTarget(target: Target, path: string): Target {

@@ -14,7 +14,9 @@ import { isAdminPath } from "./admin/admin-path.js";
 import type { AdminApi } from "./admin/admin-server.js";
 import { Listener, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
+import { Rewarming, type RewarmingReport } from "./rewarming.js";
 import { Upstream, type UpstreamOptions } from "./upstream.js";
+import { NO_WARMING, StartWarming, type WarmingReport, type WarmListener, type WarmPlan } from "./warming.js";
 import type { Watch } from "./watching/watch.js";
 
 /** All that `cache serve` is told; every setting resolved. */
@@ -42,6 +44,10 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   cacheableMethods?: readonly CacheableMethod[];
   /** Absent: there is no admin API. */
   admin?: AdminPlace;
+  /** What the store is filled with while the first requests are served, and who is told how that goes. */
+  warm?: WarmPlan & WarmListener;
+  /** What was asked for and then invalidated is fetched again. */
+  rewarm?: boolean;
 }
 
 /** Where the admin API is, and who is let in. */
@@ -74,6 +80,10 @@ export interface RunningServer {
   renewTls(tls: TlsFiles): void;
   /** Other tokens of the admin API from the next request on. */
   useTokens(tokens: readonly AdminToken[]): void;
+  /** How far the warming at start is. */
+  readonly warming: Readonly<WarmingReport>;
+  /** What is fetched again after invalidations; absent where nothing is. */
+  readonly rewarming: RewarmingReport | undefined;
   /** Takes no more requests, ends what runs, and lets the store go. @returns false if something was cut */
   stop(): Promise<boolean>;
 }
@@ -109,11 +119,17 @@ async function start(
   let rules = options.rules ?? [];
   const ruled = () => new Rules(rules, options.cacheableMethods);
   const upstream = new Upstream({ ...options, routes: origins });
+  const rewarming = options.rewarm ? new Rewarming(clock, (url, fields) => proxy.warm(url, fields)) : undefined;
   const proxy = new CachingProxy(
     http,
     upstream,
     clock,
-    { ...options, trusted: trustedProxies(trusted), rules: ruled() },
+    {
+      ...options,
+      trusted: trustedProxies(trusted),
+      rules: ruled(),
+      held: rewarming && ((question, response) => rewarming.held(question, response)),
+    },
     listener,
   );
   const proxies = origins.length > 0 || place === undefined;
@@ -127,6 +143,7 @@ async function start(
   const admin = place && (await loadAdmin(parts, place, listener));
   const following = cache.follow((change) => {
     listener.changed?.(change);
+    rewarming?.changed(change);
     // A write is a response that came later: who waits for an earlier one may have either.
     if ("gap" in change) proxy.changed({ all: true });
     else if (change.op !== "write") proxy.changed(change.selector);
@@ -162,6 +179,12 @@ async function start(
     await upstream.close();
     throw error;
   }
+  const warming = new StartWarming(cache, options.warm ?? NO_WARMING, {
+    warm: (asked, fields) => proxy.warm(asked, fields),
+    ask: (asked, fields, signal) => proxy.ask(asked, fields, signal),
+    // Behind others the scheme is what they say, else that of the port.
+    asAsked: (asked) => (trusted.length > 0 ? asked : asked.replace(/^https?(?=:)/i, tls ? "https" : "http")),
+  });
   const url = proxies || back === undefined ? front.url : back.url;
   return {
     url,
@@ -175,9 +198,14 @@ async function start(
       if (place?.exposed) back?.renewTls(files);
     },
     useTokens: (tokens) => admin?.useTokens(tokens),
+    warming: warming.report,
+    get rewarming() {
+      return rewarming?.report;
+    },
     async stop() {
       const until = clock.monotonic() + drainMs;
       stopping.abort();
+      const warm = [warming.stop(), rewarming?.stop()];
       const drained = await front.close(clock, drainMs);
       const over = new AbortController();
       await Promise.race([proxy.settled(), clock.sleep(until - clock.monotonic(), over.signal)]);
@@ -187,6 +215,7 @@ async function start(
       await proxy.settled();
       // It goes last: until then it says how the rest is doing.
       const answered = await (back?.close(clock, Math.max(until - clock.monotonic(), 0)) ?? true);
+      await Promise.all([proxy.settled(), ...warm]);
       following.stop();
       await listener.settled?.();
       await cache.close();

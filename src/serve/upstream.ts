@@ -105,6 +105,8 @@ export class Origin {
         responseHeaders: "raw",
         onInfo: ({ statusCode: status, headers: info }) => onInformational?.({ status, fields: rawOf(info) }),
       });
+      // Who reads it is told; where nobody does, a body that is cut or dropped is nobody's failure.
+      answer.body.on("error", () => {});
       return { status: statusCode, fields: rawOf(headers), body: answer.body, trailers: () => pairsOf(trailers) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;

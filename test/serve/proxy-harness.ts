@@ -2,12 +2,13 @@ import { request } from "undici";
 import type { Cache } from "../../src/cache/cache.js";
 import { type OpenCacheOptions, openCache } from "../../src/library.js";
 import { type RunningServer, type ServeOptions, startServer } from "../../src/serve/server.js";
+import { NO_WARMING, type WarmPlan } from "../../src/serve/warming.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { type HttpOrigin, startOrigin } from "../support/http-origin.js";
 
 export interface ProxySetup {
   store?: OpenCacheOptions["store"];
-  options?: Partial<ServeOptions>;
+  options?: Partial<Omit<ServeOptions, "warm">> & { warm?: WarmPlan };
 }
 
 interface Got {
@@ -22,7 +23,7 @@ export interface ProxyUnderTest {
   readonly server: RunningServer;
   readonly cache: Cache;
   readonly clock: FakeClock;
-  /** What the store failed in. */
+  /** What the store, or a warming, failed in. */
   readonly failures: unknown[];
   send(method: string, path: string, fields?: Record<string, string>, body?: string): Promise<Got>;
   get(path: string, fields?: Record<string, string>): Promise<Got>;
@@ -50,8 +51,13 @@ export async function startProxy(answer: HttpOrigin["answer"], setup: ProxySetup
       stripTags: false,
       defaultLifetimeMs: undefined,
       ...options,
+      warm: { ...NO_WARMING, ...options?.warm, failed: (error) => failures.push(error) },
     },
-    { answered: () => {}, asked: () => {}, storeFailed: (error) => failures.push(error) },
+    {
+      answered: () => {},
+      asked: () => {},
+      storeFailed: (error) => failures.push(error),
+    },
   );
   const send: ProxyUnderTest["send"] = async (method, path, headers = {}, body) => {
     const answered = await request(server.url + path, { method: method as "GET", headers, body: body ?? null });

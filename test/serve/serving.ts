@@ -1,10 +1,14 @@
+import { request } from "undici";
 import { type BinaryOptions, type RunningBinary, startBinary } from "../support/run-binary.js";
 import { until } from "../support/until.js";
 
 export interface Serving {
   readonly running: RunningBinary;
   readonly url: string;
-  get(path: string, headers?: Record<string, string>): Promise<{ status: number; cache: string | null; text: string }>;
+  get(
+    path: string,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; cache: string | string[] | undefined; text: string }>;
 }
 
 /** `cache serve` as a process of its own on a free port, when it takes requests. */
@@ -15,8 +19,8 @@ export async function startServing(args: readonly string[], options: BinaryOptio
     running,
     url,
     async get(path, headers = {}) {
-      const response = await fetch(url + path, { headers });
-      return { status: response.status, cache: response.headers.get("x-cache"), text: await response.text() };
+      const { statusCode, headers: fields, body } = await request(url + path, { headers });
+      return { status: statusCode, cache: fields["x-cache"], text: await body.text() };
     },
   };
 }
