@@ -17,6 +17,7 @@ import { answerStatus, Refusal } from "./refusal.js";
 import { statsRoutes } from "./stats-routes.js";
 import { storeRoutes } from "./store-routes.js";
 import { tierRoutes } from "./tier-routes.js";
+import { warmRoute } from "./warm-route.js";
 import { watchRoutes } from "./watch-routes.js";
 
 export interface AdminOptions {
@@ -47,6 +48,7 @@ const GROUPS = [
   entryRoutes,
   storeRoutes,
   duplexRoutes,
+  warmRoute,
   watchRoutes,
 ];
 

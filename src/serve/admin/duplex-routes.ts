@@ -1,10 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import { checked } from "../../api/checked.js";
-import { entryRequests, stopLine, writeHead, writeLine } from "../../api/entries.js";
+import { entryCalls, stopLine, writeCall, writeHead, writeLine } from "../../api/entries.js";
 import { readLines } from "../../api/lines.js";
+import type { OtherType } from "../../api/openapi.js";
 import { fromWire, toBytes } from "../../api/wire.js";
 import type { Backend } from "../../backends/backend.js";
 import { CacheError } from "../../errors.js";
+import { documented } from "./documented.js";
 import { type SendLine, sendLines } from "./line-stream.js";
 import { PendingNote } from "./pending-note.js";
 import { tierOf } from "./tier-of.js";
@@ -15,16 +17,24 @@ type Lines = AsyncIterableIterator<unknown>;
 /** Calls that are in lines both ways, at the same time: a request in lines may go on while it is answered. */
 export async function duplexRoutes(app: FastifyInstance, { backend: store }: Parts): Promise<void> {
   app.addContentTypeParser("application/x-ndjson", (_request, _payload, done) => done(null));
-  const route = (path: string, work: (asked: Lines, send: SendLine, gone: AbortSignal) => Promise<void>) =>
-    app.post(path, { config: { role: "operator" } }, ({ body, raw }, reply) =>
-      sendLines(reply, (send, gone) => work(body === undefined ? readLines(raw) : inOne(body), send, gone)),
+  const route = (
+    path: string,
+    { summary, answers }: { summary: string; answers: OtherType },
+    work: (asked: Lines, send: SendLine, gone: AbortSignal) => Promise<void>,
+  ) =>
+    documented(
+      app,
+      ["POST", path],
+      { role: "operator", summary, answers: { 200: answers } },
+      (_, reply, { body, raw }) =>
+        sendLines(reply, (send, gone) => work(body === undefined ? readLines(raw) : inOne(body), send, gone)),
     );
 
   /**
    * A value piece by piece. Asked: what the entry is to be, its pieces, that it is whole. Answered: that it may come, and what became of it. A request that ends before it says that the value
    * is whole stores nothing.
    */
-  route("/v1/entries/write", async (asked, send, signal) => {
+  route("/v1/entries/write", writeCall, async (asked, send, signal) => {
     const { tier, head, ...options } = checked(writeHead, (await asked.next()).value);
     const writer = await tierOf(store, tier).openWrite(fromWire(head), { ...options, signal });
     try {
@@ -43,8 +53,8 @@ export async function duplexRoutes(app: FastifyInstance, { backend: store }: Par
   });
 
   /** A deletion in steps, which `{"stop":true}` ends at a safe point. */
-  route("/v1/entries/invalidate", async (asked, send, gone) => {
-    const { tier, selector, ...options } = checked(entryRequests.invalidate, (await asked.next()).value);
+  route("/v1/entries/invalidate", entryCalls.invalidate, async (asked, send, gone) => {
+    const { tier, selector, ...options } = checked(entryCalls.invalidate.asks, (await asked.next()).value);
     const stopped = new AbortController();
     void untilStop(asked, gone).then(() => stopped.abort());
     const { onPending, answered } = new PendingNote();

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { entryRequests } from "../../api/entries.js";
+import { entryCalls } from "../../api/entries.js";
 import { errorToWire } from "../../api/errors.js";
 import { fromWire, stepFromWire, toText, toWire } from "../../api/wire.js";
 import type { Backend, UnreadableEntry } from "../../backends/backend.js";
@@ -18,8 +18,7 @@ const READ_STEP = 100;
  */
 export function entryRoutes(app: FastifyInstance, { backend: store }: { backend: Backend }): void {
   const calls = new Calls(app, store, "/v1/entries/");
-  const requests = entryRequests;
-  calls.answer(["viewer", "get"], requests.get, async (backend, { keys, ...options }, signal) => {
+  calls.answer(["viewer", "get"], entryCalls.get, async (backend, { keys, ...options }, signal) => {
     const unreadable: UnreadableEntry[] = [];
     const onUnreadable = (entry: UnreadableEntry) => unreadable.push(entry);
     const entries: (object | null)[] = [];
@@ -32,7 +31,7 @@ export function entryRoutes(app: FastifyInstance, { backend: store }: { backend:
     }
     return { entries, ...(unreadable.length > 0 && { unreadable: unreadable.map(unreadableToWire) }) };
   });
-  calls.lines(["viewer", "read"], requests.read, async (backend, { key, ...options }, send, signal) => {
+  calls.lines(["viewer", "read"], entryCalls.read, async (backend, { key, ...options }, send, signal) => {
     const reader = await backend.openRead(key, { ...options, signal });
     if (reader === undefined) return send({ head: null });
     try {
@@ -47,22 +46,22 @@ export function entryRoutes(app: FastifyInstance, { backend: store }: { backend:
   });
   calls.answer(
     ["operator", "set"],
-    requests.set,
+    entryCalls.set,
     async (backend, { entries, ...options }, signal) => {
       const { onPending, answered } = new PendingNote();
       return answered({ outcomes: await backend.setMany(entries.map(fromWire), { ...options, signal, onPending }) });
     },
     { bodyLimit: MAX_VALUES_BODY },
   );
-  calls.answer(["operator", "touch"], requests.touch, async (backend, { changes, ...options }, signal) => {
+  calls.answer(["operator", "touch"], entryCalls.touch, async (backend, { changes, ...options }, signal) => {
     const { onPending, answered } = new PendingNote();
     return answered({ touched: await backend.touchMany(changes.map(fromWire), { ...options, signal, onPending }) });
   });
-  calls.answer(["operator", "delete"], requests.delete, async (backend, { keys, ...options }, signal) => {
+  calls.answer(["operator", "delete"], entryCalls.delete, async (backend, { keys, ...options }, signal) => {
     const { onPending, answered } = new PendingNote();
     return answered({ deleted: await backend.deleteMany(keys, { ...options, signal, onPending }) });
   });
-  calls.lines(["viewer", "scan"], requests.scan, async (backend, { selector, ...options }, send, signal) => {
+  calls.lines(["viewer", "scan"], entryCalls.scan, async (backend, { selector, ...options }, send, signal) => {
     const onStep = () => void send({});
     for await (const { entries, ...rest } of backend.scan(selector, { ...options, signal, onStep })) {
       await send({ entries: entries.map(toWire), ...rest });
@@ -70,7 +69,7 @@ export function entryRoutes(app: FastifyInstance, { backend: store }: { backend:
   });
   calls.answer(
     ["operator", "atomic"],
-    requests.atomic,
+    entryCalls.atomic,
     async (backend, { steps, ...options }, signal) => {
       const { onPending, answered } = new PendingNote();
       await backend.atomic(steps.map(stepFromWire), { ...options, signal, onPending });
@@ -78,22 +77,22 @@ export function entryRoutes(app: FastifyInstance, { backend: store }: { backend:
     },
     { bodyLimit: MAX_VALUES_BODY },
   );
-  calls.answer(["viewer", "hottest"], requests.hottest, async (backend, { limit }, signal) => ({
+  calls.answer(["viewer", "hottest"], entryCalls.hottest, async (backend, { limit }, signal) => ({
     keys: await backend.hottest(limit, { signal }),
   }));
-  calls.answer(["operator", "lease"], requests.lease, async (backend, { key, ms, ...options }, signal) =>
+  calls.answer(["operator", "lease"], entryCalls.lease, async (backend, { key, ms, ...options }, signal) =>
     backend.lease(key, ms, { ...options, signal }),
   );
-  calls.answer(["operator", "renew"], requests.renew, async (backend, { lease, ms }) => ({
+  calls.answer(["operator", "renew"], entryCalls.renew, async (backend, { lease, ms }) => ({
     ours: await backend.renew(lease, ms),
   }));
-  calls.answer(["operator", "release"], requests.release, async (backend, { lease }) => {
+  calls.answer(["operator", "release"], entryCalls.release, async (backend, { lease }) => {
     await backend.release(lease);
     return {};
   });
   calls.answer(
     ["operator", "commit"],
-    requests.commit,
+    entryCalls.commit,
     async (backend, { entry, lease, ...options }, signal) => {
       const { onPending, answered } = new PendingNote();
       return answered({ stored: await backend.commit(fromWire(entry), lease, { ...options, signal, onPending }) });

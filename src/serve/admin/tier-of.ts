@@ -1,9 +1,6 @@
 import { type Backend, hasTiers } from "../../backends/backend.js";
 import { CacheError } from "../../errors.js";
 
-/** Who may call a route: everybody, who may look, or who may change things too. */
-export type Role = "public" | "viewer" | "operator";
-
 /**
  * The store, or one of its tiers.
  * @throws CacheError `unknown-tier`
