@@ -59,7 +59,7 @@ export async function loadConfig(input: ConfigInput): Promise<ResolvedConfig> {
   const store = lowest(tiers);
   const prefix = stores.some(({ kind }) => kind === "redis") ? String(settings.redisKeyPrefix?.value ?? "") : "";
   const namespace = ownNamespace(settings, store);
-  const fallback = settings.fallback && fallbackOf(settings.fallback, stores, input);
+  const fallback = settings.fallback && fallbackOf(settings.fallback, stores, store, input);
   const ttl =
     store.ttl !== undefined && !outranks(settings.cacheTtl, chosen.source) ? store.ttl : settings.cacheTtl?.value;
   return Object.freeze({
@@ -101,13 +101,29 @@ function lowest(tiers: readonly Tier[]): StoreTarget {
   return last.store;
 }
 
-/** @throws CacheError `store-twice` for a fallback that is one of the stores itself */
-function fallbackOf(setting: Setting, stores: readonly StoreTarget[], input: ConfigInput): StoreTarget {
+/**
+ * Undefined where the store is a file of this machine, which is never away: what a config file or the environment say of all stores is not about this one then.
+ * @throws CacheError `store-twice` for a fallback that is one of the stores itself; `conflicting-flags` for a flag that nobody would obey
+ */
+function fallbackOf(
+  setting: Setting,
+  stores: readonly StoreTarget[],
+  store: StoreTarget,
+  input: ConfigInput,
+): StoreTarget | undefined {
   const { source } = setting;
   const base = source.file?.folder ?? input.cwd;
   const fallback = parseStoreUrl(String(setting.value), source.where, base, homeOf(input.env));
   checkDistinct([...stores, fallback], source.where);
-  return fallback;
+  if (store.kind === "redis" || store.kind === "remote") return fallback;
+  if (source.layer !== "flag") return undefined;
+  const which = stores.length > 1 ? "the last store here" : "this";
+  throw new CacheError(
+    "usage",
+    "conflicting-flags",
+    `${source.where} is for a store that can be away, ${which} is a ${store.kind} store`,
+    { hint: `Leave out ${source.where}, or name a server with --store.` },
+  );
 }
 
 function collect(input: ConfigInput, files: readonly ConfigFile[]): Settings {

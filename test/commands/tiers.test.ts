@@ -99,13 +99,19 @@ describe("a command on several stores", () => {
       2,
       expect.stringContaining('there is no tier "redis"'),
     ]);
-    expect(await refused("-s", "sqlite:a", "--fallback", "memory:")).toEqual([
+    expect(await refused("-s", server.url, "--fallback", "memory:")).toEqual([
       2,
       expect.stringContaining("a memory fallback would be gone"),
     ]);
     expect(await refused("-s", "sqlite:a", "--fallback", "sqlite:a")).toEqual([
       2,
       expect.stringContaining("named twice"),
+    ]);
+    expect(await refused("-s", "sqlite:a", "--fallback", "sqlite:b")).toEqual([
+      2,
+      expect.stringMatching(
+        /--fallback is for a store that can be away, this is a sqlite store\n {2}Leave out --fallback/,
+      ),
     ]);
   });
 });

@@ -47,9 +47,9 @@ function inFile(name: SettingName, text: string): string | number | boolean {
   return kind === "integer" ? Number(text) : text;
 }
 
-/** What has to be beside a setting for it to be allowed: flags of Redis need a Redis, those of a file a file. */
+/** What has to be beside a setting for it to be allowed: flags of Redis and a fallback need a Redis, those of a file a file. */
 function beside(name: SettingName): Partial<Record<SettingName, string>> {
-  if (/^(?:redis|sentinel)/.test(name)) return { backend: "redis" };
+  if (/^(?:redis|sentinel|fallback)/.test(name)) return { backend: "redis" };
   if (name === "cacheDir") return { backend: "file" };
   if (name === "tier") return { store: "sqlite:/a\nfile:/b" };
   return {};

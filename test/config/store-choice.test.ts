@@ -315,12 +315,27 @@ describe("tiers", () => {
 describe("a fallback", () => {
   it("is another store, its path beginning where it was named", async () => {
     const home = new Home();
-    expect((await home.load({ flags: { fallback: "file:f" } })).fallback).toEqual({
+    const store = "redis://h";
+    expect((await home.load({ flags: { store, fallback: "file:f" } })).fallback).toEqual({
       kind: "file",
       path: `${home.project}/f`,
     });
     expect((await home.load()).fallback).toBeUndefined();
     const error = await home.refusal({ flags: { store: "sqlite:/a", fallback: "sqlite:/a" } });
     expect(error.code).toBe("store-twice");
+  });
+
+  it("stands in for no file of this machine: as a flag it is refused, else left aside", async () => {
+    const home = new Home();
+    const flags = { fallback: "file:f" };
+    for (const store of [undefined, "sqlite:/a", "file:/a", "redis://h sqlite:/a"]) {
+      const error = await home.refusal({ flags: { ...flags, ...(store !== undefined && { store }) } });
+      expect([error.code, error.message]).toEqual(["conflicting-flags", expect.stringContaining("that can be away")]);
+      const env = { CACHE_FALLBACK: "file:f", ...(store !== undefined && { CACHE_STORE: store }) };
+      const { fallback, settings } = await home.load({ env });
+      expect([fallback, settings.fallback?.value]).toEqual([undefined, "file:f"]);
+    }
+    for (const store of ["memory: redis://h", "http://127.0.0.1:1"])
+      expect((await home.load({ flags: { ...flags, store } })).fallback).toMatchObject({ kind: "file" });
   });
 });
