@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
   stats: () => import("./commands/stats.js"),
   info: () => import("./commands/info.js"),
   serve: () => import("./commands/serve.js"),
+  "serve:token": () => import("./commands/serve/token.js"),
   purge: () => import("./commands/purge.js"),
   "config:init": () => import("./commands/config/init.js"),
   "config:show": () => import("./commands/config/show.js"),

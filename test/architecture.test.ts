@@ -65,6 +65,7 @@ const FLOORS: readonly Floor[] = [
   { at: "serve/", from: ["http/", "transfer/", "cache/", "api/", "backends/backend.ts"], types: ["config/"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },
   { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "http/", "config/"] },
+  { at: "commands/serve/", from: ["cli/", "config/"] },
   { at: "commands/purge.ts", from: ["cli/", "cache/", "http/"], types: ["config/"] },
   { at: "commands/bench.ts", from: ["cli/", "cache/", "transfer/", "bench/"] },
   { at: "commands/config/", from: ["cli/", "config/"] },

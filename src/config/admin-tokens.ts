@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats, statSync, writeSync } from "node:fs";
 import { z } from "zod";
 import { CacheError, codeOf } from "../errors.js";
 
@@ -24,9 +24,15 @@ export function newToken(): string {
   return randomBytes(TOKEN_BYTES).toString("base64url");
 }
 
-/** What the server is to know of a token. */
+/**
+ * What the server is to know of a token.
+ * @throws CacheError `invalid-tokens` for a name that is none
+ */
 export function tokenEntry(token: string, name: string, role: AdminRole): AdminToken {
-  return { name, role, sha256: createHash("sha256").update(token).digest("hex") };
+  const sha256 = createHash("sha256").update(token).digest("hex");
+  const { success, data, error } = TOKEN.safeParse({ name, role, sha256 });
+  if (!success) throw invalid(mistakesOf(error), "Give another name.");
+  return data;
 }
 
 const TOKEN = z.strictObject({
@@ -41,20 +47,15 @@ const TOKEN = z.strictObject({
  */
 export function readTokens(path: string): readonly AdminToken[] {
   let text: string;
-  let mode: number;
+  let stats: Stats;
   try {
-    mode = statSync(path).mode;
+    stats = statSync(path);
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw invalid(
-      [`${path} can't be read (${codeOf(error)})`],
-      "Check the path; cache serve token makes a line of it.",
-    );
+    const hint = "Check the path; cache serve token makes a line of it.";
+    throw invalid([`${path} can't be read (${codeOf(error)})`], hint);
   }
-  // Who reads it has no token, but knows all names and roles; who may write to it lets himself in.
-  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    throw invalid([`others can read ${path}`], `Run: chmod 600 ${path}`);
-  }
+  checkRights(path, stats);
   const mistakes: string[] = [];
   const tokens: AdminToken[] = [];
   for (const [i, line] of text
@@ -71,6 +72,36 @@ export function readTokens(path: string): readonly AdminToken[] {
   return tokens;
 }
 
+/**
+ * Adds a line to a file of tokens, which is made, for its owner alone, where there is none.
+ * @throws CacheError `invalid-tokens` where the file can't be used as it is
+ */
+export function addToken(path: string, token: AdminToken): void {
+  let file: number | undefined;
+  try {
+    // "a" makes it with these rights, and writes at its end whoever else does.
+    file = openSync(path, "a+", 0o600);
+    checkRights(path, fstatSync(file));
+    const { size } = fstatSync(file);
+    const last = Buffer.alloc(1);
+    const isEnded = size === 0 || (readSync(file, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE);
+    writeSync(file, `${isEnded ? "" : "\n"}${JSON.stringify(token)}\n`);
+  } catch (error) {
+    if (error instanceof CacheError) throw error;
+    throw invalid([`${path} can't be written (${codeOf(error)})`], "Check the path and its permissions.");
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+const NEWLINE = 0x0a;
+
+/** Who reads it has no token, but knows all names and roles; who may write to it lets himself in. */
+function checkRights(path: string, { mode }: Stats): void {
+  if (process.platform === "win32" || (mode & 0o077) === 0) return;
+  throw invalid([`others can read ${path}`], `Run: chmod 600 ${path}`);
+}
+
 /** What a line holds is not repeated in a message: it may be a token that somebody took for its hash. */
 function parseLine(line: string): { token: AdminToken } | { mistakes: string[] } {
   let json: unknown;
@@ -81,12 +112,14 @@ function parseLine(line: string): { token: AdminToken } | { mistakes: string[] }
   }
   const { success, data, error } = TOKEN.safeParse(json);
   if (success) return { token: { ...data, sha256: data.sha256.toLowerCase() } };
-  return {
-    mistakes: error.issues.map(({ path, code, message }) => {
-      if (code === "unrecognized_keys") return "has something else than name, role and sha256";
-      return path.length === 0 ? "is no object" : `${path.join(".")} ${message}`;
-    }),
-  };
+  return { mistakes: mistakesOf(error) };
+}
+
+function mistakesOf({ issues }: z.ZodError): string[] {
+  return issues.map(({ path, code, message }) => {
+    if (code === "unrecognized_keys") return "has something else than name, role and sha256";
+    return path.length === 0 ? "is no object" : `${path.join(".")} ${message}`;
+  });
 }
 
 function invalid(mistakes: readonly string[], hint: string): CacheError {

@@ -69,7 +69,7 @@ export class ExampleFolder {
       .replaceAll(REDIS, `127.0.0.1:${this.#redis.port}`)
       .replaceAll(WEB, web)
       // A server would run on: that it would run is seen without.
-      .replaceAll(/^cache serve(?!.* --(?:explain|check-config)).*$/gm, "$& --check-config");
+      .replaceAll(/^cache serve(?! token)(?!.* --(?:explain|check-config)).*$/gm, "$& --check-config");
     return runShell(`set -euo pipefail\n${here}`, { cwd, env: { HOME: cwd, NO_COLOR: "1" } });
   }
 
