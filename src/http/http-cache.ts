@@ -201,6 +201,11 @@ export class HttpCache {
     return done ?? false;
   }
 
+  /** From now on it is stale, whatever its freshness lifetime. */
+  async outdate({ key }: FoundResponse): Promise<void> {
+    await this.#cache.invalidate({ keys: [key] }, { soft: true });
+  }
+
   /** Deletes what is stored of a URL: every variant is unreachable at once. */
   async forget(resourceKeys: readonly string[]): Promise<void> {
     await this.#cache.deleteMany(resourceKeys);

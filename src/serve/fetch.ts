@@ -2,7 +2,8 @@ import type { Clock } from "../clock.js";
 import { type AdmissionOptions, type Admitted, admit, withLength } from "../http/admission.js";
 import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
-import { currentAgeMs } from "../http/freshness.js";
+import { type Freshened, freshened } from "../http/freshening.js";
+import { currentAgeMs, initialAgeMs } from "../http/freshness.js";
 import { endToEnd, via } from "../http/hop-by-hop.js";
 import type { Fill, Found, FoundResponse, HttpCache, NewResponse } from "../http/http-cache.js";
 import { type ExchangeTimes, type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
@@ -10,7 +11,7 @@ import { mayServeOnError, type OriginError } from "../http/reuse.js";
 import type { Ruling } from "../http/rules.js";
 import type { StoredResponse } from "../http/stored-response.js";
 import { TAG_FIELDS } from "../http/surrogate-tags.js";
-import { freshenedFields, isFreshenedBy, validationFields } from "../http/validation.js";
+import { headUpdates, isFreshenedBy, validationFields } from "../http/validation.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { BodyKeeper } from "./body-keeper.js";
 import type { Client } from "./client.js";
@@ -126,6 +127,7 @@ export class Fetcher {
       response.body.resume();
       return this.#run(task, false);
     }
+    if (request.method === "HEAD" && found.kind === "response" && fill) await this.#heard(task, found, response, times);
     if (ERRORS.has(response.status) && this.#mayUseStale(task, "status")) {
       response.body.resume();
       return this.#useStale(task, response.status);
@@ -240,26 +242,49 @@ export class Fetcher {
   async #good(task: FetchTask, found: FoundResponse, from: OriginResponse, times: ExchangeTimes): Promise<void> {
     from.body.resume();
     const { client, request, flight, ruling } = task;
-    const fields = freshenedFields(found.response.fields, endToEnd(from.fields));
-    const verdict = admit(request, { status: found.response.status, fields }, times, { ...this.#options, ruling });
-    const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: "admitted" in verdict };
+    const { shown, stored } = freshened(request, found.response, from.fields, times, { ...this.#options, ruling });
+    const kept = typeof stored === "object";
+    const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: kept };
     this.#listener.answered(task, found.response.status, entry);
-    const good = "admitted" in verdict ? verdict.admitted.response : { ...found.response, fields, ...times };
+    await this.#update(found, stored);
+    const good = kept ? stored.response : { ...found.response, ...times, initialAgeMs: initialAgeMs(shown, times) };
     const response = { ...good, fields: this.#toClient(good.fields) };
-    const fresh = { ...found, response, sent: withLength(response, found.size) };
+    const { body } = found;
+    if (kept && body instanceof Uint8Array && isFresh(response, times.responseTime))
+      flight.land({ kind: "response", request, response, body });
+    else if (kept) flight.land({ kind: "stored" });
+    if (!client) return;
+    const own = { ...response, fields: this.#toClient(shown) };
+    const fresh = { ...found, response: own, sent: withLength(own, found.size) };
+    await sendFound({ client, request }, fresh, ourFields(entry, ageOf(response)), this.#store, times.responseTime);
+  }
+
+  /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
+  async #heard(task: FetchTask, found: FoundResponse, head: OriginResponse, times: ExchangeTimes): Promise<void> {
+    const { request, ruling } = task;
+    const { fields } = found.response;
+    const news = headUpdates({ fields, size: found.size }, head);
+    if (news === "ignore") return;
+    if (news === "update") {
+      const { stored } = freshened(request, found.response, head.fields, times, { ...this.#options, ruling });
+      return this.#update(found, stored);
+    }
     try {
-      if ("admitted" in verdict) await this.#store.freshen(found, response, verdict.admitted.deadlines);
-      else await this.#store.forget([found.key]);
+      await this.#store.outdate(found);
     } catch (error) {
       this.#listener.storeFailed(error);
     }
-    const { body } = found;
-    if ("admitted" in verdict) this.#listener.held(task, { tags: found.tags, vary: verdict.admitted.vary });
-    if (body instanceof Uint8Array && "admitted" in verdict && isFresh(response, times.responseTime))
-      flight.land({ kind: "response", request, response, body });
-    else if ("admitted" in verdict) flight.land({ kind: "stored" });
-    if (client)
-      await sendFound({ client, request }, fresh, ourFields(entry, ageOf(response)), this.#store, times.responseTime);
+  }
+
+  async #update(found: FoundResponse, stored: Freshened["stored"]): Promise<void> {
+    if (stored === "leave") return;
+    try {
+      if (stored === "forget") return await this.#store.forget([found.key]);
+      const response = { ...stored.response, fields: this.#toClient(stored.response.fields) };
+      await this.#store.freshen(found, response, stored.deadlines);
+    } catch (error) {
+      this.#listener.storeFailed(error);
+    }
   }
 
   /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
