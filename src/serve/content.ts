@@ -9,6 +9,11 @@ const MOST_BYTES = 1024 * 1024;
 /** Fields that say what the content means (RFC 9110 §8.3 to §8.5). */
 const MEANING = ["content-type", "content-encoding", "content-language"] as const;
 
+/** Whether something follows the fields of a request. */
+export function hasContent({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
 /** The content of a request, as far as it was read. */
 export class Content {
   /** All of it; absent where it is longer than what can be in a key. */

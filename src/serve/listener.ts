@@ -4,6 +4,8 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.js";
 import { CacheError, codeOf } from "../errors.js";
+import { protocolsAsked, withoutUpgrade } from "../http/upgrade.js";
+import { hasContent } from "./content.js";
 
 export interface TlsFiles {
   /** PEM. */
@@ -19,7 +21,11 @@ export interface ListenerOptions {
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   /** A client connected; with TLS, when that is agreed on. */
   onConnection?: (socket: Socket) => void;
-  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /**
+   * A request asks for other protocols that can be passed on, and `head` came behind its fields.
+   * @returns false where it is to be answered as if it had not
+   */
+  onUpgrade?: (request: IncomingMessage, head: Buffer, protocols: string) => boolean;
 }
 
 /** Bytes of the fields of a request at most; more is answered 431. */
@@ -37,7 +43,9 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server | SecureServer;
   /** Connections that were taken over from HTTP: they end when the drain does. */
-  readonly #upgraded = new Set<Duplex>();
+  readonly #upgraded = new Set<Socket>();
+  /** Connections whose request for another protocol was not taken up. */
+  readonly #returned = new WeakSet<Socket>();
   #draining = false;
 
   constructor(options: ListenerOptions) {
@@ -59,15 +67,32 @@ export class Listener {
     };
     this.#server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createServer(limits, onRequest);
     this.#server.on("clientError", refuse);
-    if (options.onConnection) this.#server.on(tls ? "secureConnection" : "connection", options.onConnection);
+    const connection = tls ? "secureConnection" : "connection";
+    const { onConnection } = options;
+    if (onConnection) {
+      this.#server.on(connection, (socket: Socket) => {
+        if (!this.#returned.has(socket)) onConnection(socket);
+      });
+    }
     this.#server.on("checkExpectation", (_request, response: ServerResponse) => {
       response.writeHead(417).end();
     });
     if (onUpgrade) {
-      this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        this.#upgraded.add(socket);
-        socket.once("close", () => this.#upgraded.delete(socket));
-        onUpgrade(request, socket, head);
+      const upgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => {
+        const { httpVersion, rawHeaders: fields } = request;
+        const protocols = protocolsAsked({ httpVersion, fields, hasContent: hasContent(request) });
+        if (protocols !== undefined && onUpgrade(request, head, protocols)) {
+          this.#upgraded.add(socket);
+          socket.once("close", () => this.#upgraded.delete(socket));
+          return;
+        }
+        // Node has let go of the connection: it is given back, with the same request but for what it asked for.
+        this.#returned.add(socket);
+        socket.unshift(Buffer.concat([headOf(request), head]));
+        this.#server.emit(connection, socket);
+      };
+      this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+        afterAnswers(socket, () => upgrade(request, socket, head));
       });
     }
   }
@@ -122,6 +147,14 @@ export class Listener {
   }
 }
 
+/** The head of a request as it came, without what asks for another protocol. */
+function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  const fields = withoutUpgrade(rawHeaders);
+  let text = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let i = 0; i + 1 < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
+}
+
 const REFUSALS: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
@@ -139,9 +172,20 @@ function refuse(error: Error, socket: Duplex): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
 
+/** Node keeps the response that is being sent with its connection. */
+type Answered = Duplex & { _httpMessage?: ServerResponse | null };
+
 /** In the middle of a response nothing else may be written. */
-function hasAnswered(socket: Duplex & { _httpMessage?: ServerResponse | null }): boolean {
+function hasAnswered(socket: Answered): boolean {
   return socket._httpMessage?.headersSent === true;
+}
+
+/** Requests before it on the same connection are answered first (RFC 9112 §9.3.2). */
+function afterAnswers(socket: Answered, act: () => void): void {
+  const { _httpMessage: before } = socket;
+  if (socket.destroyed) return;
+  if (before) before.once("close", () => afterAnswers(socket, act));
+  else act();
 }
 
 function listenError(error: unknown, host: string, port: number): CacheError {

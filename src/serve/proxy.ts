@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Awaitable } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { withLength } from "../http/admission.js";
@@ -10,7 +11,7 @@ import { endToEnd, isLoop, maxForwards, seenByOrigin, via } from "../http/hop-by
 import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
 import { invalidatedBy } from "../http/invalidation.js";
 import { responseKey } from "../http/key.js";
-import { type Fields, linesOf, type RequestHead, withoutFields } from "../http/message.js";
+import { type Fields, fieldOf, linesOf, type RequestHead, withoutFields } from "../http/message.js";
 import { decideReuse } from "../http/reuse.js";
 import { type Rules, type Ruling, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
 import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
@@ -18,10 +19,11 @@ import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { Client } from "./client.js";
-import { Content } from "./content.js";
+import { Content, hasContent } from "./content.js";
 import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
 import { Flight, Flights, type Landing } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
+import { joinConnections, upgradingClient } from "./upgrade.js";
 import { failureOf, type Origin, type OriginResponse, type Upstream } from "./upstream.js";
 
 export interface ProxyOptions extends FetchOptions {
@@ -32,6 +34,8 @@ export interface ProxyOptions extends FetchOptions {
   /** The origin gets the client's `Host` instead of its own. */
   preserveHost: boolean;
   rules: Rules;
+  /** Milliseconds without a byte after which a connection that speaks another protocol ends. Default 10 minutes. */
+  tunnelIdleMs?: number;
 }
 
 /** What the proxy tells of itself; nothing that is called here may fail. */
@@ -83,6 +87,8 @@ export type Warmed = "stored" | "fresh" | "not-kept" | "foreign" | "failed";
 
 /** Milliseconds that a request waits for the fetch of another one. */
 const LONGEST_WAIT = 10_000;
+
+const TUNNEL_IDLE = 600_000;
 
 /** A caching reverse proxy: a request in, a response out (RFC 9110 §3.7, RFC 9111). */
 export class CachingProxy {
@@ -153,6 +159,18 @@ export class CachingProxy {
           ? found.then((one) => this.#answer(exchange, one))
           : this.#answer(exchange, found);
     if (work) this.#track(work, client);
+  }
+
+  /**
+   * A request for another protocol (RFC 9110 §7.8): where its origin agrees, the connections are joined; else its response is passed on.
+   * @param head what came behind the fields of the request
+   * @param protocols value of `Upgrade` for the origin
+   */
+  upgrade(message: IncomingMessage, head: Uint8Array, protocols: string): void {
+    const client = upgradingClient(message, head, this.#clock.monotonic());
+    this.#listener.arrived?.(client);
+    const exchange = this.#enter(client);
+    if (exchange) this.#track(this.#pass(exchange, "bypass", protocols), client);
   }
 
   /** Undefined where the request was refused. */
@@ -390,7 +408,7 @@ export class CachingProxy {
   }
 
   /** A request that the store can't answer, and whose response it does not keep. */
-  async #pass(exchange: Exchange, fwd: ForwardReason): Promise<void> {
+  async #pass(exchange: Exchange, fwd: ForwardReason, upgrade?: string): Promise<void> {
     const { client, request, origin, target } = exchange;
     const limited = maxForwards(request.method, this.#originFields(exchange));
     if (limited.final) return sendOwn(client, 200, "The request was to go no further.");
@@ -403,6 +421,7 @@ export class CachingProxy {
         method: request.method,
         path: target.path,
         fields: limited.fields,
+        upgrade,
         signal: gone.signal,
         ...(hasContent(client.request) && { body: exchange.content?.readable() ?? client.request }),
         onInformational: (head) => client.inform(head),
@@ -420,10 +439,19 @@ export class CachingProxy {
     const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
     this.#listener.answered(exchange, response.status, entry);
     const fields = [...via(endToEnd(response.fields), "1.1", this.#options.pseudonym), ...ourFields(entry)];
+    if (response.socket) return this.#switch(client, response, response.socket, fields);
     if (hasBody(request.method, response.status)) return relay(client, { status: response.status, fields }, response);
     response.body.resume();
     client.head(response.status, fields);
     client.end();
+  }
+
+  /** The connection is the origin's from now on. */
+  #switch(client: Client, response: OriginResponse, socket: Duplex, fields: Fields): void {
+    if (client.gone) return void socket.destroy();
+    client.head(101, [...fields, "Connection", "Upgrade", "Upgrade", fieldOf(response.fields, "upgrade") ?? ""]);
+    client.end();
+    joinConnections(client.request.socket, socket, this.#options.tunnelIdleMs ?? TUNNEL_IDLE);
   }
 
   /** What a change at the origin has made untrue (RFC 9111 §4.4), before the client hears of the change. */
@@ -520,10 +548,6 @@ function bypassReason({ request, ruling }: Exchange, message: IncomingMessage): 
   if (method !== "POST" && hasContent(message)) return "bypass";
   if (linesOf(fields, "if-match").length > 0 || linesOf(fields, "if-unmodified-since").length > 0) return "bypass";
   return undefined;
-}
-
-function hasContent({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function isAuthorized(fields: Fields): boolean {

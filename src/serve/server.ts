@@ -40,6 +40,8 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   stripTags: boolean;
   /** The first that matches a request counts. */
   rules?: readonly Rule[];
+  /** Milliseconds without a byte after which a connection that speaks another protocol ends. Default 10 minutes. */
+  tunnelIdleMs?: number;
   /** Methods whose responses are kept where no rule says which. Default GET and HEAD. */
   cacheableMethods?: readonly CacheableMethod[];
   /** Absent: there is no admin API. */
@@ -159,6 +161,11 @@ async function start(
       else proxy.handle(request, response);
     },
     onConnection,
+    onUpgrade: (request, head, protocols) => {
+      if (shared && isAdminPath(request.url ?? "")) return false;
+      proxy.upgrade(request, head, protocols);
+      return true;
+    },
   });
   const back =
     admin && place && !shared

@@ -1,8 +1,9 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { Pool } from "undici";
 import type { OriginRoute } from "../config/origin-url.js";
 import { codeOf, messageOf } from "../errors.js";
 import type { Fields, ResponseHead } from "../http/message.js";
+import { requestUpgrade } from "./origin-upgrade.js";
 
 export interface UpstreamOptions {
   routes: readonly OriginRoute[];
@@ -25,6 +26,8 @@ export interface OriginRequest {
   /** End-to-end fields, `Host` among them. */
   fields: Fields;
   body?: Readable | Uint8Array;
+  /** Another protocol that is asked for: value of `Upgrade`. Such a request has no body. */
+  upgrade?: string | undefined;
   signal: AbortSignal;
   /** A 1xx response other than 101. */
   onInformational?: (head: ResponseHead) => void;
@@ -35,6 +38,8 @@ export interface OriginResponse extends ResponseHead {
   body: Readable;
   /** Known when the body has ended. */
   trailers: () => Fields;
+  /** The connection, where a 101 says that it speaks another protocol from now on. */
+  socket?: Duplex | undefined;
 }
 
 /** Why an origin gave no response: the status that tells it (RFC 9110 §15.6.3, §15.6.5) and a reason without secrets. */
@@ -94,14 +99,19 @@ export class Origin {
 
   /** @throws OriginFailure where there is no response; the signal's reason where it was aborted */
   async send(request: OriginRequest): Promise<OriginResponse> {
-    const { method, path, fields, body, signal, onInformational } = request;
+    const { method, path, fields, body, signal, onInformational, upgrade } = request;
+    const asked = { method, path: this.pathOf(path), headers: [...fields], signal };
     try {
+      if (upgrade !== undefined) {
+        const inform = (head: ResponseHead) => onInformational?.(head);
+        return {
+          ...(await requestUpgrade(this.pool, { ...asked, upgrade, onInformational: inform })),
+          trailers: () => [],
+        };
+      }
       const { statusCode, headers, trailers, ...answer } = await this.pool.request({
-        method,
-        path: this.pathOf(path),
-        headers: [...fields],
+        ...asked,
         body: body ?? null,
-        signal,
         responseHeaders: "raw",
         onInfo: ({ statusCode: status, headers: info }) => onInformational?.({ status, fields: rawOf(info) }),
       });
