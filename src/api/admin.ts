@@ -57,6 +57,7 @@ export const liveAnswer = z.strictObject({ status: z.literal("ok") });
 export const readyAnswer = z.strictObject({
   status: z.enum(["ready", "stopping", "unavailable"]),
   degraded: z.boolean().describe("the store does not answer; what can be served without it is"),
+  warming: z.boolean().describe("the store is being filled; requests are served meanwhile"),
 });
 
 const health = z.enum(["healthy", "unhealthy"]);

@@ -140,8 +140,10 @@ async function start(
     ...{ cache, http, clock, proxies, backend: cache.backend, stopping: stopping.signal },
     namespace: place?.namespace ?? "",
     watch: place?.watch,
+    warming: () => warming?.report.state === "warming",
     explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),
   };
+  let warming: StartWarming | undefined;
   const admin = place && (await loadAdmin(parts, place, listener));
   const following = cache.follow((change) => {
     listener.changed?.(change);
@@ -186,12 +188,13 @@ async function start(
     await upstream.close();
     throw error;
   }
-  const warming = new StartWarming(cache, options.warm ?? NO_WARMING, {
+  const filling = new StartWarming(cache, options.warm ?? NO_WARMING, {
     warm: (asked, fields) => proxy.warm(asked, fields),
     ask: (asked, fields, signal) => proxy.ask(asked, fields, signal),
     // Behind others the scheme is what they say, else that of the port.
     asAsked: (asked) => (trusted.length > 0 ? asked : asked.replace(/^https?(?=:)/i, tls ? "https" : "http")),
   });
+  warming = filling;
   const url = proxies || back === undefined ? front.url : back.url;
   return {
     url,
@@ -205,14 +208,14 @@ async function start(
       if (place?.exposed) back?.renewTls(files);
     },
     useTokens: (tokens) => admin?.useTokens(tokens),
-    warming: warming.report,
+    warming: filling.report,
     get rewarming() {
       return rewarming?.report;
     },
     async stop() {
       const until = clock.monotonic() + drainMs;
       stopping.abort();
-      const warm = [warming.stop(), rewarming?.stop()];
+      const warm = [filling.stop(), rewarming?.stop()];
       const drained = await front.close(clock, drainMs);
       const over = new AbortController();
       await Promise.race([proxy.settled(), clock.sleep(until - clock.monotonic(), over.signal)]);

@@ -8,6 +8,7 @@ import { startOrigin } from "../support/http-origin.js";
 import { runBinary } from "../support/run-binary.js";
 import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
+import { startAdmin } from "./admin/admin-harness.js";
 import { type ProxySetup, type ProxyUnderTest, startProxy } from "./proxy-harness.js";
 import { type Serving, startServing } from "./serving.js";
 
@@ -88,6 +89,24 @@ describe("a list of URLs", () => {
       return one.server.warming.state === "done";
     });
     expect([most, one.server.warming.urls.stored]).toEqual([4, 40]);
+  });
+
+  test("the server says of itself that it is ready, and warming", async () => {
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const answer: HttpOrigin["answer"] = async (_request, response) => {
+      await gate;
+      response.writeHead(200, KEPT).end();
+    };
+    const one = await startAdmin({ options: { warm: { hottest: false, urls: listOf(`${SITE}/a`) } } }, answer);
+    proxy = one;
+    const ready = { status: "ready", degraded: false };
+    expect((await one.call("/health/ready", { as: null })).json()).toEqual({ ...ready, warming: true });
+    go();
+    await ended(one);
+    expect((await one.call("/health/ready", { as: null })).json()).toEqual({ ...ready, warming: false });
   });
 
   test("what rules or the origin do not let be kept is no failure, and what is fresh is not asked for", async () => {

@@ -17,6 +17,8 @@ export interface AdminParts {
   readonly namespace: string;
   /** A proxy runs, which can answer from origins where the store is away. */
   readonly proxies: boolean;
+  /** The store is being filled, as it was to be at the start. */
+  readonly warming: () => boolean;
   /** Under which rules requests are, as they are just now. */
   readonly explaining: () => Omit<ExplainContext, "store" | "now">;
   /** What goes on in the server; absent where nobody looks. */

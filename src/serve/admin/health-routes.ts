@@ -14,7 +14,7 @@ const FEW_LOOKUPS = 100;
 const MANY_ERRORS = 10;
 
 /** `GET /health/…`: for probes, which have no token. */
-export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stopping }: AdminParts): void {
+export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stopping, warming }: AdminParts): void {
   const recent = new Recent(clock);
   // What was counted before the start is of other processes.
   const begun = countersOf(cache).then((counters) => void recent.since(counters));
@@ -39,7 +39,7 @@ export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stop
       const { connected } = await healthOfTier(cache, names.at(-1) ?? "");
       // A proxy goes on with its origins; without any there is nothing but the store.
       const status = stopping.aborted ? "stopping" : connected || proxies ? "ready" : "unavailable";
-      return reply.code(status === "ready" ? 200 : 503).send({ status, degraded: !connected });
+      return reply.code(status === "ready" ? 200 : 503).send({ status, degraded: !connected, warming: warming() });
     },
   );
 
