@@ -43,6 +43,8 @@ export class Flight {
 const MAX_UNSHARED = 10_000;
 /** Milliseconds that one is remembered. */
 const UNSHARED_MS = 10_000;
+/** Keys whose last landing is remembered. */
+const MAX_LANDED = 1000;
 
 /** The fetches that are under way in this process, one a key (RFC 9111 §4: collapsed requests). */
 export class Flights {
@@ -51,8 +53,22 @@ export class Flights {
   /** Keys whose last response could not be shared, with when that is forgotten: waiting for the next one would only make a queue. */
   readonly #unshared = new Map<string, number>();
 
+  /** Keys that were fetched for all, the latest last, each with which landing it was. */
+  readonly #landed = new Map<string, number>();
+  #landings = 0;
+
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Tells what lands from now on from what has landed. */
+  get mark(): number {
+    return this.#landings;
+  }
+
+  /** Whether a fetch of the key has landed since a mark: who looked into the store before that has not seen what it brought. */
+  landedSince(key: string, mark: number): boolean {
+    return (this.#landed.get(key) ?? 0) > mark;
   }
 
   /** The fetch to wait for; undefined where there is none, or waiting for it would be in vain. */
@@ -68,6 +84,7 @@ export class Flights {
       if (this.#open.get(key) === flight) this.#open.delete(key);
       if (kind === "unshared") this.#remember(key);
       else this.#unshared.delete(key);
+      if (kind === "response" || kind === "stored") this.#hasLanded(key);
     });
     return flight;
   }
@@ -84,6 +101,16 @@ export class Flights {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  #hasLanded(key: string): void {
+    this.#landings += 1;
+    this.#landed.delete(key);
+    this.#landed.set(key, this.#landings);
+    for (const oldest of this.#landed.keys()) {
+      if (this.#landed.size <= MAX_LANDED) return;
+      this.#landed.delete(oldest);
+    }
   }
 
   #isUnshared(key: string): boolean {

@@ -80,6 +80,8 @@ export interface Question {
 /** One request of a client on its way. */
 export interface Exchange extends Question {
   readonly client: Client;
+  /** Of the fetches that had landed when the store was asked. */
+  readonly mark: number;
 }
 
 /** What became of a URL that the store was to have: `foreign` is of no origin of ours, `not-kept` by the will of the origin or a rule. */
@@ -205,7 +207,7 @@ export class CachingProxy {
     const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
     const resourceKey = responseKey(method, target.url);
     const sender = { address: peer, secure, httpVersion: message.httpVersion };
-    return { client, sender, request, target, origin, ruling, resourceKey };
+    return { client, mark: this.#flights.mark, sender, request, target, origin, ruling, resourceKey };
   }
 
   /**
@@ -334,6 +336,10 @@ export class CachingProxy {
     if (flight && shares) {
       closeBody(found);
       return this.#follow(exchange, flight, found, directives);
+    }
+    if (shares && this.#flights.landedSince(key, exchange.mark)) {
+      closeBody(found);
+      return this.#answer({ ...exchange, mark: this.#flights.mark }, await this.#findStored(exchange));
     }
     const own = shares ? this.#flights.begin(key, exchange.resourceKey) : new Flight(key, exchange.resourceKey);
     await this.#run(exchange, found, fwd, own, exchange.client, !directives.noStore);
