@@ -32,7 +32,8 @@ export class AccessLog {
     this.#query = query;
     const file = new LineFile(to, failed);
     this.#file = file;
-    const options = { base: null, timestamp: () => `,"time":"${this.#time()}"`, formatters: { level: () => ({}) } };
+    // Every line is of one level; without it, the time is what a line begins with.
+    const options = { base: null, timestamp: () => `"time":"${this.#time()}"`, formatters: { level: () => ({}) } };
     this.#logger = pino(options, { write: (line) => file.write(line) });
   }
 

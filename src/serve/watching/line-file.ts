@@ -19,7 +19,7 @@ interface Sink {
 /** Characters that wait to be written at most: what comes while a disk is full is dropped, not kept in memory. */
 const MOST_WAITING = 8 * 1024 * 1024;
 /** Characters that are worth a write of their own, and milliseconds that fewer wait. */
-const WORTH_WRITING = 32 * 1024;
+const WORTH_WRITING = 128 * 1024;
 const LONGEST_WAIT_MS = 500;
 
 /** Lines for a file that others may move away, written in the background; whoever gives them never waits. */

@@ -63,7 +63,7 @@ export class Watch {
 
   arrived(client: Client): void {
     this.#traffic.running += 1;
-    client.response.once("close", () => this.#ended(client));
+    client.response.on("close", () => this.#ended(client));
   }
 
   answered({ client }: Exchange, _status: number, entry: CacheStatusEntry): void {
