@@ -75,7 +75,10 @@ export function isEverything(selector: Selector): boolean {
   return Object.keys(rest).length === 0 && match !== undefined && ANY_KEY.test(match);
 }
 
-/** The keys of a command line: as text, then those given as base64. */
+/**
+ * The keys of a command line: as text, then those given as base64.
+ * @throws CacheError `invalid-key` for an empty one, which is an unset variable of a script rather than somebody's key; `invalid-base64`
+ */
 export function keysFrom(keys: readonly string[] | undefined, base64: readonly string[] | undefined): string[] {
   const decoded = (base64 ?? []).map((text) => {
     const bytes = Buffer.from(text, "base64");
@@ -86,6 +89,9 @@ export function keysFrom(keys: readonly string[] | undefined, base64: readonly s
     }
     return keyFromBytes(bytes);
   });
+  if (keys?.includes("")) {
+    throw new CacheError("usage", "invalid-key", "a key can't be empty", { hint: "Give the key a name." });
+  }
   return [...(keys ?? []), ...decoded];
 }
 

@@ -55,6 +55,25 @@ describe("the store's own file", () => {
   });
 });
 
+describe("an empty key, as an unset variable of a script gives it", () => {
+  it.each([
+    ["get", ""],
+    ["get", "k", ""],
+    ["exists", ""],
+    ["set", "", "v"],
+    ["touch", "", "--ttl", "1m"],
+    ["invalidate", ""],
+    ["invalidate", "k", "", "--dry-run"],
+  ])("is refused: %s %s %s", async (...argv) => {
+    const work = new Workspace();
+    await work.ok(["set", "k", "v"]);
+    const { code, stdout, stderr } = await work.run(argv);
+    expect([code, stdout, stderr]).toEqual([2, "", expect.stringMatching(/^error: a key can't be empty\n {2}\S/)]);
+    expect((await work.run([...argv, "--json"])).json().error?.code).toBe("invalid-key");
+    expect([...work.keys()]).toEqual(["k"]);
+  });
+});
+
 describe("a backup", () => {
   it("with --limit holds what goes, and no more", async () => {
     const work = new Workspace();
