@@ -82,10 +82,10 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
   app.removeContentTypeParser("text/plain");
   const known: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ url, method, config: { role, doc } = {} }) => {
-    if (role === undefined) throw new Error(`nobody said who may call ${url}`);
+    if (role === undefined || doc === undefined) throw new Error(`nobody said who may call ${url}, and what for`);
     methods.add(url, [method].flat());
     // What answers GET answers HEAD by itself.
-    if (doc && method !== "HEAD") known.push({ method: String(method), path: url, role, doc });
+    if (method !== "HEAD") known.push({ method: String(method), path: url, role, doc });
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(FIELDS);

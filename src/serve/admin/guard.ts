@@ -11,21 +11,29 @@ const OWN_NAMES = ["localhost"];
 /**
  * Refuses a request whose `Host` is a name that nobody gave us: a page can have its own name resolve to our address (DNS rebinding), and would then be same-origin with us. An
  * address is no name.
- * @param names in lower case
+ * @param known names in lower case
  * @throws Refusal 400, 421
  */
-export function checkHost(request: FastifyRequest, names: ReadonlySet<string>): void {
+export function checkHost(request: FastifyRequest, known: ReadonlySet<string>): void {
   const hosts = linesOf(request.raw.rawHeaders, "host");
-  const [, name] = hosts.length === 1 ? (HOST.exec(hosts[0] ?? "") ?? []) : [];
-  if (name === undefined) throw new Refusal(400, "invalid-host", "the request has not one Host that is valid");
-  const bare = name.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  if (isIP(bare) !== 0 || OWN_NAMES.includes(bare) || names.has(bare)) return;
+  // The target may name a host too (RFC 9112 §3.2.2).
+  const [, inTarget] = /^[a-z]+:\/\/([^/?#]*)/i.exec(request.raw.url ?? "") ?? [];
+  const names = [...hosts, ...(inTarget === undefined ? [] : [inTarget])].map((host) => HOST.exec(host)?.[1]);
+  if (hosts.length !== 1 || names.includes(undefined)) {
+    throw new Refusal(400, "invalid-host", "the request has not one Host that is valid");
+  }
+  if (names.every((name) => name !== undefined && isOurs(name, known))) return;
   throw new Refusal(
     421,
     "foreign-host",
     "the Host of the request is none of this server",
     "Call it by its address, or name it to cache serve with --admin-name.",
   );
+}
+
+function isOurs(name: string, known: ReadonlySet<string>): boolean {
+  const bare = name.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return isIP(bare) !== 0 || OWN_NAMES.includes(bare) || known.has(bare);
 }
 
 const HOST = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;

@@ -1,5 +1,5 @@
 import { request } from "undici";
-import { type AdminRole, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
+import { type AdminRole, type AdminToken, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
 import type { AdminPlace } from "../../../src/serve/server.js";
 import type { HttpOrigin } from "../../support/http-origin.js";
 import { type ProxySetup, type ProxyUnderTest, startProxy } from "../proxy-harness.js";
@@ -28,6 +28,8 @@ interface Call {
 export interface AdminUnderTest extends ProxyUnderTest {
   readonly url: string;
   readonly tokens: Readonly<Record<AdminRole, string>>;
+  /** As the server knows them. */
+  readonly known: readonly AdminToken[];
   call(path: string, call?: Call): Promise<Answer>;
 }
 
@@ -40,9 +42,10 @@ export async function startAdmin(
   answer: HttpOrigin["answer"] = hello,
 ): Promise<AdminUnderTest> {
   const tokens = { viewer: newToken(), operator: newToken() };
+  const known = [tokenEntry(tokens.viewer, "v", "viewer"), tokenEntry(tokens.operator, "o", "operator")];
   const place: AdminPlace = {
     ...{ host: "127.0.0.1", port: 0, sharesPort: false, exposed: false, names: [], namespace: "http:" },
-    tokens: [tokenEntry(tokens.viewer, "v", "viewer"), tokenEntry(tokens.operator, "o", "operator")],
+    tokens: known,
     ...setup.admin,
   };
   const proxy = await startProxy(answer, { ...setup, options: { ...setup.options, admin: place } });
@@ -62,7 +65,7 @@ export async function startAdmin(
     const text = await answered.body.text();
     return { status: answered.statusCode, fields: answered.headers, text, json: () => JSON.parse(text) };
   };
-  return { ...proxy, url, tokens, call };
+  return { ...proxy, url, tokens, known, call };
 }
 
 const hello: HttpOrigin["answer"] = (_request, response) => {
