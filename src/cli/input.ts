@@ -58,11 +58,13 @@ export async function writeBytes(io: Io, path: string, bytes: Uint8Array): Promi
   try {
     await writeFile(resolve(io.cwd, path), bytes, { mode: 0o600 });
   } catch (error) {
-    const full = codeOf(error) === "ENOSPC";
+    const full = /^(ENOSPC|EDQUOT|EFBIG)$/.test(codeOf(error) ?? "");
     const reason = REASONS[codeOf(error) ?? ""] ?? messageOf(error);
     throw new CacheError(full ? "store" : "usage", "unwritable-file", `${path} can't be written: ${reason}`, {
       cause: error,
-      hint: full ? "Make space on its disk." : "Check its folder and its permissions.",
+      hint: full
+        ? "Make space on its disk, or raise the limit of file sizes (ulimit -f)."
+        : "Check its folder and its permissions.",
     });
   }
 }
@@ -72,6 +74,9 @@ const REASONS: Record<string, string> = {
   EACCES: "no permission",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is no folder",
+  ENOSPC: "its disk is full",
+  EDQUOT: "this user's quota is used up",
+  EFBIG: "it would be larger than a file may be here",
   ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
 };
 

@@ -166,6 +166,26 @@ describe.each(["sqlite", "file"] as const)("%s: a disk that takes no more", (kin
   }, 60_000);
 });
 
+test("a limit on the size of files: 1, and what can be done about it", async () => {
+  writeFileSync(join(cwd, "large"), Buffer.alloc(400_000, "large and not to be stored "));
+  const said = (path: string, reason: string) => `^error: the store \\S*${path} ${reason}.*\\n {2}.*ulimit -f.*\\n$`;
+  for (const [url, path, reason] of [
+    ["sqlite:store.db", "store.db", "could not be written: the disk is full or failing"],
+    ["file:store", "store", "needs a larger file than may be written here"],
+  ] as const) {
+    expect((await runBinary(["set", "a", "1", "--store", url], { cwd })).code).toBe(0);
+    const run = await runShell(`ulimit -f 100; trap '' XFSZ; cache set b --file large --store ${url}`, { cwd });
+    expect([run.code, run.stderr]).toEqual([1, expect.stringMatching(said(path, reason))]);
+    expect((await runBinary(["get", "a", "--store", url], { cwd })).stdout.toString()).toBe("1");
+  }
+  expect((await cache("set", "b", "--file", "large")).code).toBe(0);
+  const out = await runShell(`ulimit -f 100; trap '' XFSZ; cache get b --output copy ${store.join(" ")}`, { cwd });
+  expect([out.code, out.stderr]).toEqual([
+    1,
+    expect.stringMatching(/copy can't be written: .* may be here\n {2}.*ulimit/),
+  ]);
+});
+
 test("an export to a full disk fails with 1, leaves no half file, and the old one stays", async () => {
   const full = `sqlite:${join(cwd, "source.db")}`;
   expect((await runBinary(["warm", records, "--store", full], { cwd })).code).toBe(0);

@@ -54,7 +54,27 @@ const ROWS: readonly Row[] = [
   [/^SQLITE_TOOBIG$/, "usage", "value-too-large", "can't hold a value of this size", "Keep values below 1 GB."],
   [/^EISDIR$/, "usage", "store-is-directory", "is a folder, not a file", "Name a file in it."],
   [/^(ENOTDIR|EEXIST)$/, "usage", "store-not-directory", "has a file where a folder is needed", "Name a folder."],
-  [/^(SQLITE_IOERR|EIO)/, "store", "store-io", "can't be read or written", "Check the disk."],
+  [
+    /^EFBIG$/,
+    "store",
+    "store-io",
+    "needs a larger file than may be written here",
+    "Raise the limit of file sizes (ulimit -f), or keep values smaller.",
+  ],
+  [
+    /^SQLITE_IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMSIZE|SHMMAP)$/,
+    "store",
+    "store-io",
+    "could not be written: the disk is full or failing, or the file would be larger than is allowed here",
+    "Look for free space (df), the limit of file sizes (ulimit -f), a quota, and what the system's log says of the disk.",
+  ],
+  [
+    /^(SQLITE_IOERR|EIO)/,
+    "store",
+    "store-io",
+    "could not be read or written: its disk fails",
+    "See what the system's log says of the disk; copy the file elsewhere if it can be read.",
+  ],
   [
     /^(EMFILE|ENFILE)$/,
     "store",
