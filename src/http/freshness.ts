@@ -77,6 +77,17 @@ function dateOf(fields: Fields, now: number): number {
   return (text === undefined ? undefined : parseHttpDate(text, now)) ?? now;
 }
 
+interface Dated {
+  fields: Fields;
+  responseTime: number;
+}
+
+/** Which of two responses that a request selects is to be used (RFC 9111 §4): that with the later `Date`; of the same second, that which came later. */
+export function isNewer(one: Dated, other: Dated): boolean {
+  const difference = dateOf(one.fields, one.responseTime) - dateOf(other.fields, other.responseTime);
+  return (difference || one.responseTime - other.responseTime) > 0;
+}
+
 /**
  * `corrected_initial_age` in milliseconds (RFC 9111 §4.2.3). `Date` has seconds, so the time of receipt is compared with it in seconds: otherwise what was made just now would have
  * an age of up to one.

@@ -4,6 +4,7 @@ import type { Cache } from "../cache/cache.js";
 import type { Clock } from "../clock.js";
 import type { Selector } from "../selector.js";
 import { withLength } from "./admission.js";
+import { isNewer } from "./freshness.js";
 import { variantKey, variantPrefix } from "./key.js";
 import type { Fields } from "./message.js";
 import { type PurgeRequest, planPurge } from "./purge.js";
@@ -105,10 +106,9 @@ export class HttpCache {
     }
     if ("response" in viewed.head) return responseFrom(viewed, viewed.head.response, resourceKey);
     const { index } = viewed.head;
-    for (const key of pickVariants(index.lists, index.generation, requestFields, names)) {
-      const variant = this.#view(key);
-      if (variant && "response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
-    }
+    const [key, ...others] = pickVariants(index.lists, index.generation, requestFields, names);
+    const variant = key === undefined || others.length > 0 ? undefined : this.#view(key);
+    if (variant && "response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
     return this.#findBelow(resourceKey, requestFields, names, "copy");
   }
 
@@ -132,12 +132,17 @@ export class HttpCache {
     if ("response" in found.head) return responseFrom(found, found.head.response, resourceKey);
     const { index } = found.head;
     close(found.body);
+    let newest: FoundResponse | undefined;
     for (const key of pickVariants(index.lists, index.generation, requestFields, names)) {
       const variant = await this.#read(key, want);
       if (variant === undefined) continue;
-      if ("response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
-      close(variant.body);
+      const one = "response" in variant.head ? responseFrom(variant, variant.head.response, resourceKey) : undefined;
+      const wins = one !== undefined && (newest === undefined || isNewer(one.response, newest.response));
+      const loser = wins ? newest?.body : variant.body;
+      if (loser) close(loser);
+      if (wins) newest = one;
     }
+    if (newest) return newest;
     return { kind: "none", resourceKey, index: { ...index, expiresAt: found.expiresAt } };
   }
 
