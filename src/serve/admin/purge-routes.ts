@@ -10,7 +10,7 @@ import { goneSignal } from "./line-stream.js";
 import { Refusal } from "./refusal.js";
 
 /** What is about stored HTTP responses: `POST /cache/purge`, `GET /cache/explain`. */
-export function purgeRoutes(app: FastifyInstance, { http, clock, explaining }: AdminParts): void {
+export function purgeRoutes(app: FastifyInstance, { http, clock, explaining, watch }: AdminParts): void {
   documented(
     app,
     ["POST", "/cache/purge"],
@@ -24,6 +24,7 @@ export function purgeRoutes(app: FastifyInstance, { http, clock, explaining }: A
       const signal = goneSignal(reply);
       if (dryRun) return { dryRun, ...(await countOf(http, request, signal)) };
       const { deleted, softened, pending } = await http.purge(request, { soft, signal });
+      watch?.purged(request, { deleted, softened });
       const report = { deleted, softened, complete: !signal.aborted && !pending, ...(pending && { pending }) };
       return reply.code(pending ? 202 : 200).send(report);
     },

@@ -61,6 +61,11 @@ export class AccessLog {
     this.#file.reopen();
   }
 
+  /** Lines that could not be written. */
+  get lost(): number {
+    return this.#file.lost;
+  }
+
   flush(): Promise<void> {
     return this.#file.flush();
   }

@@ -30,8 +30,9 @@ export class LineFile {
   #waiting = "";
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #dropped = 0;
+  #lost = 0;
   #failing = false;
+  #closed = false;
 
   /**
    * @param failed is told once when lines are lost, until some could be written again
@@ -44,14 +45,14 @@ export class LineFile {
   }
 
   /** Lines that could not be written. */
-  get dropped(): number {
-    return this.#dropped;
+  get lost(): number {
+    return this.#lost;
   }
 
   /** @param line with its end */
   write(line: string): void {
-    if (this.#waiting.length + line.length > MOST_WAITING) {
-      this.#dropped += 1;
+    if (this.#closed || this.#waiting.length + line.length > MOST_WAITING) {
+      this.#lost += 1;
       return;
     }
     this.#waiting += line;
@@ -68,7 +69,7 @@ export class LineFile {
 
   /** Goes on in a new file of that name, after the old one was moved away; in the old one where that can't be made. */
   reopen(): void {
-    if (this.#path === undefined) return;
+    if (this.#path === undefined || this.#closed) return;
     const old = this.#sink;
     try {
       this.#sink = fileSink(this.#path);
@@ -78,7 +79,10 @@ export class LineFile {
     }
   }
 
+  /** What is given afterwards is dropped. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.flush();
     await this.#sink.close();
   }
@@ -97,7 +101,7 @@ export class LineFile {
         await this.#sink.write(text);
         this.#failing = false;
       } catch (error) {
-        this.#dropped += text.split("\n").length - 1;
+        this.#lost += text.split("\n").length - 1;
         if (!this.#failing) this.#failed(cannotWrite(this.#path, error));
         this.#failing = true;
       }

@@ -9,7 +9,9 @@ import {
   type MetricValueWithName,
   Registry,
 } from "prom-client";
-import { FAMILIES, type Family, histogramPoints, type Seen } from "./families.js";
+import { type Family, histogramPoints, type Seen } from "./family.js";
+import { HTTP_FAMILIES } from "./http-families.js";
+import { STORE_FAMILIES } from "./store-families.js";
 
 /** Metrics in the text form of Prometheus. They cost nothing until they are asked for. */
 export class Metrics {
@@ -27,7 +29,7 @@ export class Metrics {
     const { type } = await new Histogram({ name: "any", help: "any", registers: [] }).get();
     // A registry of its own for each: another scrape may be under way with other figures.
     const registry = new Registry();
-    for (const family of FAMILIES) {
+    for (const family of [...HTTP_FAMILIES, ...STORE_FAMILIES]) {
       const metric = metricOf(family, seen, type);
       if (metric) registry.registerMetric(metric);
     }

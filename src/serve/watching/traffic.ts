@@ -37,6 +37,11 @@ export class Traffic {
   running = 0;
   /** Times the store could not be asked, or did not keep what it was given. */
   storeFailures = 0;
+  /** Changes in the store that were heard of, by what they were. */
+  readonly changes = zeros(["write", "delete", "soften", "gap"]);
+  /** Purges by what named their responses, and what they did. */
+  readonly purges = zeros(["url", "prefix", "glob", "tag"]);
+  readonly purged = zeros(["deleted", "softened"]);
   readonly #origins = new Map<string, OriginCounts>();
   readonly #sockets = new Set<Socket>();
   /** Of connections that have ended. */
@@ -91,6 +96,12 @@ export class Traffic {
     const { answers, durations } = this.#originOf(origin.url.origin);
     answers[status === undefined ? failureOf(failure, origin.url.origin).reason : answerOf(status)] += 1;
     durations.observe(ms);
+  }
+
+  purgedBy(by: keyof Traffic["purges"], deleted: number, softened: number): void {
+    this.purges[by] += 1;
+    this.purged.deleted += deleted;
+    this.purged.softened += softened;
   }
 
   #originOf(name: string): OriginCounts {

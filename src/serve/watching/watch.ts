@@ -1,18 +1,20 @@
 import type { Socket } from "node:net";
 import { errorToWire } from "../../api/errors.js";
+import type { DeleteReport } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
 import type { HeardChange } from "../../cache/change-feed.js";
 import type { Alert, AlertName, Monitor, Sample, Thresholds } from "../../cache/monitor.js";
 import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
-import type { CacheEvent } from "../../events.js";
+import type { CacheEvent, StoreEvent } from "../../events.js";
 import { type CacheStatusEntry, xCache } from "../../http/cache-status.js";
+import type { PurgeRequest } from "../../http/purge.js";
 import { VERSION } from "../../version.js";
 import type { Client } from "../client.js";
 import type { Exchange } from "../proxy.js";
 import type { AccessLog } from "./access-log.js";
 import { EventHub, type HubEvent } from "./event-hub.js";
-import type { Seen } from "./families.js";
+import type { BreakerState, Seen } from "./family.js";
 import { StoreLooks } from "./store-look.js";
 import { Traffic } from "./traffic.js";
 
@@ -29,6 +31,15 @@ export interface WatchOptions {
 
 const ALERTS: readonly AlertName[] = ["hit-rate", "errors", "error-rate", "breaker", "unreachable"];
 
+/** Milliseconds between two warnings about the store: it may fail for each of thousands of requests. */
+const QUIET_MS = 1000;
+
+const STATES: Partial<Record<StoreEvent["code"], BreakerState>> = {
+  "breaker-open": "open",
+  "breaker-half-open": "half-open",
+  "breaker-closed": "closed",
+};
+
 /** Sees what goes on in a running server: counts it, writes it down, and tells who listens. */
 export class Watch {
   readonly events: EventHub;
@@ -38,6 +49,8 @@ export class Watch {
   readonly #log: AccessLog | undefined;
   readonly #monitor: Monitor | undefined;
   readonly #warn: WatchOptions["warn"];
+  #quietUntil = 0;
+  readonly #breakers = new Map<string, BreakerState>();
 
   constructor(cache: Cache, clock: Clock, options: WatchOptions) {
     const { origins, monitorMs, thresholds, accessLog, warn } = options;
@@ -76,17 +89,30 @@ export class Watch {
 
   storeFailed(error: unknown): void {
     this.#traffic.storeFailures += 1;
+    const now = this.#clock.monotonic();
+    if (now < this.#quietUntil) return;
+    this.#quietUntil = now + QUIET_MS;
     this.#warn(`the store: ${messageOf(error)}`);
   }
 
   changed(change: HeardChange): void {
-    this.events.changed("gap" in change ? "gap" : change.op);
+    const op = "gap" in change ? "gap" : change.op;
+    this.#traffic.changes[op] += 1;
+    this.events.changed(op);
+  }
+
+  /** Responses were purged through the admin API. */
+  purged(request: PurgeRequest, { deleted, softened }: Pick<DeleteReport, "deleted" | "softened">): void {
+    const by = "urls" in request ? "url" : "prefix" in request ? "prefix" : "match" in request ? "glob" : "tag";
+    this.#traffic.purgedBy(by, deleted, softened);
   }
 
   /** What stores tell of themselves. */
   heard(event: CacheEvent): void {
     if (event.type !== "store") return;
     const { code, store, message } = event;
+    const state = STATES[code];
+    if (state) this.#breakers.set(store, state);
     this.events.tell({ event: "store", data: { at: this.#clock.now(), code, store, message } });
   }
 
@@ -100,7 +126,15 @@ export class Watch {
     const store = await this.#looks.look();
     const holding = this.#monitor?.alerts ?? [];
     const alerts = this.#monitor ? ALERTS.map((name) => ({ name, holds: holding.includes(name) })) : [];
-    return { traffic: this.#traffic, store, alerts, version: VERSION };
+    return {
+      traffic: this.#traffic,
+      store,
+      breakers: this.#breakers,
+      alerts,
+      listeners: this.events.listeners,
+      linesLost: this.#log?.lost,
+      version: VERSION,
+    };
   }
 
   /** When the last request has ended, and before the store is let go. */

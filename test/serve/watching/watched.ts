@@ -1,8 +1,8 @@
 import { request } from "undici";
 import type { Cache } from "../../../src/cache/cache.js";
+import { type AdminRole, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
 import { type OpenCacheOptions, openCache } from "../../../src/library.js";
 import { type RunningServer, type ServeOptions, startServer } from "../../../src/serve/server.js";
-import { Metrics } from "../../../src/serve/watching/metrics.js";
 import { Watch, type WatchOptions } from "../../../src/serve/watching/watch.js";
 import { FakeClock } from "../../support/fake-clock.js";
 import { type HttpOrigin, startOrigin } from "../../support/http-origin.js";
@@ -16,6 +16,12 @@ export interface WatchedSetup {
   clock?: FakeClock;
 }
 
+interface Answer {
+  status: number;
+  type: unknown;
+  text: string;
+}
+
 /** A proxy that is watched, in front of a real origin. */
 export interface Watched {
   readonly origin: HttpOrigin;
@@ -23,16 +29,20 @@ export interface Watched {
   readonly cache: Cache;
   readonly clock: FakeClock;
   readonly watch: Watch;
+  readonly tokens: Readonly<Record<AdminRole, string>>;
   /** What the log was told. */
   readonly warnings: string[];
   /** The status, when the whole response was read. */
   get(path: string, fields?: Record<string, string>): Promise<number>;
+  /** An answer of the admin API, to an operator where nobody else is named. */
+  admin(path: string, options?: { as?: AdminRole | null; method?: "GET" | "POST"; body?: object }): Promise<Answer>;
   /** Figures by name and labels as Prometheus would have them, when all requests have ended. */
   scrape(): Promise<Map<string, number>>;
   stop(): Promise<void>;
 }
 
 export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedSetup = {}): Promise<Watched> {
+  const tokens = { viewer: newToken(), operator: newToken() };
   const clock = setup.clock ?? new FakeClock(Date.now());
   const origin = await startOrigin(answer, () => clock.now());
   const warnings: string[] = [];
@@ -51,7 +61,6 @@ export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedS
     warn: (message) => warnings.push(message),
     ...setup.watch,
   });
-  const watching = watch;
   const server = await startServer(
     cache,
     clock,
@@ -66,11 +75,26 @@ export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedS
       pseudonym: "cache-test",
       stripTags: false,
       defaultLifetimeMs: undefined,
+      admin: {
+        ...{ host: "127.0.0.1", port: 0, sharesPort: false, exposed: false, names: [], namespace: "http:" },
+        tokens: [tokenEntry(tokens.viewer, "v", "viewer"), tokenEntry(tokens.operator, "o", "operator")],
+        watch,
+      },
       ...setup.options,
     },
-    watching,
+    watch,
   );
-  const metrics = new Metrics(() => watching.see());
+  const admin: Watched["admin"] = async (path, { as = "operator", method = "GET", body: sent } = {}) => {
+    const { statusCode, headers, body } = await request(`${server.adminUrl}${path}`, {
+      method,
+      headers: {
+        ...(as && { authorization: `Bearer ${tokens[as]}` }),
+        ...(sent && { "content-type": "application/json" }),
+      },
+      body: sent ? JSON.stringify(sent) : null,
+    });
+    return { status: statusCode, type: headers["content-type"], text: await body.text() };
+  };
   return {
     origin,
     server,
@@ -78,15 +102,16 @@ export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedS
     clock,
     watch,
     warnings,
+    tokens,
+    admin,
     async get(path, headers = {}) {
       const { statusCode, body } = await request(server.url + path, { headers });
-      await body.dump();
+      await body.text();
       return statusCode;
     },
     async scrape() {
-      const look = async () => figuresOf((await metrics.scrape()).text);
       return until(async () => {
-        const figures = await look();
+        const figures = figuresOf((await admin("/metrics")).text);
         return figures.get("cache_http_requests_running") === 0 && figures;
       });
     },
