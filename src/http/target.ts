@@ -24,6 +24,12 @@ export interface TargetInput {
   method?: string;
 }
 
+export interface ParsedTarget {
+  target: Target;
+  /** The request names one host in its target and another in `Host`. */
+  otherHost?: boolean;
+}
+
 export interface RefusedTarget {
   status: number;
   reason: string;
@@ -54,7 +60,7 @@ const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d*))?$/;
  * The target of a request (RFC 9112 §3.2). Refused are: a target that no rule of the RFC makes, or that could mean two things to two servers (400); one that is too long
  * (414); one that is not for this server (421); CONNECT (405). Whether the host is one of ours the caller says.
  */
-export function parseTarget(input: TargetInput): { target: Target } | { refused: RefusedTarget } {
+export function parseTarget(input: TargetInput): ParsedTarget | { refused: RefusedTarget } {
   const { requestTarget, secure } = input;
   const scheme = secure ? "https" : "http";
   if (requestTarget.length > MAX_TARGET) return refuse("the request target is too long", 414);
@@ -76,7 +82,8 @@ export function parseTarget(input: TargetInput): { target: Target } | { refused:
     if (input.method !== "OPTIONS") return refuse("only OPTIONS is for the server itself");
     return { target: { scheme, host, path: "*", url: `${scheme}://${host}` } };
   }
-  return absolute(input, scheme);
+  const parsed = absolute(input, scheme);
+  return "target" in parsed && parsed.target.host !== host ? { ...parsed, otherHost: true } : parsed;
 }
 
 /** RFC 9112 §3.2.2: the authority in the target counts, and `Host` does not. */

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.js";
 import { CacheError, codeOf } from "../errors.js";
+import { framingFault, MAX_REQUEST_LINES } from "../http/framing.js";
 import { protocolsAsked, withoutUpgrade } from "../http/upgrade.js";
 import { hasContent } from "./content.js";
 
@@ -26,17 +27,28 @@ export interface ListenerOptions {
    * @returns false where it is to be answered as if it had not
    */
   onUpgrade?: (request: IncomingMessage, head: Buffer, protocols: string) => boolean;
+  patience?: Partial<Patience>;
 }
+
+/** How long a client may take, in milliseconds. */
+export interface Patience {
+  /** For the fields of a request to arrive, and for the request as a whole: who is slower is answered 408. */
+  headMs: number;
+  requestMs: number;
+  /** That a connection is kept without a request. */
+  idleMs: number;
+  /** That a client takes none of the bytes that wait for it: then it is cut. */
+  stalledMs: number;
+}
+
+const PATIENCE: Patience = { headMs: 10_000, requestMs: 300_000, idleMs: 60_000, stalledMs: 60_000 };
 
 /** Bytes of the fields of a request at most; more is answered 431. */
 const MAX_HEAD_BYTES = 32 * 1024;
-/** Milliseconds for the fields of a request to arrive, and for the request as a whole: who is slower is answered 408. */
-const HEAD_TIMEOUT = 10_000;
-const REQUEST_TIMEOUT = 300_000;
+/** Milliseconds between two looks for slow requests, at most. */
+const SLOW_CHECK = 1000;
 /** Milliseconds between two looks for idle connections while the server stops. */
 const IDLE_CHECK = 20;
-/** Milliseconds that a connection is kept without a request. */
-const KEEP_ALIVE = 60_000;
 
 /** A port that takes HTTP/1.1 requests, within limits of size and time, and stops without losing one. */
 export class Listener {
@@ -50,11 +62,13 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    const { headMs, requestMs, idleMs, stalledMs } = { ...PATIENCE, ...options.patience };
     const limits = {
       maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: HEAD_TIMEOUT,
-      requestTimeout: REQUEST_TIMEOUT,
-      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: headMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: Math.min(SLOW_CHECK, headMs),
+      keepAliveTimeout: idleMs,
       // Missing and repeated `Host` fields are judged with the target.
       requireHostHeader: false,
       insecureHTTPParser: false,
@@ -63,10 +77,21 @@ export class Listener {
     const { tls, onUpgrade } = options;
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#draining) response.shouldKeepAlive = false;
-      options.onRequest(request, response);
+      const { httpVersion, rawHeaders: fields } = request;
+      const fault = framingFault({ httpVersion, fields });
+      if (fault) sendFault(response, fault);
+      else options.onRequest(request, response);
     };
     this.#server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createServer(limits, onRequest);
+    // Beyond this Node leaves fields out; who has so many is refused.
+    this.#server.maxHeadersCount = MAX_REQUEST_LINES + 1;
+    this.#server.timeout = stalledMs;
+    this.#server.on("timeout", endStalled);
     this.#server.on("clientError", refuse);
+    this.#server.on("connect", (_request, socket: Duplex) => {
+      socket.on("error", () => socket.destroy());
+      socket.end(refusal(405));
+    });
     const connection = tls ? "secureConnection" : "connection";
     const { onConnection } = options;
     if (onConnection) {
@@ -168,8 +193,22 @@ function refuse(error: Error, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const status = REFUSALS[code] ?? 400;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  socket.end(refusal(REFUSALS[code] ?? 400));
+}
+
+function refusal(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+}
+
+function sendFault(response: ServerResponse, { status, reason }: { status: number; reason: string }): void {
+  const length = `${Buffer.byteLength(reason)}`;
+  response.writeHead(status, ["Content-Type", "text/plain", "Content-Length", length, "Connection", "close"]);
+  response.end(reason);
+}
+
+/** For as long as is allowed nothing has come or gone. Who waits for his response is not to blame. */
+function endStalled(socket: Answered): void {
+  if (!socket._httpMessage || socket.writableLength > 0) socket.destroy();
 }
 
 /** Node keeps the response that is being sent with its connection. */

@@ -193,12 +193,14 @@ export class CachingProxy {
       hostLines: hosts.length,
     });
     if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
+    // RFC 9110 §9.3.7: it is about the server that is asked, and that is this one.
+    if (parsed.target.path === "*") return sendMethods(client);
     const seen = seenByOrigin(fields);
     const ruling = this.#rules.rule({ method, url: parsed.target.url, fields: seen });
     const target = ruling.path === undefined ? parsed.target : changedTarget(parsed.target, ruling.path);
     const origin = this.#upstream.originOf(target.host, target.path);
     if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
-    if (url.charCodeAt(0) !== SLASH && url !== "*" && origin.route.host !== target.host && target.host !== hosts[0]) {
+    if (parsed.otherHost && origin.route.host !== target.host) {
       return refuse(client, 421, "this is no forward proxy");
     }
     if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
@@ -530,7 +532,8 @@ export class CachingProxy {
   }
 }
 
-const SLASH = 0x2f;
+/** What is passed on to origins, which may take fewer or more. */
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const NO_BODY = new Uint8Array(0);
 const HOST: ReadonlySet<string> = new Set(["host", "expect"]);
 
@@ -587,6 +590,11 @@ function changedTarget(target: Target, path: string): Target {
 
 function closeBody({ kind, ...found }: Found): void {
   if (kind === "response" && "body" in found && !(found.body instanceof Uint8Array)) found.body.close();
+}
+
+function sendMethods(client: Client): undefined {
+  client.head(200, ["Allow", METHODS, "Content-Length", "0"]);
+  client.end();
 }
 
 function refuse(client: Client, status: number, reason: string): undefined {

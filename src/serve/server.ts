@@ -12,7 +12,7 @@ import { Rules } from "../http/rules.js";
 import type { AdminParts } from "./admin/admin-parts.js";
 import { isAdminPath } from "./admin/admin-path.js";
 import type { AdminApi } from "./admin/admin-server.js";
-import { Listener, type TlsFiles } from "./listener.js";
+import { Listener, type Patience, type TlsFiles } from "./listener.js";
 import { CachingProxy, type ProxyListener } from "./proxy.js";
 import { Rewarming, type RewarmingReport } from "./rewarming.js";
 import { Upstream, type UpstreamOptions } from "./upstream.js";
@@ -42,6 +42,8 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   rules?: readonly Rule[];
   /** Milliseconds without a byte after which a connection that speaks another protocol ends. Default 10 minutes. */
   tunnelIdleMs?: number;
+  /** How long clients may take. */
+  patience?: Partial<Patience>;
   /** Methods whose responses are kept where no rule says which. Default GET and HEAD. */
   cacheableMethods?: readonly CacheableMethod[];
   /** Absent: there is no admin API. */
@@ -158,6 +160,7 @@ async function start(
     host,
     port,
     ...(tls && { tls }),
+    ...(options.patience && { patience: options.patience }),
     onRequest: (request, response) => {
       if (shared && isAdminPath(request.url ?? "")) shared.handle(request, response);
       else proxy.handle(request, response);
