@@ -1,7 +1,9 @@
 import type { AdminSettings } from "../config/admin-settings.js";
 import { type AdminToken, newToken, readTokens, tokenEntry } from "../config/admin-tokens.js";
-import { leaveRuntimeToken } from "../config/runtime-token.js";
+import { leaveRuntimeToken, type RuntimeToken } from "../config/runtime-token.js";
+import { CacheError } from "../errors.js";
 import type { Io } from "./io.js";
+import type { Output } from "./output.js";
 
 /** Who is let in to the admin API of a server that is about to start. */
 export interface AdminAccess {
@@ -14,11 +16,23 @@ export interface AdminAccess {
  * Those of the file that the settings name; without one a token for this one run, which is left where other commands of this user find it.
  * @throws CacheError `invalid-tokens`
  */
-export function adminAccess({ tokensFile }: AdminSettings, { env, uid }: Io): AdminAccess {
+export function adminAccess({ tokensFile }: AdminSettings, { env, uid }: Io, out: Output): AdminAccess {
   if (tokensFile !== undefined) return { tokens: readTokens(tokensFile), opened: () => () => {} };
   const token = newToken();
   return {
     tokens: [tokenEntry(token, "this run", "operator")],
-    opened: (url) => leaveRuntimeToken(url, token, env, uid),
+    opened(url) {
+      let left: RuntimeToken;
+      try {
+        left = leaveRuntimeToken(url, token, env, uid);
+      } catch (error) {
+        if (!(error instanceof CacheError)) throw error;
+        // Requests are served all the same.
+        out.alert(`nobody can call the admin API: ${error.message}`, error.hint);
+        return () => {};
+      }
+      out.note(`cache serve: the token of ${url} is in ${left.path}`);
+      return left.remove;
+    },
   };
 }

@@ -58,7 +58,7 @@ export default class Serve extends CacheCommand {
     const settings = serveSettings(config);
     const tls = readTls(settings);
     const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
-    const access = adminAccess(settings.admin, this.io);
+    const access = adminAccess(settings.admin, this.io, this.out);
     const accessLog = await this.#openLog(settings);
     let watch: Watch | undefined;
     const cache = await this.openServed(config, (event) => watch?.heard(event));
@@ -105,16 +105,13 @@ export default class Serve extends CacheCommand {
       reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
     }
     if (accessLog) reloads.push({ name: "access log", prepare: () => () => accessLog.reopen() });
-    try {
-      const { url, adminUrl = url } = server;
-      const closed = access.opened(adminUrl);
-      const proxy = url === adminUrl ? [] : [url];
-      this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
-      await untilAborted(this.signal);
-      closed();
-    } finally {
-      await server.stop();
-    }
+    const { url, adminUrl = url } = server;
+    const proxy = settings.origins.length > 0 ? [url] : [];
+    this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
+    const closed = access.opened(adminUrl);
+    await untilAborted(this.signal);
+    closed();
+    await server.stop();
     offHangup?.();
   }
 

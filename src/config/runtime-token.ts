@@ -7,14 +7,19 @@ import type { FileSearch } from "./files.js";
 
 type Environment = FileSearch["env"];
 
+export interface RuntimeToken {
+  path: string;
+  /** Takes it away again, if it is still this one. */
+  remove: () => void;
+}
+
 /**
  * Leaves the token of a server where other programs of the same user find it by the server's address: a file (0600) in a folder of the user's (0700), his runtime folder where he
  * has one.
  * @param url of the admin API, with an address as its host
- * @returns takes it away again, if it is still this one
  * @throws CacheError `runtime-file` where it can't be written, or the folder is another user's
  */
-export function leaveRuntimeToken(url: string, token: string, env: Environment, uid: number | undefined): () => void {
+export function leaveRuntimeToken(url: string, token: string, env: Environment, uid: number | undefined): RuntimeToken {
   const folder = foldersOf(env)[0] ?? "";
   const path = join(folder, nameOf(new URL(url).hostname, new URL(url).port));
   try {
@@ -29,9 +34,10 @@ export function leaveRuntimeToken(url: string, token: string, env: Environment, 
     if (error instanceof CacheError) throw error;
     throw unusable(`can't write ${path}: ${codeOf(error) ?? messageOf(error)}`);
   }
-  return () => {
+  const remove = () => {
     if (readToken(path, uid) === token) rmSync(path, { force: true });
   };
+  return { path, remove };
 }
 
 /**

@@ -33,8 +33,8 @@ describe("the token of an http: store", () => {
   it("is what a server of the same user left for him, where nobody names one", async () => {
     const home = new Home();
     const env = { HOME: home.home };
-    const take = leaveRuntimeToken(URL_, "left", env, process.getuid?.());
-    const path = join(home.home, ".cache", "cachectl", "run", "admin-127.0.0.1-4001.token");
+    const { path, remove } = leaveRuntimeToken(URL_, "left", env, process.getuid?.());
+    expect(path).toBe(join(home.home, ".cache", "cachectl", "run", "admin-127.0.0.1-4001.token"));
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await tokenOf(home, { flags })).toEqual(["left", []]);
     expect(await tokenOf(home, { flags: { store: "http://localhost:4001" } }, "http://localhost:4001")).toEqual([
@@ -46,7 +46,7 @@ describe("the token of an http: store", () => {
       [],
     ]);
     expect(await tokenOf(home, { flags, env: { CACHE_TOKEN: "t" } })).toEqual(["t", []]);
-    take();
+    remove();
     expect(await tokenOf(home, { flags })).toEqual([undefined, []]);
   });
 
