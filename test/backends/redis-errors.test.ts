@@ -7,6 +7,7 @@ import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js"
 import { systemClock } from "../../src/clock.js";
 import { CacheError } from "../../src/errors.js";
 import { freePort, type RedisServer, type RedisServerOptions, redisCli, startRedis } from "../support/redis-server.js";
+import { respServer } from "../support/resp-server.js";
 import { until } from "../support/until.js";
 
 const SECRET = "hunter2-s3cret";
@@ -279,5 +280,43 @@ describe("servers that refuse", () => {
     expect(await redisCli(redis, "HGET", "h", "f")).toBe("v");
     expect(await redisCli(redis, "MGET", "a", "b")).toBe("\nv");
     expect((await backend.getMany(["h"]))[0]).toBeUndefined();
+  });
+});
+
+describe("a store of several servers that are all away says which they are and what each did", () => {
+  const opening = (url: string, ms = 2000) => failure(open(url, { connectTimeoutMs: ms, commandTimeoutMs: ms }));
+
+  test("a cluster", async () => {
+    const error = await opening(`redis+cluster://user:${SECRET}@127.0.0.1:1,no-such-host.invalid:7000,127.0.0.1:2`);
+    expect(error).toMatchObject({ kind: "connection", code: "store-unreachable", retryable: true });
+    expect(error.message).toMatch(
+      /^can't reach the Redis Cluster redis\+cluster:\/\/127\.0\.0\.1:1,no-such-host\.invalid:7000,127\.0\.0\.1:2 \(127\.0\.0\.1:1, 127\.0\.0\.1:2: nothing listens there; no-such-host\.invalid:7000: its name [^;]*\)$/,
+    );
+    expect(error.hint).toMatch(/^Check/);
+  });
+
+  test("Sentinels, and a primary that they name", async () => {
+    const sentinel = await respServer(() => "*2\r\n$9\r\n127.0.0.1\r\n$1\r\n2\r\n");
+    try {
+      const place = new URL(sentinel.url).host;
+      const { message } = await opening(`redis+sentinel://127.0.0.1:1,${place}/main`);
+      expect(message).toBe(
+        `can't reach the primary behind the Sentinels redis+sentinel://127.0.0.1:1,${place}/main/0 (Sentinel 127.0.0.1:1, primary 127.0.0.1:2: nothing listens there)`,
+      );
+    } finally {
+      await sentinel.stop();
+    }
+  });
+
+  test("one that is silent makes it a timeout", async () => {
+    const silent = await respServer(() => undefined);
+    try {
+      const place = new URL(silent.url).host;
+      const error = await opening(`redis+cluster://127.0.0.1:1,${place}`, 150);
+      expect(error).toMatchObject({ kind: "timeout", code: "store-timeout", message: expect.stringContaining(place) });
+      expect(error.message).toMatch(/127\.0\.0\.1:1: nothing listens there; \S+: it did not answer in time\)$/);
+    } finally {
+      await silent.stop();
+    }
   });
 });

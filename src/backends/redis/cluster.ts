@@ -41,7 +41,7 @@ export class Cluster implements Connection {
 
   private constructor(address: Address, settings: ConnectionSettings, clock: Clock, open: OpenNode) {
     this.target = targetOf({ ...address, topology: "cluster" });
-    this.#nodes = new Nodes(address.places, open);
+    this.#nodes = new Nodes(this.target, address.places, open);
     this.#clock = clock;
     this.#signal = settings.signal;
     this.#commandTimeoutMs = settings.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;

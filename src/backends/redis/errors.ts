@@ -169,9 +169,39 @@ export function mapError(error: unknown, target: string, key?: string): CacheErr
   return new CacheError("store", "store-error", `${target}: ${message}`, options);
 }
 
-/** Of the failures of several servers the one that says most: not that one is away, if another had an answer. */
-export function tellingOf(errors: readonly unknown[]): unknown {
-  return errors.find((error) => error instanceof CacheError && error.kind !== "connection") ?? errors[0];
+/** A server that was tried, by a name for people, and what came of it. */
+export interface Tried {
+  name: string;
+  error: unknown;
+}
+
+/**
+ * The failure of a store of several servers, none of which could be used. One that had an answer says more than those that are away; where all are, each is named.
+ * @param what the store for people, without secrets
+ */
+export function noneOf(what: string, tried: readonly Tried[]): unknown {
+  const away = tried.flatMap(({ name, error }) => (isAway(error) ? [{ name, error }] : []));
+  const [first] = away;
+  if (first === undefined || away.length < tried.length)
+    return tried.find(({ error }) => !isAway(error))?.error ?? first?.error;
+  const names = new Map<string, Set<string>>();
+  for (const { name, error } of away) {
+    const reason = error.message.replace(/^can't reach \S+: /, "").replace(/^\S+ (?=did not answer in time$)/, "it ");
+    names.set(reason, (names.get(reason) ?? new Set()).add(name));
+  }
+  const reasons = [...names].map(([reason, those]) => `${[...those].join(", ")}: ${reason}`).join("; ");
+  // That one was silent is what a caller has to know who would send something again.
+  const { kind, code, hint, retryable, cause } =
+    away.find(({ error }) => error.kind === "timeout")?.error ?? first.error;
+  return new CacheError(kind, code, `can't reach ${what} (${reasons})`, {
+    cause,
+    retryable,
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+function isAway(error: unknown): error is CacheError {
+  return error instanceof CacheError && (error.code === "store-unreachable" || error.code === "store-timeout");
 }
 
 /** True if the store does not let this user run scripts at all. */

@@ -1,7 +1,7 @@
 import { CacheError } from "../../errors.js";
 import { type Place, placeText } from "./address.js";
 import type { Node } from "./connection.js";
-import { mapError, tellingOf } from "./errors.js";
+import { mapError, noneOf, type Tried } from "./errors.js";
 import type { Server } from "./server.js";
 import { readSlots, type Topology } from "./topology.js";
 
@@ -10,6 +10,7 @@ export type OpenNode = (place: Place) => Promise<Server>;
 
 /** The nodes of a cluster that are spoken to, and the table of who holds which slots. */
 export class Nodes {
+  readonly #target: string;
   readonly #seeds: readonly Place[];
   readonly #open: OpenNode;
   readonly #servers = new Map<string, Promise<Server>>();
@@ -17,7 +18,9 @@ export class Nodes {
   #topology: Topology | undefined;
   #reading: Promise<Topology> | undefined;
 
-  constructor(seeds: readonly Place[], open: OpenNode) {
+  /** @param target the cluster for people, without secrets */
+  constructor(target: string, seeds: readonly Place[], open: OpenNode) {
+    this.#target = target;
     this.#seeds = seeds;
     this.#open = open;
   }
@@ -84,7 +87,7 @@ export class Nodes {
   async #read(limit: number): Promise<Topology> {
     const known = this.#topology?.places ?? new Map<string, Place>();
     const rest = this.#seeds.filter((seed) => !known.has(placeText(seed)));
-    let failure: unknown;
+    const tried: Tried[] = [];
     // The nodes that hold data first, together; what the address names is for when none of them answers.
     for (const places of [[...known.values()], rest]) {
       if (places.length === 0) continue;
@@ -93,10 +96,11 @@ export class Nodes {
         this.#forgetOthers(this.#topology);
         return this.#topology;
       } catch (error) {
-        failure = error instanceof AggregateError ? tellingOf(error.errors) : error;
+        if (!(error instanceof AggregateError)) throw error;
+        for (const [i, place] of places.entries()) tried.push({ name: placeText(place), error: error.errors[i] });
       }
     }
-    throw failure;
+    throw noneOf(`the Redis Cluster ${this.#target}`, tried);
   }
 
   async #ask(place: Place, limit: number): Promise<Topology> {

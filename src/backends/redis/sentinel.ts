@@ -8,7 +8,7 @@ import {
   DEFAULT_TIMEOUT_MS,
   type Primary,
 } from "./connection.js";
-import { abortedBy, isDown, isReply, mapError, tellingOf } from "./errors.js";
+import { abortedBy, isDown, isReply, mapError, noneOf } from "./errors.js";
 import { asArray, asText } from "./reply.js";
 import { Server } from "./server.js";
 
@@ -181,17 +181,22 @@ export class SentinelConnection implements Connection {
     const tried = new Map<string, Promise<Server>>();
     const opened: Server[] = [];
     let isOver = false;
-    const ask = async (sentinel: Place) => {
+    const { places } = this.#address;
+    const asked = places.map((sentinel) => `Sentinel ${placeText(sentinel)}`);
+    const ask = async (sentinel: Place, i: number) => {
       const place = await this.#whoIsPrimary(sentinel, limit);
       const name = placeText(place);
+      asked[i] = `primary ${name}`;
       if (isOver) throw mapError(new Error("Connection is closed."), name);
       const known = tried.get(name) ?? this.#openPrimary(place, limit, opened);
       tried.set(name, known);
       return known;
     };
-    const found = await Promise.any(this.#address.places.map(ask))
+    const found = await Promise.any(places.map(ask))
       .catch((error: unknown) => {
-        throw error instanceof AggregateError ? tellingOf(error.errors) : error;
+        if (!(error instanceof AggregateError)) throw error;
+        const tried = asked.map((server, i) => ({ name: server, error: error.errors[i] }));
+        throw noneOf(`the primary behind the Sentinels ${this.target}`, tried);
       })
       .finally(() => {
         isOver = true;
