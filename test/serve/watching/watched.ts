@@ -1,5 +1,6 @@
 import { request } from "undici";
 import type { Cache } from "../../../src/cache/cache.js";
+import { systemClock } from "../../../src/clock.js";
 import { type AdminRole, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
 import { type OpenCacheOptions, openCache } from "../../../src/library.js";
 import { type RunningServer, type ServeOptions, startServer } from "../../../src/serve/server.js";
@@ -14,6 +15,8 @@ export interface WatchedSetup {
   options?: Partial<ServeOptions>;
   watch?: Partial<WatchOptions>;
   clock?: FakeClock;
+  /** Time passes by itself. */
+  live?: true;
 }
 
 interface Answer {
@@ -44,17 +47,18 @@ export interface Watched {
 export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedSetup = {}): Promise<Watched> {
   const tokens = { viewer: newToken(), operator: newToken() };
   const clock = setup.clock ?? new FakeClock(Date.now());
-  const origin = await startOrigin(answer, () => clock.now());
+  const time = setup.live ? systemClock : clock;
+  const origin = await startOrigin(answer, () => time.now());
   const warnings: string[] = [];
   let watch: Watch | undefined;
   const cache = await openCache({
     store: setup.store ?? "memory:",
     namespace: "http",
-    clock,
+    clock: time,
     ...setup.cache,
     onEvent: (event) => watch?.heard(event),
   });
-  watch = new Watch(cache, clock, {
+  watch = new Watch(cache, time, {
     origins: [origin.url],
     monitorMs: 0,
     thresholds: {},
@@ -63,7 +67,7 @@ export async function startWatched(answer: HttpOrigin["answer"], setup: WatchedS
   });
   const server = await startServer(
     cache,
-    clock,
+    time,
     {
       host: "127.0.0.1",
       port: 0,
