@@ -25,6 +25,8 @@ export interface Rule {
   vary: { headers: readonly string[]; cookies: readonly string[] };
   tags: readonly string[];
   bypass: boolean;
+  /** What is text is kept compressed, for clients that take it so. */
+  compress: boolean;
   /** Keeps also what the origin forbids to keep, or to use without asking. */
   override: boolean;
 }
@@ -163,6 +165,7 @@ const RULE = z
       vary: VARY.default({ headers: [], cookies: [] }),
       tags: listOf(TAG).default([]),
       bypass: SWITCH.default(false),
+      compress: SWITCH.default(false),
       override: SWITCH.default(false),
     },
     { error: "must be a rule in braces" },
@@ -185,12 +188,13 @@ interface Storing {
   swr?: number | undefined;
   sie?: number | undefined;
   override: boolean;
+  compress: boolean;
   tags: readonly string[];
 }
 
 /** Whether it says something of stored responses. */
-function storing({ ttl, swr, sie, override, tags }: Storing): boolean {
-  return ttl !== undefined || swr !== undefined || sie !== undefined || override || tags.length > 0;
+function storing({ ttl, swr, sie, override, compress, tags }: Storing): boolean {
+  return ttl !== undefined || swr !== undefined || sie !== undefined || override || compress || tags.length > 0;
 }
 
 /** Rules that can't be right: every mistake with its place. */
@@ -266,7 +270,7 @@ export function parseMethods({ value, source }: Setting): readonly CacheableMeth
   });
 }
 
-const RULE_NAMES = "pattern ttl swr sie methods conditions query vary tags bypass override".split(" ");
+const RULE_NAMES = "pattern ttl swr sie methods conditions query vary tags bypass compress override".split(" ");
 
 function mistakesOf(issue: z.core.$ZodIssue): string[] {
   const place = placeOf(issue.path);

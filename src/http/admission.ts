@@ -1,4 +1,5 @@
 import type { ResponseDirectives } from "./cache-control.js";
+import { codedFields, codingFor } from "./content-coding.js";
 import { initialAgeMs, lifetimeOf } from "./freshness.js";
 import { type ExchangeTimes, type Fields, type RequestHead, type ResponseHead, withoutFields } from "./message.js";
 import { isAbout, type Ruling } from "./rules.js";
@@ -59,6 +60,7 @@ export function admit(
   const lifetime = lifetimeOf(response, times.responseTime, { ...options, ruleLifetimeMs });
   const lifetimeMs = Math.min(lifetime.ms, LONGEST_MS);
   const ageMs = initialAgeMs(response.fields, times);
+  const coding = options.ruling?.compresses ? codingFor(request.fields, response) : undefined;
   const { tags } = surrogateTags(response.fields);
   const fields = withoutFields(storedFields(response, times.responseTime), LENGTH);
   // RFC 9110 §13.1.2: If-None-Match has another meaning where the method is not GET or HEAD.
@@ -73,7 +75,7 @@ export function admit(
   if (expiresAt <= times.responseTime) return { refused: "no-freshness" };
   return {
     admitted: {
-      vary: varyWith(vary, names),
+      vary: varyWith(vary, coding ? [...names, "accept-encoding"] : names),
       tags: rule ? [...new Set([...tags, ...rule.tags])] : tags,
       sizes: {
         least: rule?.conditions.minSize ?? 0,
@@ -93,6 +95,7 @@ export function admit(
         staleWhileRevalidateMs,
         staleIfErrorMs,
         hasValidator: canBeValidated,
+        ...(coding && { coding }),
       },
     },
   };
@@ -107,7 +110,11 @@ function milliseconds(seconds: number | undefined): number {
   return Math.min((seconds ?? 0) * 1000, LONGEST_MS);
 }
 
-/** With the length of the body, which is known when it has ended (RFC 9110 §8.6: not in a 204). */
-export function withLength({ status, fields }: ResponseHead, size: number): Fields {
-  return status === 204 ? fields : [...fields, "Content-Length", `${size}`];
+/** The fields that are sent: with the length of the body, which is known when it has ended (RFC 9110 §8.6: not in a 204). @param size NaN where it is not known */
+export function withLength(
+  { status, fields, coding }: ResponseHead & Pick<StoredResponse, "coding">,
+  size: number,
+): Fields {
+  const sent = coding ? codedFields(fields, coding) : fields;
+  return status === 204 || Number.isNaN(size) ? sent : [...sent, "Content-Length", `${size}`];
 }

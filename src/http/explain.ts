@@ -67,7 +67,7 @@ export function explain(
   found: Found | undefined,
   options: ExplainOptions,
 ): Explanation {
-  const { rule, cacheable, names } = rules.rule(request);
+  const { rule, cacheable, compresses, names } = rules.rule(request);
   const { url } = ruledRequest(rules, request);
   return {
     method: request.method,
@@ -82,7 +82,7 @@ export function explain(
     cacheable,
     because: whyCacheable(rule?.bypass === true, cacheable, request.method),
     key: responseKey(request.method, url),
-    dependsOn: names,
+    dependsOn: compresses ? [...names, "accept-encoding"] : names,
     freshness: freshnessOf(rule, options.defaultLifetimeMs),
     tags: rule?.tags ?? [],
     ...(found && { stored: storedOf(found, request, options.now) }),

@@ -2,6 +2,7 @@ import { type AdmissionOptions, type Admitted, admit } from "./admission.js";
 import { requestDirectives } from "./cache-control.js";
 import { endToEnd } from "./hop-by-hop.js";
 import { type ExchangeTimes, type Fields, type RequestHead, type ResponseHead, withoutFields } from "./message.js";
+import type { StoredResponse } from "./stored-response.js";
 import { freshenedFields } from "./validation.js";
 import { varyOf } from "./vary.js";
 
@@ -18,7 +19,7 @@ const COOKIES: ReadonlySet<string> = new Set(["set-cookie"]);
 /** A stored response with the fields and times of an update that is about it (RFC 9111 §3.2, §4.3.4, §4.3.5). */
 export function freshened(
   request: RequestHead,
-  stored: ResponseHead,
+  stored: ResponseHead & Pick<StoredResponse, "coding">,
   update: Fields,
   times: ExchangeTimes,
   options: AdmissionOptions,
@@ -34,5 +35,8 @@ export function freshened(
   const first = judge(shown);
   // The cookies are for who asked. What is stored is good for everybody as it was.
   const verdict = "refused" in first && first.refused === "set-cookie" ? judge(withoutFields(shown, COOKIES)) : first;
-  return { shown, stored: "admitted" in verdict ? verdict.admitted : "forget" };
+  if ("refused" in verdict) return { shown, stored: "forget" };
+  // The content stays as it was stored.
+  const { admitted } = verdict;
+  return { shown, stored: { ...admitted, response: { ...admitted.response, coding: stored.coding } } };
 }

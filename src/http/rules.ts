@@ -1,5 +1,6 @@
 import type { CacheableMethod, Rule, RuleQuery } from "../config/rules.js";
 import { compileGlob } from "../selector.js";
+import { withOneCoding } from "./content-coding.js";
 import { remembering } from "./memo.js";
 import { type Fields, fieldOf, linesOf, type RequestHead } from "./message.js";
 
@@ -14,10 +15,19 @@ export interface Ruling {
   /** What joins `Vary` (RFC 9111 §4.1), in lower case and sorted: names of fields, and of pseudo-fields, which hold a `:`. */
   names: readonly string[];
   cookies: readonly string[];
+  /** Whether content that is text is kept compressed. */
+  compresses: boolean;
 }
 
 /** Where there is nothing to say. */
-const NO_RULING: Ruling = { rule: undefined, path: undefined, cacheable: true, names: [], cookies: [] };
+const NO_RULING: Ruling = {
+  rule: undefined,
+  path: undefined,
+  cacheable: true,
+  names: [],
+  cookies: [],
+  compresses: false,
+};
 
 const NOT_STORED: Ruling = { ...NO_RULING, cacheable: false };
 
@@ -119,6 +129,7 @@ export class Rules {
       cacheable: cacheable && one?.rule.bypass !== true,
       names: names.size === 0 ? NO_NAMES : [...names].sort(),
       cookies: one?.rule.vary.cookies ?? NO_NAMES,
+      compresses: cacheable && one?.rule.compress === true,
     };
   }
 }
@@ -185,10 +196,11 @@ export function isAbout({ conditions }: Rule, status: number): boolean {
 }
 
 /**
- * The fields of a request with the pseudo-fields that a ruling names. These have names that no field can have, so that no client can send them.
+ * The fields of a request that choose a response: with one coding where a ruling has it compressed, and with the pseudo-fields that it names. These have names that no field can have, so that no client can send them.
  * @param body the hash of what was sent, where that is in the key
  */
-export function selectingFields({ cookies }: Ruling, fields: Fields, body?: string): Fields {
+export function selectingFields({ cookies, compresses }: Ruling, sentFields: Fields, body?: string): Fields {
+  const fields = compresses ? withOneCoding(sentFields) : sentFields;
   if (cookies.length === 0 && body === undefined) return fields;
   const more = [...fields];
   if (body !== undefined) more.push(BODY_FIELD, body);

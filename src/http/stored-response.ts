@@ -1,3 +1,4 @@
+import type { AppliedCoding } from "./content-coding.js";
 import type { ExchangeTimes, Fields, ResponseHead } from "./message.js";
 
 /** What is kept of a response besides its body; all that later decisions need is worked out when it is stored. */
@@ -19,6 +20,8 @@ export interface StoredResponse extends ResponseHead, ExchangeTimes {
   staleIfErrorMs: number;
   /** It can be validated: has an `ETag` or `Last-Modified`. */
   hasValidator: boolean;
+  /** What a rule has made of the content, of which `fields` say nothing: they are the origin's, by which it is validated. Such a response varies on `Accept-Encoding`. */
+  coding?: AppliedCoding | undefined;
 }
 
 /** What is kept under a URL whose responses depend on the request (RFC 9111 §4.1). */
@@ -43,7 +46,18 @@ export function encodeHead(head: StoredHead): Uint8Array {
   const flags = FLAGS.reduce((bits, name, i) => bits | (r[name] ? 1 << i : 0), 0);
   const numbers = [r.initialAgeMs, r.lifetimeMs, r.staleWhileRevalidateMs, r.staleIfErrorMs];
   const times = [r.requestTime, r.responseTime];
-  return TEXT.encode(JSON.stringify(["r1", r.status, flags, times, numbers, r.lifetimeSource, r.fields]));
+  return TEXT.encode(
+    JSON.stringify([
+      "r1",
+      r.status,
+      flags,
+      times,
+      numbers,
+      r.lifetimeSource,
+      r.fields,
+      ...(r.coding ? [r.coding] : []),
+    ]),
+  );
 }
 
 /** Undefined for what is not ours, or of a version that is not known: a miss. */
@@ -66,7 +80,9 @@ function indexOf([generation, lists]: unknown[]): StoredHead | undefined {
   return { index: { generation, lists } };
 }
 
-function responseOf([status, flags, times, numbers, lifetimeSource, fields]: unknown[]): StoredHead | undefined {
+function responseOf([status, flags, times, numbers, lifetimeSource, fields, coding]: unknown[]):
+  | StoredHead
+  | undefined {
   if (typeof status !== "number" || typeof flags !== "number" || typeof lifetimeSource !== "string") return undefined;
   if (!isNumberList(times, 2) || !isNumberList(numbers, 4) || !isTextList(fields) || fields.length % 2 !== 0) {
     return undefined;
@@ -89,9 +105,13 @@ function responseOf([status, flags, times, numbers, lifetimeSource, fields]: unk
       mustRevalidate: has("mustRevalidate"),
       forAuthorized: has("forAuthorized"),
       hasValidator: has("hasValidator"),
+      ...(isCoding(coding) && { coding }),
     },
   };
 }
+
+const isCoding = (coding: unknown): coding is AppliedCoding =>
+  coding === "br" || coding === "gzip" || coding === "as-is";
 
 const isTextList = (list: unknown): list is string[] =>
   Array.isArray(list) && list.every((one) => typeof one === "string");

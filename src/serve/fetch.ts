@@ -15,6 +15,7 @@ import { headUpdates, isFreshenedBy, validationFields } from "../http/validation
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { BodyKeeper } from "./body-keeper.js";
 import type { Client } from "./client.js";
+import { Compressing } from "./compressing.js";
 import type { Flight } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
 import { Sending } from "./sending.js";
@@ -69,6 +70,7 @@ export class Fetcher {
   readonly #clock: Clock;
   readonly #options: FetchOptions;
   readonly #listener: FetchListener;
+  readonly #compressing = new Compressing();
 
   constructor(store: HttpCache, clock: Clock, options: FetchOptions, listener: FetchListener) {
     this.#store = store;
@@ -190,12 +192,17 @@ export class Fetcher {
   /** Sends a response on and keeps it. What the client gets last waits until it is kept, so that who asks again finds it. */
   async #keep(
     task: FetchTask,
-    fresh: NewResponse,
+    admitted: NewResponse,
     from: OriginResponse,
-    length: number,
+    originLength: number,
     sizes: Admitted["sizes"],
   ): Promise<void> {
     const { flight, client, request } = task;
+    const { coding } = admitted.response;
+    const coded = coding && coding !== "as-is" ? this.#compressing.start(from.body, coding) : undefined;
+    const isAsIs = coding !== undefined && coded === undefined;
+    const fresh: NewResponse = isAsIs ? { ...admitted, response: { ...admitted.response, coding: "as-is" } } : admitted;
+    const length = coded ? Number.NaN : originLength;
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: from.status, stored: true };
     this.#listener.answered(task, from.status, entry);
     const { response } = fresh;
@@ -211,7 +218,7 @@ export class Fetcher {
     let last: Uint8Array | undefined;
     let size = 0;
     try {
-      for await (const piece of from.body as AsyncIterable<Uint8Array>) {
+      for await (const piece of (coded ?? from.body) as AsyncIterable<Uint8Array>) {
         size += piece.length;
         await keeper.take(piece);
         if (keeper.givenUp) flight.land({ kind: "unshared" });
@@ -262,8 +269,10 @@ export class Fetcher {
   /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
   async #heard(task: FetchTask, found: FoundResponse, head: OriginResponse, times: ExchangeTimes): Promise<void> {
     const { request, ruling } = task;
-    const { fields } = found.response;
-    const news = headUpdates({ fields, size: found.size }, head);
+    const { fields, coding } = found.response;
+    // The length that the origin tells is not that of what was compressed here.
+    const told = coding === "br" || coding === "gzip" ? { ...head, fields: withoutFields(head.fields, LENGTH) } : head;
+    const news = headUpdates({ fields, size: found.size }, told);
     if (news === "ignore") return;
     if (news === "update") {
       const { stored } = freshened(request, found.response, head.fields, times, { ...this.#options, ruling });
@@ -326,6 +335,8 @@ const PATIENCE = 50;
 
 /** What we say ourselves of a response that is sent on. */
 const OURS: ReadonlySet<string> = new Set(["age", "content-length"]);
+
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 
 /** RFC 5861 §4. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);

@@ -570,7 +570,7 @@ function answersToo(
 ): boolean {
   const vary = varyOf(response.fields);
   if (vary === "*") return false;
-  const names = varyWith(vary, ruling.names);
+  const names = varyWith(vary, response.coding ? [...ruling.names, "accept-encoding"] : ruling.names);
   if (first.method !== request.method) return false;
   return fieldsForVary(names, first.fields) === fieldsForVary(names, request.fields);
 }
@@ -581,7 +581,8 @@ function isExchange(question: Question): question is Exchange {
 
 function heldOf({ response, tags }: FoundResponse, { names }: Ruling): HeldResponse {
   const vary = varyOf(response.fields);
-  return { tags, vary: vary === "*" ? names : varyWith(vary, names) };
+  const more = response.coding ? [...names, "accept-encoding"] : names;
+  return { tags, vary: vary === "*" ? more : varyWith(vary, more) };
 }
 
 function changedTarget(target: Target, path: string): Target {

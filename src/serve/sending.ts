@@ -24,7 +24,7 @@ export class Sending {
     const known = !Number.isNaN(length);
     const whole = known
       ? { ...response, fields: withLength(response, length), size: length }
-      : { ...response, size: Number.MAX_SAFE_INTEGER };
+      : { ...response, fields: withLength(response, Number.NaN), size: Number.MAX_SAFE_INTEGER };
     // Without a length there is no Content-Range, and several ranges would need what comes later first: then it is the whole.
     const selection = select(known ? request : withoutRange(request), whole, now);
     const { status, fields, ranges } = selection.multipart ? select(withoutRange(request), whole, now) : selection;
