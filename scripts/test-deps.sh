@@ -8,6 +8,8 @@ needs="
 redis-server|redis-server|redis
 redis-cli|redis-tools|redis
 openssl|openssl|openssl
+curl|curl|curl
+nginx|nginx-light|nginx
 "
 
 missing_commands=()
@@ -57,8 +59,8 @@ find_missing
   elif command -v brew >/dev/null 2>&1; then
     echo "Install it and try again:  brew install ${brew_formulas[*]}"
   else
-    echo "Install Redis 6.2 or later (or Valkey, with its commands named redis-server and redis-cli) and OpenSSL with"
-    echo "your package manager, so that these commands are on the PATH, and try again."
+    echo "Install Redis 6.2 or later (or Valkey, with its commands named redis-server and redis-cli), OpenSSL, curl and nginx"
+    echo "with your package manager, so that these commands are on the PATH, and try again."
   fi
 } >&2
 exit 1

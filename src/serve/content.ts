@@ -51,15 +51,22 @@ export class Content {
   /** All of it for an origin: what was read, and then what comes. */
   readable(): Uint8Array | Readable {
     if (this.whole) return this.whole;
-    return this.#pieces.length === 0
-      ? this.#rest
-      : Readable.from(inTurn(this.#pieces, this.#rest), { objectMode: false });
+    return contentOf(this.#rest, this.#pieces);
   }
+}
+
+/**
+ * The content of a request to be sent on. Who does so may destroy it, since the origin may answer before its end; the request itself would take its connection along, on which that answer
+ * is still to be sent.
+ * @param pieces of it that were read
+ */
+export function contentOf(message: IncomingMessage, pieces: readonly Uint8Array[] = []): Readable {
+  return Readable.from(inTurn(pieces, message), { objectMode: false });
 }
 
 async function* inTurn(pieces: readonly Uint8Array[], rest: Readable): AsyncGenerator<Uint8Array> {
   yield* pieces;
-  yield* rest as AsyncIterable<Uint8Array>;
+  yield* rest.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }
 
 function hashOf({ rawHeaders }: IncomingMessage, body: Uint8Array): string {

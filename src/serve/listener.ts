@@ -79,6 +79,7 @@ export class Listener {
       if (this.#draining) response.shouldKeepAlive = false;
       const { httpVersion, rawHeaders: fields } = request;
       const fault = framingFault({ httpVersion, fields });
+      if (hasContent(request)) response.once("finish", () => dropRest(request));
       if (fault) sendFault(response, fault);
       else options.onRequest(request, response);
     };
@@ -186,14 +187,22 @@ const REFUSALS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
+/** Milliseconds that a client has to read a refusal: it would be lost if the connection ended with something unread (RFC 9112 §9.6). */
+const REFUSAL_MS = 1000;
+
 /** What is no request at all (RFC 9112 §2.2, §6.3): an answer, and the end of the connection. */
-function refuse(error: Error, socket: Duplex): void {
+function refuse(error: Error, socket: Answered): void {
   const code = codeOf(error) ?? "";
-  if (code === "ECONNRESET" || !socket.writable || hasAnswered(socket)) {
+  const { _httpMessage: running } = socket;
+  // Requests before it are answered first: else this would be taken for their answer.
+  if (running?.req.complete && code !== "ECONNRESET" && !socket.destroyed) {
+    running.once("close", () => refuse(error, socket));
+  } else if (code === "ECONNRESET" || !socket.writable || running?.headersSent) {
     socket.destroy();
-    return;
+  } else {
+    socket.end(refusal(REFUSALS[code] ?? 400));
+    setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
   }
-  socket.end(refusal(REFUSALS[code] ?? 400));
 }
 
 function refusal(status: number): string {
@@ -211,13 +220,23 @@ function endStalled(socket: Answered): void {
   if (!socket._httpMessage || socket.writableLength > 0) socket.destroy();
 }
 
+/** Milliseconds for which the rest of a request is taken and dropped when it was answered before its end. */
+const LINGER_MS = 5000;
+
+/**
+ * A client that is still sending has to see its answer before the connection ends (RFC 9112 §9.6), and a connection that nobody reads from would stay when the client has gone.
+ */
+function dropRest(request: IncomingMessage): void {
+  if (request.complete) return;
+  request.unpipe();
+  request.removeAllListeners("readable");
+  request.resume();
+  const cut = setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
+  request.once("close", () => clearTimeout(cut));
+}
+
 /** Node keeps the response that is being sent with its connection. */
 type Answered = Duplex & { _httpMessage?: ServerResponse | null };
-
-/** In the middle of a response nothing else may be written. */
-function hasAnswered(socket: Answered): boolean {
-  return socket._httpMessage?.headersSent === true;
-}
 
 /** Requests before it on the same connection are answered first (RFC 9112 §9.3.2). */
 function afterAnswers(socket: Answered, act: () => void): void {

@@ -19,7 +19,7 @@ import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, sendFound, sendOwn } from "./answer.js";
 import { Client } from "./client.js";
-import { Content, hasContent } from "./content.js";
+import { Content, contentOf, hasContent } from "./content.js";
 import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
 import { Flight, Flights, type Landing } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
@@ -431,7 +431,7 @@ export class CachingProxy {
         fields: limited.fields,
         upgrade,
         signal: gone.signal,
-        ...(hasContent(client.request) && { body: exchange.content?.readable() ?? client.request }),
+        ...(hasContent(client.request) && { body: exchange.content?.readable() ?? contentOf(client.request) }),
         onInformational: (head) => client.inform(head),
       });
     } catch (error) {
