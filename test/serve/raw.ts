@@ -158,33 +158,30 @@ export interface RawOrigin {
   stop(): Promise<void>;
 }
 
+/** @param body resolves when all of it came; rejects where the connection ends before */
+export type RawAnswer = (head: string, connection: RawConnection, body: Promise<string>) => unknown;
+
 /**
  * An origin that says byte by byte what the test wants.
- * @param answer is sent for every head of a request; without one the test answers itself
+ * @param answer is called with the head of every request; without it the test reads and answers itself
  */
-export async function startRawOrigin(answer?: (head: string, connection: RawConnection) => void): Promise<RawOrigin> {
+export async function startRawOrigin(answer?: RawAnswer): Promise<RawOrigin> {
   const connections: RawConnection[] = [];
-  const head = async (connection: RawConnection) => {
-    const end = await until(() => connection.text.indexOf("\r\n\r\n") + 1, { what: "the head of a request" });
-    return connection.bytes(end + 3);
-  };
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const connection = new RawConnection(socket);
     connections.push(connection);
-    if (!answer) return;
-    socket.on("data", () => {
-      while (connection.text.includes("\r\n\r\n")) {
-        const length = connection.text.indexOf("\r\n\r\n") + 4;
-        answer(connection.take(length), connection);
-      }
-    });
+    if (answer) serve(connection, answer).catch(() => connection.end());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections,
-    request: async (index = 0) => head(await until(() => connections[index], { what: `connection ${index}` })),
+    async request(index = 0) {
+      const connection = await until(() => connections[index], { what: `connection ${index}` });
+      const length = await until(() => headLength(connection), { what: "the head of a request" });
+      return connection.take(length);
+    },
     async stop() {
       const closed = once(server, "close");
       server.close();
@@ -192,4 +189,40 @@ export async function startRawOrigin(answer?: (head: string, connection: RawConn
       await closed;
     },
   };
+}
+
+/** Undefined where it is not complete. */
+function headLength({ text }: RawConnection): number | undefined {
+  const end = text.indexOf("\r\n\r\n");
+  return end < 0 ? undefined : end + 4;
+}
+
+async function serve(connection: RawConnection, answer: RawAnswer): Promise<never> {
+  for (;;) {
+    const head = connection.take(await arrived(connection, headLength));
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    const body = /\r\ntransfer-encoding: chunked/i.test(head)
+      ? arrived(connection, ({ text }) => {
+          const end = /(?:^|\r\n)0\r\n\r\n/.exec(text);
+          return end ? end.index + end[0].length : undefined;
+        })
+      : arrived(connection, ({ size }) => (size >= length ? length : undefined));
+    const read = body.then((count) => connection.take(count));
+    answer(head, connection, read);
+    await read;
+  }
+}
+
+/** Resolves when what is measured is there. */
+async function arrived(
+  connection: RawConnection,
+  measure: (connection: RawConnection) => number | undefined,
+): Promise<number> {
+  for (;;) {
+    const count = measure(connection);
+    if (count !== undefined) return count;
+    if (connection.closed || connection.ended) throw new Error("the connection has ended");
+    const { socket } = connection;
+    await Promise.race([once(socket, "data"), once(socket, "end"), once(socket, "close")]);
+  }
 }
