@@ -129,9 +129,12 @@ export default class Serve extends CacheCommand {
       this.exitCode = EXIT.usage;
       return this.out.report({ valid: false, mistakes }, () => mistakes.join("\n"));
     }
-    const { host, port, tlsCert, origins, rules, cacheableMethods, maxObjectBytes } = serveSettings(config);
+    const { host, port, admin, tlsCert, origins, rules, cacheableMethods, maxObjectBytes } = serveSettings(config);
+    const scheme = tlsCert === undefined ? "http" : "https";
     const plan: ServePlan = {
-      listener: `${tlsCert === undefined ? "http" : "https"}://${hostInUrl(host)}:${port}`,
+      listener: `${scheme}://${hostInUrl(host)}:${port}`,
+      admin: `${admin.exposed || admin.sharesPort ? scheme : "http"}://${hostInUrl(admin.host)}:${admin.port}`,
+      adminTokens: admin.tokensFile ?? null,
       origins,
       store: originLine(config),
       rules,

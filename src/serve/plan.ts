@@ -5,6 +5,10 @@ import { formatSize } from "../units.js";
 /** What `cache serve` would run with. */
 export interface ServePlan {
   listener: string;
+  /** Where the admin API would be. */
+  admin: string;
+  /** The file that says who may call it, null where a token is made at the start. */
+  adminTokens: string | null;
   origins: readonly OriginRoute[];
   store: string;
   rules: readonly Rule[];
@@ -14,10 +18,12 @@ export interface ServePlan {
 }
 
 /** For people. */
-export function planText({ listener, origins, store, rules, cacheableMethods, maxObject }: ServePlan): string {
+export function planText(plan: ServePlan): string {
+  const { listener, admin, adminTokens, origins, store, rules, cacheableMethods, maxObject } = plan;
   return [
-    `proxy    ${listener}`,
-    ...(origins.length === 0 ? ["origin   none"] : origins.map((one) => `origin   ${placeOf(one)}${one.url}`)),
+    ...(origins.length === 0 ? [] : [`proxy    ${listener}`]),
+    ...origins.map((one) => `origin   ${placeOf(one)}${one.url}`),
+    `admin    ${admin}, ${adminTokens === null ? "a token made at the start" : `tokens of ${adminTokens}`}`,
     `store    ${store}`,
     `caches   ${cacheableMethods.join(", ")}, up to ${formatSize(maxObject)}`,
     ...(rules.length === 0 ? ["rules    none"] : rules.map((rule) => `rule     ${rule.place} ${rule.pattern}`)),

@@ -20,6 +20,7 @@ describe("serve --check-config", () => {
       [
         "proxy    http://127.0.0.1:4000",
         "origin   a.test/x to http://127.0.0.1:3000/",
+        "admin    http://127.0.0.1:4001, a token made at the start",
         `store    sqlite:${work.path("c.db")}, namespace http:`,
         "caches   GET, HEAD, up to 100.0 MB",
         "rule     rules[0] /api/*",

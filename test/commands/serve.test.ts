@@ -19,7 +19,7 @@ afterEach(() => origin.stop());
 /** `cache serve` as a process of its own, on a free port unless one is given. */
 async function serving(stores: readonly string[], port = "0") {
   const args = stores.flatMap((store) => ["--store", store]);
-  const running = startBinary(["serve", "--origin", origin.url, "--port", port, ...args]);
+  const running = startBinary(["serve", "--origin", origin.url, "--port", port, "--admin-port", "0", ...args]);
   const url = await until(() => /http:\/\/127\.0\.0\.1:\d+/.exec(running.stderr())?.[0], { timeoutMs: 15_000 });
   const get = async (path: string) => {
     const response = await fetch(url + path);

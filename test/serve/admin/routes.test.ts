@@ -16,13 +16,15 @@ beforeAll(async () => {
 afterAll(() => admin.stop());
 
 interface Operation {
+  summary: string;
+  security: object[];
   responses: Record<string, { content?: Record<string, { schema?: Parameters<typeof z.fromJSONSchema>[0] }> }>;
 }
 
 /** Whether an answer is as the document has it. */
 async function matchesDocument(method: string, path: string, status: number, answer: unknown): Promise<void> {
   const { paths } = (await admin.call("/openapi.json")).json() as { paths: Record<string, Record<string, Operation>> };
-  const { responses } = paths[path]?.[method.toLowerCase()] ?? { responses: {} };
+  const responses = paths[path]?.[method.toLowerCase()]?.responses ?? {};
   const { schema } = (responses[status] ?? responses.default)?.content?.["application/json"] ?? {};
   if (schema === undefined) throw new Error(`${method} ${path} says nothing of ${status}`);
   const error = z.fromJSONSchema(schema).safeParse(answer).error;
@@ -248,14 +250,59 @@ describe("GET /openapi.json", () => {
     expect(status).toBe(200);
     expect(json()).toMatchObject({ openapi: "3.1.0", info: { title: "cache serve" } });
     const { paths } = json() as { paths: Record<string, Record<string, Operation>> };
-    for (const [path, operations] of Object.entries(paths)) {
-      for (const [method, operation] of Object.entries(operations)) {
-        expect([path, method, Object.keys(operation.responses)]).toEqual([
-          path,
-          method,
-          expect.arrayContaining(["default"]),
-        ]);
-      }
+    const routes = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const contract = [
+      ..."get read set touch delete invalidate scan atomic hottest lease renew release commit write warm"
+        .split(" ")
+        .map((name) => `POST /v1/entries/${name}`),
+      ..."about describe ping counters count reset-counters prune position changes announce foreign"
+        .split(" ")
+        .map((name) => `POST /v1/store/${name}`),
+    ];
+    const people = [
+      "GET /cache/stats",
+      "GET /cache/entries",
+      "GET /cache/entry",
+      "PUT /cache/entry",
+      "DELETE /cache/entry",
+      "GET /cache/{tier}/health",
+      "GET /cache/{tier}/ping",
+      "GET /cache/{tier}/info",
+      "DELETE /cache/{tier}",
+      "POST /cache/purge",
+      "GET /cache/explain",
+      "GET /health/live",
+      "GET /health/ready",
+      "GET /health/cache",
+      "GET /openapi.json",
+    ];
+    // What a server tells of itself is there where somebody watches it.
+    const watched = ["GET /metrics", "GET /events"];
+    expect(routes.filter((route) => !watched.includes(route)).sort()).toEqual([...contract, ...people].sort());
+    for (const route of [...contract, ...people]) {
+      const [method = "", path = ""] = route.split(" ");
+      const { summary, responses, security } = paths[path]?.[method.toLowerCase()] ?? {};
+      expect([route, summary?.length, Object.keys(responses ?? {})]).toEqual([
+        route,
+        expect.any(Number),
+        expect.arrayContaining(["200", "default"]),
+      ]);
+      expect([route, security]).toEqual([
+        route,
+        /health|openapi/.test(path) && !path.includes("tier") ? [] : [{ token: [] }],
+      ]);
+    }
+  });
+
+  test("has no reference that leads nowhere", async () => {
+    const { text, json } = await admin.call("/openapi.json", { as: null });
+    const references = [...text.matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, way = ""]) => way.split("/"));
+    expect(references.length).toBeGreaterThan(0);
+    for (const way of references) {
+      const target = way.reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], json());
+      expect([way, target]).toEqual([way, expect.any(Object)]);
     }
   });
 });
