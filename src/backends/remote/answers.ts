@@ -6,7 +6,7 @@ export class Answer {
   readonly fields: Readonly<Record<string, unknown>>;
 
   constructor(answer: unknown) {
-    if (typeof answer !== "object" || answer === null) throw invalid("no object");
+    if (typeof answer !== "object" || answer === null || Array.isArray(answer)) throw invalid("no object");
     this.fields = { ...answer };
   }
 

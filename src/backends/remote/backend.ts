@@ -290,7 +290,7 @@ export class RemoteBackend implements Backend {
     const lines = this.#transport.lines("/v1/entries/read", body, signal);
     const { value } = await lines.next();
     const first = new Answer(value);
-    if (first.has("head")) return new RemoteReader(headOf(first.part("head")), lines);
+    if (first.fields.head !== null) return new RemoteReader(headOf(first.part("head")), lines);
     await lines.return(undefined);
     return undefined;
   }

@@ -161,7 +161,7 @@ export class Transport {
     const code = codeOf(error);
     if (code === "ECONNRESET" || code === "EPIPE" || code === "ECONNABORTED")
       return this.#lost(messageOf(error), error);
-    if (code?.startsWith("ERR_TLS") || code?.includes("CERT") || code?.includes("SSL")) {
+    if (code !== undefined && /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|UNABLE_TO_)|CERT/.test(code)) {
       return new CacheError(
         "connection",
         "tls-failed",
