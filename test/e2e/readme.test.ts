@@ -80,7 +80,7 @@ test("every shell block of the README works, in order, in an empty home", { time
       .replaceAll("npx cache", "cache")
       .replaceAll("redis://localhost:6379", redis.url)
       .replaceAll(/127\.0\.0\.1:400([01])/g, (_, admin) => `127.0.0.1:${port + Number(admin)}`)
-      .replaceAll(/^(cache serve(?!.* --(?:explain|check-config))[^#\n]*)(?:#.*)?$/gm, (_, command) =>
+      .replaceAll(/^(cache serve(?! token)(?!.* --(?:explain|check-config))[^#\n]*)(?:#.*)?$/gm, (_, command) =>
         inBackground(command, port),
       );
     const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: home, env });
