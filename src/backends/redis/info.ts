@@ -70,7 +70,7 @@ export async function describeStore(store: Store): Promise<BackendInfo> {
     return {
       kind: "redis",
       target: connection.target,
-      facts,
+      facts: Object.assign(facts, ...infos.map(({ fields }) => keyspaceOf(fields))),
       warnings: infos.flatMap(({ fields }) => warningsOf(fields)),
     };
   }
@@ -80,6 +80,15 @@ export async function describeStore(store: Store): Promise<BackendInfo> {
     warningsOf(fields).map((warning) => `${node.target}: ${warning}`),
   );
   return { kind: "redis", target: connection.target, facts, warnings };
+}
+
+/** Of each database that holds anything: `db0` with `keys=8934,expires=5621`. */
+function keyspaceOf(fields: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) =>
+      /^db\d+$/.test(name) ? [[name, value.split(",", 2).join(",")]] : [],
+    ),
+  );
 }
 
 /** Undefined where this user may not ask. */

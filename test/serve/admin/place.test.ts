@@ -139,6 +139,59 @@ describe("/health/ready", () => {
   });
 });
 
+describe("GET /cache/stats", () => {
+  test("of Redis: what the server says, for people and as numbers", async () => {
+    const redis = await startRedis();
+    admin = await startAdmin({ store: ["memory:", redis.url] });
+    await admin.cache.set("a", 1);
+    const { redis: seen } = (await admin.call("/cache/stats")).json() as {
+      redis: { memory: string; memoryBytes: number };
+    };
+    expect(seen).toMatchObject({
+      ...{ kind: "redis", connected: true, latency: expect.any(Number), keys: expect.any(Number) },
+      keyspace: { db0: expect.stringMatching(/^keys=\d+,expires=\d+$/) },
+      memory: expect.stringMatching(/^\d+\.\dMB$/),
+    });
+    expect(seen.memoryBytes / 1e6).toBeCloseTo(Number.parseFloat(seen.memory), 0);
+    const health = await admin.call("/cache/redis/health", { as: "viewer" });
+    expect(health.json()).toMatchObject({
+      status: "healthy",
+      connected: true,
+      memory: expect.any(String),
+      keys: expect.any(Number),
+    });
+    expect((await admin.call("/cache/redis/info")).json()).toMatchObject({ kind: "redis", facts: { role: "master" } });
+    await admin.stop();
+    admin = undefined;
+    await redis.stop();
+  });
+
+  test("of files: how many there are", async () => {
+    admin = await startAdmin({ store: `file:${tempDir("admin")}` });
+    for (const key of ["a", "b"]) await admin.cache.set(key, 1);
+    expect((await admin.call("/cache/stats")).json()).toMatchObject({ file: { kind: "file", size: 2, files: 2 } });
+  });
+});
+
+describe("DELETE /cache/{tier} without a namespace", () => {
+  test("of a store that others may share needs its name", async () => {
+    const redis = await startRedis();
+    admin = await startAdmin({ store: redis.url, admin: { namespace: "" } });
+    const clear = (query = "") => admin?.call(`/cache/redis${query}`, { method: "DELETE" });
+    const refused = await clear();
+    const target = `redis://${new URL(redis.url).host}/0`;
+    expect([refused?.status, refused?.json()]).toMatchObject([
+      409,
+      { error: { code: "needs-confirmation", hint: `Say it with ?confirm=${encodeURIComponent(target)}` } },
+    ]);
+    expect((await clear("?confirm=redis"))?.status).toBe(409);
+    expect((await clear(`?confirm=${encodeURIComponent(target)}`))?.status).toBe(200);
+    await admin.stop();
+    admin = undefined;
+    await redis.stop();
+  });
+});
+
 describe("/health/cache", () => {
   const judged = async (one: AdminUnderTest) => {
     const { status, json } = await one.call("/health/cache", { as: null });
