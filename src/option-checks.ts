@@ -49,9 +49,7 @@ export function checkOptions(
   code = "invalid-options",
 ): void {
   const fail = (message: string, hint: string) => new CacheError("usage", code, message, { hint });
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw fail(`the options of ${where} can't be ${shown(given)}`, "Give them as an object.");
-  }
+  checkIsObject(where, given, code);
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const wanted = Object.hasOwn(forms, name) ? forms[name] : undefined;
@@ -61,6 +59,20 @@ export function checkOptions(
     if (wanted.holds(value)) continue;
     throw fail(`${name} of ${where} can't be ${wanted.secret ? "that" : shown(value)}`, `Give ${wanted.what}.`);
   }
+}
+
+/** What {@link checkOptions} begins with, for who looks into the options before they are checked. @throws CacheError of kind `usage`, with the code */
+export function checkIsObject(where: string, given: unknown, code = "invalid-options"): void {
+  if (typeof given === "object" && given !== null && !Array.isArray(given)) return;
+  throw new CacheError("usage", code, `the options of ${where} can't be ${shown(given)}`, {
+    hint: "Give them as an object.",
+  });
+}
+
+/** @throws CacheError `invalid-function` */
+export function checkIsFunction(what: string, given: unknown): void {
+  if (typeof given === "function") return;
+  throw new CacheError("usage", "invalid-function", `${what} can't be ${shown(given)}`, { hint: "Give a function." });
 }
 
 /** Also of another realm. */

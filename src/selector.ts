@@ -54,7 +54,8 @@ export function filterOf(selector: Exclude<Selector, { keys: readonly string[] }
  * @throws CacheError `empty-selector`, `invalid-selector`, `invalid-glob`, `invalid-key`
  */
 export function checkSelector(selector: Selector): void {
-  if (typeof selector !== "object" || selector === null) throw invalid(`${shown(selector)} is none`);
+  if (typeof selector !== "object" || selector === null || Array.isArray(selector))
+    throw invalid(`${shown(selector)} is none`);
   for (const [name, value] of Object.entries(selector)) {
     // These two count by being there: `{ all: undefined }` would be everything.
     if (value === undefined && name !== "keys" && name !== "all") continue;

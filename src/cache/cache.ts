@@ -25,12 +25,15 @@ import { ChangeWindow } from "../change-window.js";
 import type { ChangeOp } from "../changes.js";
 import type { Clock } from "../clock.js";
 import type { Listener } from "../events.js";
+import { checkKeyTypes } from "../key.js";
+import { checkIsObject, checkOptions } from "../option-checks.js";
 import type { Selection, Selector } from "../selector.js";
 import { type MakeCached, type MakeInvalidating, makeCached, makeInvalidating } from "./cached.js";
 import { within } from "./call.js";
 import { ChangeFeed, type ChangeListener, type Following } from "./change-feed.js";
 import { isNothing } from "./codec.js";
 import { Entries } from "./entries.js";
+import { checkSteps, checkValueEntries } from "./entry-checks.js";
 import { type Health, healthOf, statsOf } from "./inspection.js";
 import { Invalidating, type Invalidations, transaction } from "./invalidations.js";
 import { type Counted, countPages, expiredKey, pagesOf } from "./listing.js";
@@ -39,6 +42,7 @@ import type { ManyLoader } from "./loading/many.js";
 import type { Loader, LoadOptions } from "./loading/options.js";
 import { Monitor, type MonitorOptions } from "./monitor.js";
 import { checkTtl } from "./new-entry.js";
+import { CALL } from "./option-forms.js";
 import type {
   BatchStep,
   CacheOptions,
@@ -135,6 +139,7 @@ export class Cache {
    * @throws CacheError what the store says
    */
   async start(options: CallOptions = {}): Promise<void> {
+    checkOptions("a call", options, CALL);
     await this.#values.codec();
     await within(this.clock, options, (signal) => this.#entries.at(options.tier).ping(signal ? { signal } : {}));
   }
@@ -243,7 +248,8 @@ export class Cache {
   }
 
   /** True if there is a live entry with a value; counts nothing. */
-  async has(key: string, options?: CallOptions): Promise<boolean> {
+  async has(key: string, options: CallOptions = {}): Promise<boolean> {
+    checkIsObject("a read", options);
     const [entry] = await this.#entries.read([key], { ...options, peek: true });
     return entry !== undefined && !isNothing(entry.value);
   }
@@ -285,6 +291,7 @@ export class Cache {
 
   /** Stores bytes as they are, with a fresh deadline. */
   async setBytes(key: string, value: Uint8Array, options: SetOptions = {}): Promise<SetOutcome> {
+    checkIsObject("a write", options);
     const { ttl = this.#defaultTtl, tags, ...call } = options;
     const [outcome] = await this.#entries.write([{ key, value, ttl, tags }], call);
     return outcome ?? "rejected";
@@ -295,6 +302,7 @@ export class Cache {
     values: Iterable<readonly [key: string, value: unknown]>,
     options: SetOptions = {},
   ): Promise<SetOutcome[]> {
+    checkIsObject("a write", options);
     const { ttl = this.#defaultTtl, tags, ...call } = options;
     const codec = await this.#values.codec();
     const entries = Array.from(values, ([key, value]) => ({ key, value: codec.encode(value, key), ttl, tags }));
@@ -308,6 +316,7 @@ export class Cache {
 
   /** Stores values that each have a TTL and tags of their own, in one batch. */
   async setEach(entries: readonly ValueEntry[], options?: WriteOptions): Promise<SetOutcome[]> {
+    checkValueEntries(entries);
     const codec = await this.#values.codec();
     const ready = entries.map((entry) => encoded(codec, entry, this.#defaultTtl));
     return this.#entries.write(ready, options);
@@ -318,6 +327,7 @@ export class Cache {
    * @throws CacheError `cross-slot` where the keys lie on different parts of a cluster, `value-too-large`, `wrong-type`, each with nothing done
    */
   async atomic(steps: readonly BatchStep[], options?: CallOptions): Promise<void> {
+    checkSteps(steps, true);
     const codec = await this.#values.codec();
     const ready = steps.map((step) => ("set" in step ? { set: encoded(codec, step.set, this.#defaultTtl) } : step));
     await this.#entries.atomic(ready, options);
@@ -354,6 +364,7 @@ export class Cache {
   }
 
   async touchMany(keys: readonly string[], ttl: number | null, options?: CallOptions): Promise<boolean[]> {
+    checkKeyTypes(keys);
     const now = this.clock.now();
     const changes = keys.map((key) => ({ key, expiresAt: ttl === null ? null : now + checkTtl(ttl, key) }));
     return this.#entries.touch(changes, options);
@@ -424,6 +435,7 @@ export class Cache {
 
   /** Entries page by page; nothing is counted and no recency moved. */
   scan(selector: Selection, options: PacedScanOptions = {}): AsyncIterable<ScanPage> {
+    checkIsObject("a scan", options);
     return pagesOf(this.#entries.at(options.tier), this.clock, selector, options);
   }
 
@@ -431,6 +443,7 @@ export class Cache {
    * How many entries a selector holds. A store that repeats keys in a scan has them told apart up to a million; beyond that the count is `exact: false`.
    */
   async countWhere(selector: Selection, options: PacedScanOptions = {}): Promise<Counted> {
+    checkIsObject("a scan", options);
     const { repeatsInScan } = this.#entries.at(options.tier).capabilities;
     return countPages(this.scan(selector, options), repeatsInScan);
   }
@@ -441,6 +454,7 @@ export class Cache {
   }
 
   async stats(options: CallOptions = {}): Promise<CacheStats> {
+    checkOptions("a call", options, CALL);
     const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
     return within(this.clock, options, () => statsOf(backend, this.#loading.counts));
@@ -448,6 +462,7 @@ export class Cache {
 
   /** What {@link stats} has of it that costs no look through the store. */
   async counters(options: CallOptions = {}): Promise<CounterReport> {
+    checkOptions("a call", options, CALL);
     const backend = this.#entries.at(options.tier);
     await this.#tally.flush();
     return within(this.clock, options, async () => backend.counters());

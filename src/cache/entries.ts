@@ -22,6 +22,7 @@ import { storeOverAbsences, unlessAbsence } from "./absences.js";
 import { within } from "./call.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { NOTHING_BYTES } from "./codec.js";
+import { checkSteps, checkTouches, checkWriteEntries } from "./entry-checks.js";
 import { checkTouch, newEntryOf } from "./new-entry.js";
 import { CALL, INVALIDATE, RANGE, READ, WRITE, WRITER } from "./option-forms.js";
 import type {
@@ -136,6 +137,7 @@ export class Entries {
   async write(entries: readonly WriteEntry[], options: WriteOptions = {}): Promise<SetOutcome[]> {
     this.checkWritable();
     checkOptions("a write", options, WRITE);
+    checkWriteEntries(entries);
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const fresh = entries.map((entry) => newEntryOf(entry, defaultTtl, now));
@@ -172,6 +174,7 @@ export class Entries {
   async atomic(steps: readonly ({ set: WriteEntry } | { delete: string })[], options: CallOptions = {}): Promise<void> {
     this.checkWritable();
     checkOptions("a batch", options, CALL);
+    checkSteps(steps, false);
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const ready = steps.map((step) => ("set" in step ? { set: newEntryOf(step.set, defaultTtl, now) } : step));
@@ -198,6 +201,7 @@ export class Entries {
 
   async touch(changes: readonly Touch[], options: CallOptions = {}): Promise<boolean[]> {
     this.checkWritable();
+    checkTouches(changes);
     for (const change of changes) checkTouch(change);
     const keys = changes.map(({ key }) => key);
     checkKeyTypes(keys);

@@ -1,7 +1,9 @@
 import type { Backend } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
+import { checkOptions } from "../option-checks.js";
 import { within } from "./call.js";
+import { CALL } from "./option-forms.js";
 import type { CacheStats, CallOptions, LoadCounts } from "./options.js";
 
 /** What a store has counted, with what was counted of reading through it. */
@@ -19,6 +21,7 @@ export type Health = { ok: true; latency: number } | { ok: false; error: CacheEr
 /** One round trip: milliseconds, or why not. Never throws. @param at gives the store; it may throw */
 export async function healthOf(at: () => Backend, clock: Clock, options: CallOptions): Promise<Health> {
   try {
+    checkOptions("a call", options, CALL);
     return { ok: true, latency: await within(clock, options, (signal) => at().ping(signal ? { signal } : {})) };
   } catch (error) {
     return {

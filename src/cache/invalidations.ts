@@ -3,6 +3,7 @@ import { type Concerned, coverage } from "../changes.js";
 import type { Clock } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
+import { checkIsFunction } from "../option-checks.js";
 import { checkSelector, type Selection, type Selector } from "../selector.js";
 
 /** What invalidations need of a cache. */
@@ -136,6 +137,7 @@ export async function transaction<T>(
   invalidating: Invalidating,
   work: (invalidations: Invalidations) => Awaitable<T>,
 ): Promise<T> {
+  checkIsFunction("the work of a transaction", work);
   const collected = new Collected();
   const result = await work(collected);
   await invalidating.make(collected.selectors);

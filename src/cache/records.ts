@@ -1,5 +1,5 @@
 import type { Awaitable } from "../backends/backend.js";
-import { CacheError } from "../errors.js";
+import { CacheError, shown } from "../errors.js";
 import { isKey } from "../key.js";
 import { CALLBACK, CHECKED_ELSEWHERE, checkOptions, type Forms } from "../option-checks.js";
 import { Collected, type Invalidating, type Invalidations } from "./invalidations.js";
@@ -89,6 +89,11 @@ export class Records<R, Id extends RecordId = string, Q = unknown> {
     pending?: Invalidations,
   ) {
     checkOptions("records", options, OPTIONS);
+    if (typeof source !== "object" || source === null) {
+      throw new CacheError("usage", "invalid-source", `the source of records can't be ${shown(source)}`, {
+        hint: "Give an object with the methods get, getMany and query, as far as they are wanted.",
+      });
+    }
     if (typeof options.prefix !== "string" || options.prefix === "") {
       throw new CacheError("usage", "invalid-prefix", "records need a prefix", { hint: "Name their kind: users." });
     }

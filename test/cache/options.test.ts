@@ -44,12 +44,19 @@ const CALLS: [name: string, call: (options: never) => unknown][] = [
   ["keys", (options) => each(cache.keys({ all: true }, options))],
   ["countWhere", (options) => cache.countWhere({ all: true }, options)],
   ["position", (options) => cache.position(options)],
+  ["setBytes", (options) => cache.setBytes("k", Buffer.from("2"), options)],
+  ["setEach", (options) => cache.setEach([{ key: "k", value: 2 }], options)],
+  ["touchEach", (options) => cache.touchEach([{ key: "k" }], options)],
+  ["scan", (options) => each(cache.scan({ all: true }, options))],
+  ["start", (options) => cache.start(options)],
+  ["stats", (options) => cache.stats(options)],
+  ["counters", (options) => cache.counters(options)],
 ];
 
 describe("options", () => {
   test.each(CALLS)("of %s that are misspelt or of another type are refused, and nothing is done", async (_, call) => {
     await cache.set("k", 1);
-    for (const options of [{ timeot: 5 }, { signal: "now" }]) {
+    for (const options of [{ timeot: 5 }, { signal: "now" }, null, 5, "now", [], true]) {
       await expect((async () => call(wrong(options)))()).rejects.toEqual(usage("invalid-options"));
     }
     await expect((async () => call(wrong({ timeout: Number.NaN })))()).rejects.toEqual(usage("invalid-timeout"));
@@ -117,6 +124,71 @@ describe("options", () => {
     const records = cache.records(source, { prefix: "r" });
     for (const id of [undefined, null, {}]) await expect(records.get(wrong(id))).rejects.toEqual(usage("invalid-key"));
   });
+});
+
+const LISTS: [name: string, field: string, call: (list: never) => unknown][] = [
+  ["writeMany", "tagss", (list) => cache.writeMany(list)],
+  ["setEach", "expiresAt", (list) => cache.setEach(list)],
+  ["touchEach", "ttl", (list) => cache.touchEach(list)],
+];
+
+describe("lists", () => {
+  test.each(LISTS)(
+    "of %s are lists of objects without the field %s, and nothing is done",
+    async (name, field, call) => {
+      await cache.set("k", 1);
+      const right = { key: "k", ...(name !== "touchEach" && { value: Buffer.from("2") }) };
+      const bad = [null, 5, "k", { 0: right }, [null], [5], ["k"], [right, { ...right, [field]: 5 }]];
+      for (const list of bad) await expect((async () => call(wrong(list)))()).rejects.toEqual(usage("invalid-entry"));
+      expect(await cache.get("k")).toBe(1);
+      await (async () => call(wrong([{ ...right, [field]: undefined }])))();
+    },
+  );
+
+  test("of an atomic batch are steps, each one thing", async () => {
+    await cache.set("k", 1);
+    const bad = [
+      null,
+      5,
+      {},
+      [null],
+      [5],
+      [{ delete: "k" }, {}, { drop: "k" }],
+      [{ set: { key: "k", value: 2 }, delete: "k" }],
+    ];
+    for (const steps of [...bad, [{ set: null }], [{ set: { key: "k", value: 2, ttll: 5 } }]]) {
+      await expect(cache.atomic(wrong(steps))).rejects.toEqual(usage("invalid-entry"));
+    }
+    expect(await cache.get("k")).toBe(1);
+  });
+
+  test("of keys are lists of keys, and a selector is none", async () => {
+    for (const keys of [null, 5, "k", { 0: "k" }]) {
+      for (const call of [
+        () => cache.touchMany(wrong(keys), 1),
+        () => cache.deleteMany(wrong(keys)),
+        () => cache.getMany(wrong(keys)),
+        () => cache.getOrSetMany(wrong(keys), () => []),
+      ])
+        await expect(call()).rejects.toEqual(usage("invalid-key"));
+    }
+    await expect(cache.invalidate(wrong(["k"]))).rejects.toEqual(usage("invalid-selector"));
+  });
+});
+
+test("functions are functions, and a source is an object", async () => {
+  for (const given of [null, undefined, 5, "x", {}]) {
+    await expect(cache.getOrSet("k", wrong(given))).rejects.toEqual(usage("invalid-function"));
+    await expect(cache.getOrSetMany(["k"], wrong(given))).rejects.toEqual(usage("invalid-function"));
+    await expect(cache.transaction(wrong(given))).rejects.toEqual(usage("invalid-function"));
+  }
+  for (const source of [null, undefined, 5, "x"])
+    expect(() => cache.records(wrong(source), wrong({ prefix: "r" }))).toThrow(
+      expect.objectContaining({ code: "invalid-source" }),
+    );
+  for (const options of [null, 5, "x", []])
+    await expect(cache.getOrSet("k", () => 1, wrong(options))).rejects.toEqual(usage("invalid-load-options"));
+  expect(await cache.health(wrong(null))).toMatchObject({ ok: false, error: { code: "invalid-options" } });
 });
 
 describe("values", () => {

@@ -3,6 +3,8 @@ import type { ChangeWindow } from "../../change-window.js";
 import type { Clock } from "../../clock.js";
 import { CacheError, messageOf } from "../../errors.js";
 import type { Listener } from "../../events.js";
+import { checkKeyTypes } from "../../key.js";
+import { checkIsFunction, checkIsObject } from "../../option-checks.js";
 import type { Selector } from "../../selector.js";
 import { Deadline } from "../call.js";
 import type { Codec } from "../codec.js";
@@ -51,6 +53,11 @@ export class LoadingCache {
   readonly readFailed = (error: unknown): void => this.#faults.note(error);
 
   get<T>(codec: Codec, key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<unknown> {
+    try {
+      checkLoad(loader, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (options.timeout !== undefined) {
       return this.#within(options, (bounded) => this.get(codec, key, loader, bounded));
     }
@@ -67,6 +74,8 @@ export class LoadingCache {
     loadMany: ManyLoader<T>,
     options: LoadOptions<T>,
   ): Promise<unknown[]> {
+    checkLoad(loadMany, options);
+    checkKeyTypes(keys);
     if (options.timeout !== undefined) {
       return this.#within(options, (bounded) => this.getMany(codec, keys, loadMany, bounded));
     }
@@ -125,4 +134,10 @@ export class LoadingCache {
     this.#readers.set(tier, reader);
     return reader;
   }
+}
+
+/** @throws CacheError `invalid-load-options`, `invalid-function` */
+function checkLoad(loader: unknown, options: unknown): void {
+  checkIsObject("reading through", options, "invalid-load-options");
+  checkIsFunction("a loader", loader);
 }
