@@ -1,5 +1,5 @@
 import { membersOf } from "./field-syntax.js";
-import { type Fields, fieldOf, linesOf } from "./message.js";
+import { type Fields, fieldOf, linesOf, type ResponseHead } from "./message.js";
 
 /**
  * Fields of one connection, whether `Connection` names them or not (RFC 9110 §7.6.1, and RFC 9111 §3.1 for those of proxies). `Trailer` and `TE` are
@@ -107,6 +107,11 @@ export function via(fields: Fields, version: "1.0" | "1.1", pseudonym: string): 
   }
   kept.push("Via", before ? `${before}, ${own}` : own);
   return kept;
+}
+
+/** The head of a message from an origin as it is passed on (RFC 9110 §7.6.1, §7.6.3). */
+export function forwardedHead({ status, fields }: ResponseHead, pseudonym: string): ResponseHead {
+  return { status, fields: via(endToEnd(fields), "1.1", pseudonym) };
 }
 
 /** Whether a request has been here before: a member of its `Via` names us (RFC 9110 §7.6.3). Text in comments counts too: it can only refuse its own request. */

@@ -51,13 +51,13 @@ export function decideReuse(stored: Reusable, wishes: RequestDirectives, now: nu
 
 /** A way to use it, or why it can't be used. */
 function judge(stored: Reusable, wishes: RequestDirectives, now: number): Decision | "stale" | "request" {
-  // §5.2.1.4
-  if (wishes.noCache) return "request";
   // §5.2.2.4
   if (stored.noCache) return "stale";
   const age = currentAgeMs(stored.initialAgeMs, stored.responseTime, now);
   const { maxAge, minFresh, maxStale } = wishes;
   const left = stored.lifetimeMs - age;
+  // §5.2.1.4
+  if (wishes.noCache) return left > 0 ? "request" : "stale";
   // §4.2: fresh while the lifetime is greater than the age. §5.2.1.1: not older. §5.2.1.3: fresh for some time yet.
   if (maxAge !== undefined && age > maxAge * 1000) return left > 0 ? "request" : "stale";
   if (minFresh !== undefined && left < minFresh * 1000) return left > 0 ? "request" : "stale";

@@ -89,11 +89,20 @@ function partial(ranges: readonly ByteRange[], fields: Fields, size: number): Se
   };
 }
 
-/** What we say of a response (RFC 9111 §5.1, RFC 9211), to be put after its own fields. @param age seconds, absent where it comes from the origin just now */
-export function ourFields(entry: CacheStatusEntry, age?: number): string[] {
-  // A line of its own, after those of the caches nearer to the origin: the member of the last cache is the last.
-  const said = ["Cache-Status", cacheStatus(entry, undefined), "X-Cache", xCache(entry)];
+/**
+ * What we say of a response that we send on (RFC 9110 §7.6.3, RFC 9111 §5.1, RFC 9211), to be put after its own fields. Lists have lines of their own there: our member is
+ * the last, after those of who is nearer to the origin.
+ * @param pseudonym our name in `Via`
+ * @param age seconds, absent where it comes from the origin just now
+ */
+export function ourFields(pseudonym: string, entry: CacheStatusEntry, age?: number): string[] {
+  const said = ["Via", `1.1 ${pseudonym}`, "Cache-Status", cacheStatus(entry, undefined), ...outcomeFields(entry)];
   return age === undefined ? said : ["Age", `${age}`, ...said];
+}
+
+/** Of a response of our own: RFC 9211 §2 has no `Cache-Status` in what no origin made. */
+export function outcomeFields(entry: CacheStatusEntry): string[] {
+  return ["X-Cache", xCache(entry)];
 }
 
 /** Sends a selection of a body that is held in memory. */

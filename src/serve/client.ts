@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { CacheOutcome } from "../http/cache-status.js";
-import { type Fields, linesOf, type ResponseHead } from "../http/message.js";
+import type { Fields, ResponseHead } from "../http/message.js";
 
 /**
  * The client of one request, as something that a response is written to piece by piece. What is written waits for the client to take it; a client that goes away is no
@@ -15,6 +15,8 @@ export class Client {
   outcome: CacheOutcome | undefined;
   /** Bytes of content that the connection was given. */
   sentBytes = 0;
+  /** Interim responses that wait for their turn. */
+  readonly #news: ResponseHead[] = [];
 
   constructor(request: IncomingMessage, response: ServerResponse, startedAt: number) {
     this.request = request;
@@ -33,13 +35,28 @@ export class Client {
     });
   }
 
-  /** An interim response (RFC 9110 §15.2). Of those that Node can send: early hints, and that the work goes on. */
+  /**
+   * An interim response (RFC 9110 §15.2), which is passed on whatever it is. Node has calls for two of them, and those know few fields: so it is written here. Dropped where
+   * the client reads too slowly to be told of what is not there yet.
+   */
   inform({ status, fields }: ResponseHead): void {
     const { response } = this;
     if (this.gone || response.headersSent || this.request.httpVersion === "1.0") return;
-    if (status === 102) response.writeProcessing();
-    const links = linesOf(fields, "link");
-    if (status === 103 && links.length > 0) response.writeEarlyHints({ link: links });
+    const { socket } = response;
+    if (socket === null) {
+      // The response to an earlier request of this connection has not ended.
+      if (this.#news.push({ status, fields }) === 1) response.once("socket", () => this.#tell());
+      if (this.#news.length > MOST_NEWS) this.#news.pop();
+      return;
+    }
+    if (socket.writableNeedDrain) return;
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+    for (let i = 0; i + 1 < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
+    socket.write(`${head}\r\n`, "latin1");
+  }
+
+  #tell(): void {
+    for (const head of this.#news.splice(0)) this.inform(head);
   }
 
   head(status: number, fields: Fields): void {
@@ -77,3 +94,6 @@ export class Client {
     this.response.destroy();
   }
 }
+
+/** Interim responses that wait at most: an origin can send any number. */
+const MOST_NEWS = 16;

@@ -4,7 +4,7 @@ import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { type Freshened, freshened } from "../http/freshening.js";
 import { currentAgeMs, initialAgeMs } from "../http/freshness.js";
-import { endToEnd, via } from "../http/hop-by-hop.js";
+import { endToEnd, forwardedHead } from "../http/hop-by-hop.js";
 import type { Fill, Found, FoundResponse, HttpCache, NewResponse } from "../http/http-cache.js";
 import { type ExchangeTimes, type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
 import { mayServeOnError, type OriginError } from "../http/reuse.js";
@@ -12,7 +12,7 @@ import type { Ruling } from "../http/rules.js";
 import type { StoredResponse } from "../http/stored-response.js";
 import { TAG_FIELDS } from "../http/surrogate-tags.js";
 import { headUpdates, isFreshenedBy, validationFields } from "../http/validation.js";
-import { ourFields, sendFound, sendOwn } from "./answer.js";
+import { ourFields, outcomeFields, sendFound, sendOwn } from "./answer.js";
 import { BodyKeeper } from "./body-keeper.js";
 import type { Client } from "./client.js";
 import { Compressing } from "./compressing.js";
@@ -112,7 +112,7 @@ export class Fetcher {
           : task.originFields,
         signal: gone.signal,
         ...(task.body && { body: task.body }),
-        onInformational: (head) => task.client?.inform(head),
+        onInformational: (head) => task.client?.inform(forwardedHead(head, this.#options.pseudonym)),
       });
     } catch (error) {
       if (gone.signal.aborted) return;
@@ -178,8 +178,8 @@ export class Fetcher {
       response.body.destroy();
       return;
     }
-    const fields = via(endToEnd(response.fields), "1.1", this.#options.pseudonym);
-    const head = { status: response.status, fields: [...this.#toClient(fields), ...ourFields(entry)] };
+    const fields = this.#toClient(endToEnd(response.fields));
+    const head = { status: response.status, fields: [...fields, ...this.#ours(entry)] };
     if (!hasBody(request.method, response.status)) {
       response.body.resume();
       client.head(head.status, head.fields);
@@ -209,7 +209,7 @@ export class Fetcher {
     // What must not be stored may be for the client that asked (RFC 9111 §5.2.2.7), such as its own cookies.
     const shown = { ...response, fields: this.#toClient(withoutFields(endToEnd(from.fields), OURS)) };
     const out =
-      client && new Sending(client, request, shown, ourFields(entry, ageOf(response)), length, this.#clock.now());
+      client && new Sending(client, request, shown, this.#ours(entry, ageOf(response)), length, this.#clock.now());
     const keeper = new BodyKeeper(this.#store, fresh, {
       minBytes: sizes.least,
       maxBytes: Math.min(this.#options.maxObjectBytes, sizes.most),
@@ -263,7 +263,7 @@ export class Fetcher {
     if (!client) return;
     const own = { ...response, fields: this.#toClient(shown) };
     const fresh = { ...found, response: own, sent: withLength(own, found.size) };
-    await sendFound({ client, request }, fresh, ourFields(entry, ageOf(response)), this.#store, times.responseTime);
+    await sendFound({ client, request }, fresh, this.#ours(entry, ageOf(response)), this.#store, times.responseTime);
   }
 
   /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
@@ -303,7 +303,7 @@ export class Fetcher {
     const entry: CacheStatusEntry = { fwd: task.fwd, detail: failure.reason };
     task.flight.land({ kind: "failed", error: failure });
     this.#listener.answered(task, failure.status, entry);
-    if (task.client) sendOwn(task.client, failure.status, REASONS[failure.status], ourFields(entry));
+    if (task.client) sendOwn(task.client, failure.status, REASONS[failure.status], outcomeFields(entry));
   }
 
   #mayUseStale({ found, request }: FetchTask, error: OriginError): boolean {
@@ -321,8 +321,12 @@ export class Fetcher {
     const entry: CacheStatusEntry = { fwd: "stale", fwdStatus: status, ttlSeconds };
     this.#listener.answered(task, response.status, entry);
     if (body instanceof Uint8Array) flight.land({ kind: "response", request, response, body });
-    const said = ourFields(entry, Math.floor(age / 1000));
+    const said = this.#ours(entry, Math.floor(age / 1000));
     if (client) await sendFound({ client, request }, found, said, this.#store, now);
+  }
+
+  #ours(entry: CacheStatusEntry, age?: number): string[] {
+    return ourFields(this.#options.pseudonym, entry, age);
   }
 
   #toClient(fields: Fields): Fields {

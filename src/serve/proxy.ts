@@ -7,7 +7,7 @@ import { type RequestDirectives, requestDirectives } from "../http/cache-control
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
 import { currentAgeMs } from "../http/freshness.js";
-import { endToEnd, isLoop, maxForwards, seenByOrigin, via } from "../http/hop-by-hop.js";
+import { endToEnd, forwardedHead, isLoop, maxForwards, seenByOrigin, via } from "../http/hop-by-hop.js";
 import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
 import { invalidatedBy } from "../http/invalidation.js";
 import { responseKey } from "../http/key.js";
@@ -17,7 +17,7 @@ import { type Rules, type Ruling, selectingFields, withoutPseudoFields, withPath
 import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
 import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
-import { ourFields, sendFound, sendOwn } from "./answer.js";
+import { ourFields, outcomeFields, sendFound, sendOwn } from "./answer.js";
 import { Client } from "./client.js";
 import { Content, contentOf, hasContent } from "./content.js";
 import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
@@ -326,7 +326,7 @@ export class CachingProxy {
     const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
     this.#listener.answered(exchange, response.status, entry);
     if (this.#options.held) this.#options.held(exchange, heldOf(found, exchange.ruling));
-    return sendFound(exchange, found, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
+    return sendFound(exchange, found, this.#ours(entry, Math.floor(age / 1000)), this.#store, now);
   }
 
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
@@ -357,7 +357,7 @@ export class CachingProxy {
       const failure = failureOf(landing.error, exchange.origin.url.origin);
       const entry: CacheStatusEntry = { fwd: "miss", collapsed: true, detail: failure.reason };
       this.#listener.answered(exchange, failure.status, entry);
-      return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
+      return sendOwn(client, failure.status, "The origin gave no response.", outcomeFields(entry));
     }
     if (landing?.kind === "response" && answersToo(landing, exchange)) {
       const { response, body } = landing;
@@ -365,7 +365,7 @@ export class CachingProxy {
       const entry: CacheStatusEntry = { fwd: found.kind === "none" ? "uri-miss" : "stale", collapsed: true };
       this.#listener.answered(exchange, response.status, entry);
       const shared = { response, sent: withLength(response, body.length), size: body.length, body };
-      return sendFound(exchange, shared, ourFields(entry, Math.floor(age / 1000)), this.#store, now);
+      return sendFound(exchange, shared, this.#ours(entry, Math.floor(age / 1000)), this.#store, now);
     }
     const again = await this.#findStored(exchange);
     if (again.kind === "response" && decideReuse(again.response, directives, now).use === "fresh") {
@@ -432,7 +432,7 @@ export class CachingProxy {
         upgrade,
         signal: gone.signal,
         ...(hasContent(client.request) && { body: exchange.content?.readable() ?? contentOf(client.request) }),
-        onInformational: (head) => client.inform(head),
+        onInformational: (head) => client.inform(forwardedHead(head, this.#options.pseudonym)),
       });
     } catch (error) {
       if (gone.signal.aborted) return;
@@ -440,13 +440,13 @@ export class CachingProxy {
       const failure = failureOf(error, origin.url.origin);
       const entry: CacheStatusEntry = { fwd, detail: failure.reason };
       this.#listener.answered(exchange, failure.status, entry);
-      return sendOwn(client, failure.status, "The origin gave no response.", ourFields(entry));
+      return sendOwn(client, failure.status, "The origin gave no response.", outcomeFields(entry));
     }
     this.#listener.asked(exchange, this.#clock.monotonic() - began, response.status, undefined);
     await this.#forget(exchange, response);
     const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
     this.#listener.answered(exchange, response.status, entry);
-    const fields = [...via(endToEnd(response.fields), "1.1", this.#options.pseudonym), ...ourFields(entry)];
+    const fields = [...endToEnd(response.fields), ...this.#ours(entry)];
     if (response.socket) return this.#switch(client, response, response.socket, fields);
     if (hasBody(request.method, response.status)) return relay(client, { status: response.status, fields }, response);
     response.body.resume();
@@ -481,7 +481,11 @@ export class CachingProxy {
   #gatewayTimeout(exchange: Exchange): void {
     const entry: CacheStatusEntry = { fwd: "request", detail: "only-if-cached" };
     this.#listener.answered(exchange, 504, entry);
-    sendOwn(exchange.client, 504, "It is not in the cache.", ourFields(entry));
+    sendOwn(exchange.client, 504, "It is not in the cache.", outcomeFields(entry));
+  }
+
+  #ours(entry: CacheStatusEntry, age?: number): string[] {
+    return ourFields(this.#options.pseudonym, entry, age);
   }
 
   #originFields({ sender, request, target, origin }: Question): string[] {

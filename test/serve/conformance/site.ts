@@ -1,5 +1,5 @@
 import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect } from "vitest";
 import { formatHttpDate } from "../../../src/http/http-date.js";
 import type { HttpOrigin } from "../../support/http-origin.js";
@@ -137,8 +137,11 @@ export class Site {
     });
   }
 
-  /** What comes back for these bytes, until the connection ends. */
-  raw(text: string): Promise<string> {
+  /**
+   * What comes back for these bytes, until the connection ends.
+   * @param heard is told of all that has come so far
+   */
+  raw(text: string, heard?: (got: string, socket: Socket) => void): Promise<string> {
     const { port } = new URL(this.proxy.server.url);
     return new Promise((resolve, reject) => {
       let got = "";
@@ -146,6 +149,7 @@ export class Site {
       socket.setEncoding("latin1");
       socket.on("data", (piece: string) => {
         got += piece;
+        heard?.(got, socket);
       });
       socket.on("error", reject);
       socket.on("close", () => resolve(got));
