@@ -153,7 +153,7 @@ describe("stale-if-error", () => {
     expect((await resource.get()).status).toBe(503);
   });
 
-  test("RFC 5861 §4: each request asks the origin again, which may be back", async () => {
+  test("RFC 5861 §4: each request asks the origin again, which can be back", async () => {
     const resource = await stored(
       "max-age=10, stale-if-error=30",
       20,

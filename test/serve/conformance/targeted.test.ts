@@ -112,7 +112,7 @@ describe("CDN-Cache-Control", () => {
     expect([cache, fields["x-a"], fields["x-b"], fields["x-c"]]).toEqual(["HIT", undefined, undefined, "3"]);
   });
 
-  test("RFC 9213 §2.2, RFC 5861: other directives may be used in it as in Cache-Control", async () => {
+  test("RFC 9213 §2.2, RFC 5861 §3: other directives may be used in it as in Cache-Control", async () => {
     const resource = targeted(
       "max-age=10, stale-while-revalidate=30",
       { "cache-control": "max-age=10" },
