@@ -1,6 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { CacheError } from "../errors.js";
 import { isToken, membersOf } from "./field-syntax.js";
+import { remembering } from "./memo.js";
 import { type Fields, fieldOf } from "./message.js";
 
 export interface ForwardedContext {
@@ -119,10 +120,13 @@ function lastMember(fields: Fields, name: string): string | undefined {
 }
 
 /** Without the zone of a link-local address, and an IPv4 address that came over an IPv6 socket as itself. */
-function plainAddress(address: string): string {
-  const plain = address.split("%", 1)[0] ?? "";
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
-}
+const plainAddress = remembering(
+  (address) => {
+    const plain = address.split("%", 1)[0] ?? "";
+    return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
+  },
+  { entries: 1024, longest: 64 },
+);
 
 /** RFC 7239 §6: IPv6 in brackets and quoted, since neither is in a token. */
 function node(address: string | undefined): string {

@@ -282,7 +282,7 @@ export class HttpCache {
   /** What is in this process's memory. */
   #view(key: string): Read | undefined {
     const entry = this.#cache.viewNow(key, headRead);
-    return entry?.head && { ...entry.head, key, body: entry.value };
+    return entry?.head && readOf(entry.head, key, entry.value, undefined);
   }
 
   async #read(key: string, want: "copy" | "all"): Promise<Read | undefined> {
@@ -294,7 +294,7 @@ export class HttpCache {
       return undefined;
     }
     const body = read.size > WHOLE_BODY_BYTES ? reader : await wholeBody(reader);
-    return { ...read, key, version: want === "all" ? reader.head.version : undefined, body };
+    return readOf(read, key, body, want === "all" ? reader.head.version : undefined);
   }
 
   /** Where a response goes: under its URL or, where it varies, beside the other variants, with the index that leads there. */
@@ -355,8 +355,18 @@ interface HeadRead {
 
 interface Read extends HeadRead {
   key: string;
-  version?: string | undefined;
+  version: string | undefined;
   body: Uint8Array | EntryReader;
+}
+
+/** Written out: a spread was a tenth of the time that a hit in memory takes. */
+function readOf(
+  { head, sent, staleAt, expiresAt, tags, size }: HeadRead,
+  key: string,
+  body: Uint8Array | EntryReader,
+  version: string | undefined,
+): Read {
+  return { head, sent, staleAt, expiresAt, tags, size, key, version, body };
 }
 
 function headRead({ meta, staleAt, expiresAt, tags = [], size }: CommonHead): HeadRead | undefined {
