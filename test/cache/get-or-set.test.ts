@@ -356,6 +356,23 @@ describe("one flight", () => {
     expect(await cache.getOrSet("k", () => 2)).toBe(2);
   });
 
+  test("whose loader asks for its own key fails at once, and others may go on asking for it", async () => {
+    const { cache } = openCache();
+    const itself = await cache.getOrSet("k", () => cache.getOrSet("k", () => 1)).catch((error: unknown) => error);
+    expect(itself).toMatchObject({ ...code("load-of-itself"), kind: "usage", key: "k" });
+    const bounded = cache.getOrSet("k", () => cache.getOrSet("k", () => 1, { timeout: 5000 }));
+    await expect(bounded).rejects.toMatchObject(code("load-of-itself"));
+    const many = cache.getOrSet("k", () => cache.getOrSetMany(["j", "k"], (keys) => keys.map(() => 1)));
+    await expect(many).rejects.toMatchObject(code("load-of-itself"));
+    let outside: Promise<unknown> = Promise.resolve();
+    const inside = cache.getOrSet("k", async () => {
+      const other = await cache.getOrSet("other", () => cache.getOrSet("third", () => 1));
+      outside = cache.getOrSet("k", () => 0);
+      return other;
+    });
+    expect([await inside, await outside, await cache.get("k")]).toEqual([1, 1, 1]);
+  });
+
   test("that is stuck ends at its time, for all, and its loader hears of it", async () => {
     const { cache, clock } = openCache();
     let given: AbortSignal | undefined;

@@ -7,6 +7,7 @@ import { Keeper } from "./keeper.js";
 import { allowsStale, checkLoadOptions, type Loader, type LoadOptions, staleWindows } from "./options.js";
 import type { LoadParts } from "./parts.js";
 import { Pauses } from "./pauses.js";
+import { checkOther } from "./run-loader.js";
 
 /** Milliseconds that loads have to come to their end when the cache is closed. */
 const CLOSE_WAIT = 1000;
@@ -52,7 +53,9 @@ export class ReadThrough {
     const flight = this.#flights.get(key);
     if (flight === undefined || flight.overtaken) return undefined;
     // Who allows no stale value must not get one because another does.
-    return flight.mayBeStale && !allowsStale(options) ? undefined : flight.join(signal);
+    if (flight.mayBeStale && !allowsStale(options)) return undefined;
+    checkOther(key, flight.signal);
+    return flight.join(signal);
   }
 
   /** Many keys in one read. */

@@ -24,6 +24,28 @@ export interface LoaderCall<T> {
   idle: boolean;
 }
 
+/** The signal of the load whose loader is being called in this very moment: what is asked now is asked by it. */
+let beingCalled: AbortSignal | undefined;
+
+/**
+ * Refuses a loader that asks for its own key before it waits for anything else: it would wait for itself until its time is over. One that does so later is not found out, for
+ * following a loader through all it waits for (`AsyncLocalStorage`) makes every promise of the process slower.
+ * @param signal of the load that it would join
+ * @throws CacheError `load-of-itself`
+ */
+export function checkOther(key: string, signal: AbortSignal): void {
+  if (signal !== beingCalled) return;
+  throw new CacheError(
+    "usage",
+    "load-of-itself",
+    `the loader of "${key}" asks for "${key}", and would wait for itself`,
+    {
+      key,
+      hint: "Let it get the value from where it comes from.",
+    },
+  );
+}
+
 /**
  * Runs a loader to its end, but no longer than its time: then its signal is given and it is left to itself.
  * @throws CacheError `load-timeout`, `aborted`; whatever the loader throws
@@ -66,7 +88,7 @@ export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Lo
       });
     }
     // `async`, so that a loader that throws at once is like one that rejects.
-    (async () => loader(context))().then(
+    entering(signal, async () => loader(context)).then(
       (value) => {
         end();
         resolve({ value, ...said });
@@ -79,9 +101,19 @@ export function runLoader<T>(loader: Loader<T>, call: LoaderCall<T>): Promise<Lo
   });
 }
 
+function entering<T>(signal: AbortSignal, call: () => T): T {
+  const outer = beingCalled;
+  beingCalled = signal;
+  try {
+    return call();
+  } finally {
+    beingCalled = outer;
+  }
+}
+
 function tooLong(key: string, timeout: number): CacheError {
   return new CacheError("timeout", "load-timeout", `loading "${key}" took longer than ${timeout} ms`, {
     key,
-    hint: "Let the loader heed its signal, or give it a longer loadTimeout.",
+    hint: "Let the loader heed its signal, or give it a longer loadTimeout. One that asks for its own key waits for itself.",
   });
 }
