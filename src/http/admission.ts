@@ -63,6 +63,7 @@ export function admit(
   const coding = options.ruling?.compresses ? codingFor(request.fields, response) : undefined;
   const { tags } = surrogateTags(response.fields);
   const fields = withoutFields(storedFields(response, times.responseTime), LENGTH);
+  if (isTooLarge(fields)) return { refused: "head-size" };
   // RFC 9110 §13.1.2: If-None-Match has another meaning where the method is not GET or HEAD.
   const canBeValidated = request.method !== "POST" && hasValidator(fields);
   const staleWhileRevalidateMs = about?.swrMs ?? milliseconds(directives.staleWhileRevalidate);
@@ -99,6 +100,15 @@ export function admit(
       },
     },
   };
+}
+
+/** Bytes of the fields of a response that are kept, as JSON of UTF-8: they go into the meta of an entry, which has no room for more. */
+const MAX_FIELDS = 60_000;
+
+function isTooLarge(fields: Fields): boolean {
+  const characters = fields.reduce((sum, text) => sum + text.length + 3, 0);
+  // A character takes six bytes at most.
+  return characters * 6 > MAX_FIELDS && Buffer.byteLength(JSON.stringify(fields)) > MAX_FIELDS;
 }
 
 /** RFC 9111 §5.2.2.2, §5.2.2.8, §5.2.2.10. */

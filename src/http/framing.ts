@@ -15,7 +15,8 @@ interface RequestFrame {
  */
 export function framingFault({ httpVersion, fields }: RequestFrame): { status: number; reason: string } | undefined {
   // RFC 9110 §15.6.6. The parser takes HTTP/0.9 and HTTP/2.0 in a request line.
-  if (httpVersion !== "1.1" && httpVersion !== "1.0") return { status: 505, reason: "the version of HTTP is not known" };
+  if (httpVersion !== "1.1" && httpVersion !== "1.0")
+    return { status: 505, reason: "the version of HTTP is not known" };
   // RFC 6585 §5
   if (fields.length / 2 > MAX_REQUEST_LINES) return { status: 431, reason: "there are too many fields" };
   const codings = codingsOf(fields);

@@ -7,6 +7,9 @@ export { fieldsForVary } from "./nominated-fields.js";
 /** Names in a `Vary` at most. A response that varies on more is hardly ever the right one again. */
 const MAX_NAMES = 16;
 
+/** Characters of a name; the lists of names have to fit into the meta of an entry. */
+const LONGEST_NAME = 256;
+
 /** What the origin gets in these is not what the client sent, but its address: no two clients have the same. */
 const OF_EACH_CLIENT: ReadonlySet<string> = new Set(["x-forwarded-for", "forwarded"]);
 
@@ -21,12 +24,16 @@ export function varyOf(fields: Fields): "*" | readonly string[] {
   for (const line of lines) {
     for (const member of membersOf(line)) {
       const name = member.toLowerCase();
-      if (name === "*" || !isToken(name) || OF_EACH_CLIENT.has(name)) return "*";
+      if (name === "*" || !isName(name) || OF_EACH_CLIENT.has(name)) return "*";
       names.add(name);
       if (names.size > MAX_NAMES) return "*";
     }
   }
   return [...names].sort();
+}
+
+function isName(text: string): boolean {
+  return text.length <= LONGEST_NAME && isToken(text);
 }
 
 /** With the names that a rule adds: sorted, each once. */

@@ -19,7 +19,7 @@ import { Compressing } from "./compressing.js";
 import type { Flight } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
 import { Sending } from "./sending.js";
-import { failureOf, type Origin, type OriginResponse } from "./upstream.js";
+import { failureOf, type Origin, OriginFailure, type OriginResponse } from "./upstream.js";
 
 /** A request to an origin whose response may be kept. */
 export interface FetchTask {
@@ -130,6 +130,11 @@ export class Fetcher {
       return this.#run(task, false);
     }
     if (request.method === "HEAD" && found.kind === "response" && fill) await this.#heard(task, found, response, times);
+    if (response.status === 304) {
+      // The request had no condition: nobody has what it is about.
+      response.body.resume();
+      return this.#failed(task, new OriginFailure(502, "protocol", "the origin answered 304 unasked", undefined));
+    }
     if (ERRORS.has(response.status) && this.#mayUseStale(task, "status")) {
       response.body.resume();
       return this.#useStale(task, response.status);

@@ -55,6 +55,8 @@ export function requestUpgrade(pool: Dispatcher, request: UpgradeRequest): Promi
               done(error);
             },
           });
+          // Who reads it is told all the same.
+          body.on("error", () => {});
           resolve({ status, fields, body, socket: undefined });
         },
         onResponseData(controller, piece) {

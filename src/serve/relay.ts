@@ -1,4 +1,5 @@
-import type { Fields } from "../http/message.js";
+import { type Fields, fieldOf } from "../http/message.js";
+import { trailersAnnounced, trailersToPass } from "../http/trailers.js";
 import type { Client } from "./client.js";
 import type { OriginResponse } from "./upstream.js";
 
@@ -7,14 +8,19 @@ export function hasBody(method: string, status: number): boolean {
   return method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
 }
 
-/** Sends a response on as it comes. Cut where the origin cuts it: what is incomplete must look so (RFC 9112 §8). */
+/**
+ * Sends a response on as it comes, with its trailers where it is sent in chunks. Cut where the origin cuts it: what is incomplete must look so (RFC 9112 §8).
+ */
 export async function relay(
   client: Client,
   head: { status: number; fields: Fields },
   from: OriginResponse,
 ): Promise<void> {
   client.onGone(() => from.body.destroy());
-  client.head(head.status, head.fields);
+  // RFC 9112 §7.1.2: there are trailers in chunks alone, which is how a body of unknown length is sent to who knows them.
+  const inChunks = client.request.httpVersion === "1.1" && fieldOf(head.fields, "content-length") === undefined;
+  const announced = inChunks ? trailersAnnounced(from.fields) : undefined;
+  client.head(head.status, announced === undefined ? head.fields : [...head.fields, "Trailer", announced]);
   try {
     for await (const piece of from.body) {
       await client.write(piece as Uint8Array);
@@ -24,8 +30,7 @@ export async function relay(
     client.cut();
     return;
   }
-  const trailers = from.trailers();
-  if (trailers.length > 0 && client.response.hasHeader("trailer")) client.response.addTrailers(pairs(trailers));
+  if (inChunks) client.response.addTrailers(pairs(trailersToPass(from.trailers())));
   client.end();
 }
 

@@ -1,7 +1,8 @@
 import type { Duplex, Readable } from "node:stream";
-import { Pool } from "undici";
+import { errors, Pool } from "undici";
 import type { OriginRoute } from "../config/origin-url.js";
 import { codeOf, messageOf } from "../errors.js";
+import { isCodedForConnection } from "../http/framing.js";
 import type { Fields, ResponseHead } from "../http/message.js";
 import { requestUpgrade } from "./origin-upgrade.js";
 
@@ -99,30 +100,65 @@ export class Origin {
 
   /** @throws OriginFailure where there is no response; the signal's reason where it was aborted */
   async send(request: OriginRequest): Promise<OriginResponse> {
-    const { method, path, fields, body, signal, onInformational, upgrade } = request;
-    const asked = { method, path: this.pathOf(path), headers: [...fields], signal };
-    try {
-      if (upgrade !== undefined) {
-        const inform = (head: ResponseHead) => onInformational?.(head);
-        return {
-          ...(await requestUpgrade(this.pool, { ...asked, upgrade, onInformational: inform })),
-          trailers: () => [],
-        };
+    for (let isRepeated = false; ; isRepeated = true) {
+      try {
+        return await this.#ask(request);
+      } catch (error) {
+        if (request.signal.aborted) throw request.signal.reason;
+        if (isRepeated || !mayRepeat(request, error)) throw failureOf(error, this.url.origin);
       }
-      const { statusCode, headers, trailers, ...answer } = await this.pool.request({
-        ...asked,
-        body: body ?? null,
-        responseHeaders: "raw",
-        onInfo: ({ statusCode: status, headers: info }) => onInformational?.({ status, fields: rawOf(info) }),
-      });
-      // Who reads it is told; where nobody does, a body that is cut or dropped is nobody's failure.
-      answer.body.on("error", () => {});
-      return { status: statusCode, fields: rawOf(headers), body: answer.body, trailers: () => pairsOf(trailers) };
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw failureOf(error, this.url.origin);
     }
   }
+
+  async #ask(request: OriginRequest): Promise<OriginResponse> {
+    const { method, path, fields, body, signal, onInformational, upgrade } = request;
+    const asked = { method, path: this.pathOf(path), headers: [...fields], signal };
+    const inform = interims(onInformational);
+    if (upgrade !== undefined) {
+      const answer = await requestUpgrade(this.pool, { ...asked, upgrade, onInformational: inform });
+      return { ...answer, trailers: () => [] };
+    }
+    const { statusCode, headers, trailers, ...answer } = await this.pool.request({
+      ...asked,
+      body: body ?? null,
+      responseHeaders: "raw",
+      onInfo: ({ statusCode: status, headers: info }) => inform({ status, fields: rawOf(info) }),
+    });
+    // Who reads it is told; where nobody does, a body that is cut or dropped is nobody's failure.
+    answer.body.on("error", () => {});
+    const head = { status: statusCode, fields: rawOf(headers) };
+    if (isCodedForConnection(head.fields)) {
+      answer.body.destroy();
+      throw new Error("the transfer coding of the response is not known");
+    }
+    return { ...head, body: answer.body, trailers: () => pairsOf(trailers) };
+  }
+}
+
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/**
+ * Whether a request is made once more: one that changes nothing, sent on a connection that had served others and that the origin just then gave up (RFC 9112 §9.3.1, §9.5).
+ */
+function mayRepeat({ method, body, upgrade }: OriginRequest, error: unknown): boolean {
+  if (!SAFE.has(method) || body !== undefined || upgrade !== undefined) return false;
+  const code = codeOf(error);
+  if (error instanceof errors.SocketError) return (error.socket?.bytesRead ?? 0) > 0;
+  return code === "ECONNRESET" || code === "EPIPE";
+}
+
+/** Interim responses to one request at most: who sends more may never come to an end. */
+const MAX_INTERIM = 64;
+
+/** Tells of interim responses that are some (RFC 9110 §15.2). A 101 is none of them: nobody asked for it. */
+function interims(tell: OriginRequest["onInformational"]): (head: ResponseHead) => void {
+  let count = 0;
+  return (head) => {
+    count += 1;
+    if (head.status <= 101) throw new Error(`the origin answered with the status ${head.status}`);
+    if (count > MAX_INTERIM) throw new Error("the origin sends one interim response after the other");
+    tell?.(head);
+  };
 }
 
 /** Bytes of the fields of a response at most. */

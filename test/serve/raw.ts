@@ -15,19 +15,28 @@ export interface RawResponse {
 export class RawConnection {
   readonly socket: Socket;
   #pieces: Buffer[] = [];
+  readonly #waiting: (() => void)[] = [];
   ended = false;
   closed = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
-    socket.on("data", (piece: Buffer) => this.#pieces.push(piece));
+    const told = () => {
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    };
+    socket.on("data", (piece: Buffer) => {
+      this.#pieces.push(piece);
+      told();
+    });
     // That the other side breaks off is what many a test is about.
     socket.on("error", () => socket.destroy());
     socket.on("end", () => {
       this.ended = true;
+      told();
     });
     socket.on("close", () => {
       this.closed = true;
+      told();
     });
   }
 
@@ -64,6 +73,11 @@ export class RawConnection {
     const bytes = this.#bytes;
     this.#pieces = [bytes.subarray(count)];
     return bytes.toString("latin1", 0, count);
+  }
+
+  /** Resolves when something came, or nothing will. */
+  more(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Resolves when so much came, and takes it. */
@@ -222,7 +236,6 @@ async function arrived(
     const count = measure(connection);
     if (count !== undefined) return count;
     if (connection.closed || connection.ended) throw new Error("the connection has ended");
-    const { socket } = connection;
-    await Promise.race([once(socket, "data"), once(socket, "end"), once(socket, "close")]);
+    await connection.more();
   }
 }
