@@ -1,16 +1,11 @@
-import type { AtomicStep, EntryInfo, Head, NewEntry, Stored, Touch } from "../backends/backend.js";
+import type { AtomicStep, NewEntry } from "../backends/backend.js";
 
 /** JSON holds no bytes: values and meta are base64 (RFC 4648 §4) in it. */
 type InJson<T> = {
   [K in keyof T]: T[K] extends Uint8Array ? string : T[K] extends Uint8Array | undefined ? string : T[K];
 };
 
-export type WireEntry = InJson<NewEntry>;
-export type WireHead = InJson<Head>;
-export type WireStored = InJson<Stored>;
-export type WireInfo = InJson<EntryInfo>;
-export type WireTouch = InJson<Touch>;
-export type WireStep = { set: WireEntry } | { delete: string };
+type WireStep = { set: InJson<NewEntry> } | { delete: string };
 
 export function toText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
