@@ -231,7 +231,9 @@ function dropRest(request: IncomingMessage): void {
   request.unpipe();
   request.removeAllListeners("readable");
   request.resume();
-  const cut = setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
+  // The request loses it when the connection ends.
+  const { socket } = request;
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   request.once("close", () => clearTimeout(cut));
 }
 
