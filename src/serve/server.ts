@@ -180,6 +180,7 @@ async function start(
           // Nobody has a certificate for 127.0.0.1.
           ...(tls && place.exposed && { tls }),
           onRequest: (request, response) => admin.handle(request, response),
+          patience: ADMIN_PATIENCE,
         })
       : undefined;
   try {
@@ -236,6 +237,9 @@ async function start(
     },
   };
 }
+
+/** A value in pieces, or a deletion in steps, is one request for as long as it takes; who has no token is refused before. */
+const ADMIN_PATIENCE = { requestMs: 3_600_000 };
 
 const DEFAULT_METHODS: readonly CacheableMethod[] = ["GET", "HEAD"];
 

@@ -18,6 +18,8 @@ export function checkHost(request: FastifyRequest, known: ReadonlySet<string>): 
   const hosts = linesOf(request.raw.rawHeaders, "host");
   // The target may name a host too (RFC 9112 §3.2.2).
   const [, inTarget] = /^[a-z]+:\/\/([^/?#]*)/i.exec(request.raw.url ?? "") ?? [];
+  // A request of HTTP/1.0 without it is one of a probe; no browser sends such.
+  if (hosts.length === 0 && inTarget === undefined && request.raw.httpVersion === "1.0") return;
   const names = [...hosts, ...(inTarget === undefined ? [] : [inTarget])].map((host) => HOST.exec(host)?.[1]);
   if (hosts.length !== 1 || names.includes(undefined)) {
     throw new Refusal(400, "invalid-host", "the request has not one Host that is valid");

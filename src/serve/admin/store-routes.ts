@@ -1,10 +1,17 @@
 import type { FastifyInstance } from "fastify";
 import { storeCalls } from "../../api/entries.js";
 import { type Backend, hasTiers, readsForeign } from "../../backends/backend.js";
+import { CacheError } from "../../errors.js";
 import { Calls } from "./calls.js";
 
+interface Parts {
+  backend: Backend;
+  /** Ends answers that have no end of their own. */
+  stopping?: AbortSignal;
+}
+
 /** `/v1/store/…`: what the `remote` backend asks of the store as a whole: what it is, its counters, its log. */
-export function storeRoutes(app: FastifyInstance, { backend: store }: { backend: Backend }): void {
+export function storeRoutes(app: FastifyInstance, { backend: store, stopping }: Parts): void {
   const calls = new Calls(app, store, "/v1/store/");
   calls.answer(["viewer", "about"], storeCalls.about, async (backend) => ({
     name: backend.name,
@@ -29,8 +36,11 @@ export function storeRoutes(app: FastifyInstance, { backend: store }: { backend:
   calls.answer(["viewer", "position"], storeCalls.position, async (backend, _, signal) => ({
     position: await backend.position({ signal }),
   }));
-  calls.lines(["viewer", "changes"], storeCalls.changes, async (backend, { after }, send, signal) => {
+  calls.lines(["viewer", "changes"], storeCalls.changes, async (backend, { after }, send, gone) => {
+    const signal = stopping ? AbortSignal.any([gone, stopping]) : gone;
     for await (const page of backend.changes(after, signal, true)) await send(page);
+    // Who were told that this is the end of the log would ask again at once.
+    if (stopping?.aborted) throw new CacheError("connection", "server-stopping", "the server is about to stop");
   });
   calls.answer(["operator", "announce"], storeCalls.announce, async (backend, { op, selector, ...options }, signal) => {
     await backend.announce(op, selector, { ...options, signal });

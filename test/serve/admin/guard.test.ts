@@ -111,6 +111,11 @@ describe("Host", () => {
     expect((await admin.call("/cache/stats", { fields: { host } })).status).toBe(200);
   });
 
+  test("none in HTTP/1.0, as some probes speak it: taken", async () => {
+    expect(await raw("GET /health/live HTTP/1.0", "", "")).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await raw("GET /health/live HTTP/1.0", "Host: evil.example", "", "")).toMatch(/^HTTP\/1\.1 421 /);
+  });
+
   test.each([
     ["none", []],
     ["two", ["Host: 127.0.0.1", "Host: 127.0.0.1"]],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, request } from "undici";
 import { afterEach, describe, expect, test } from "vitest";
+import { openCache } from "../../../src/library.js";
 import { readTls } from "../../../src/serve/tls.js";
 import { makeCertificates } from "../../support/certificates.js";
 import { Gate } from "../../support/gate.js";
@@ -136,6 +137,27 @@ describe("/health/ready", () => {
       await whileTimePasses(proxy, proxy.stop());
       await whileTimePasses(alone, alone.stop());
     }
+  });
+});
+
+describe("a stop", () => {
+  test("does not wait for who follows the store's changes", async () => {
+    admin = await startAdmin({ options: { origins: [] } });
+    const { url, tokens, cache, clock } = admin;
+    const follower = await openCache({ store: { kind: "remote", url, token: tokens.viewer } });
+    const heard: unknown[] = [];
+    const following = follower.follow((change) => heard.push(change));
+    await until(async () => {
+      await cache.set("a", 1);
+      await clock.advance(50);
+      return heard.some((change) => JSON.stringify(change).includes('"a"'));
+    });
+    // The drain is of a clock that nobody moves.
+    expect(await admin.server.stop()).toBe(true);
+    following.stop();
+    await follower.close();
+    await admin.origin.stop();
+    admin = undefined;
   });
 });
 
