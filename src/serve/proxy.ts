@@ -1,87 +1,33 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
 import type { Awaitable } from "../backends/backend.js";
 import type { Clock } from "../clock.js";
 import { withLength } from "../http/admission.js";
 import { type RequestDirectives, requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
-import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
 import { currentAgeMs } from "../http/freshness.js";
-import { endToEnd, forwardedHead, isLoop, maxForwards, seenByOrigin, via } from "../http/hop-by-hop.js";
 import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
-import { invalidatedBy } from "../http/invalidation.js";
-import { responseKey } from "../http/key.js";
-import { type Fields, fieldOf, linesOf, type RequestHead, withoutFields } from "../http/message.js";
+import { type Fields, linesOf, withoutFields } from "../http/message.js";
 import { decideReuse } from "../http/reuse.js";
-import { type Rules, type Ruling, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
-import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
+import { type Rules, type Ruling, selectingFields, withoutPseudoFields } from "../http/rules.js";
 import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, outcomeFields, sendFound, sendOwn } from "./answer.js";
 import { Client } from "./client.js";
-import { Content, contentOf, hasContent } from "./content.js";
+import { Content, hasContent } from "./content.js";
+import { Entrance, type EntranceOptions } from "./entrance.js";
 import { Fetcher, type FetchOptions, type FetchTask } from "./fetch.js";
 import { Flight, Flights, type Landing } from "./flights.js";
-import { hasBody, relay } from "./relay.js";
-import { joinConnections, upgradingClient } from "./upgrade.js";
-import { failureOf, type Origin, type OriginResponse, type Upstream } from "./upstream.js";
+import { Passing } from "./passing.js";
+import type { HeldResponse, ProxyListener } from "./proxy-listener.js";
+import { type Exchange, isExchange, type Question } from "./question.js";
+import { upgradingClient } from "./upgrade.js";
+import { failureOf, type OriginResponse, type Upstream } from "./upstream.js";
 
-export interface ProxyOptions extends FetchOptions {
-  /** Addresses whose `X-Forwarded-*` and `Forwarded` are believed. */
-  trusted: (address: string) => boolean;
+export interface ProxyOptions extends FetchOptions, EntranceOptions {
   /** Is told that the store has a fresh response, from now on or still. */
   held?: ((question: Question, response: HeldResponse) => void) | undefined;
-  /** The origin gets the client's `Host` instead of its own. */
-  preserveHost: boolean;
-  rules: Rules;
   /** Milliseconds without a byte after which a connection that speaks another protocol ends. Default 10 minutes. */
   tunnelIdleMs?: number;
-}
-
-/** What the proxy tells of itself; nothing that is called here may fail. */
-export interface ProxyListener {
-  /** A request came; also one that will be refused. */
-  arrived?(client: Client): void;
-  /** It is known what becomes of the request: the response begins. */
-  answered(exchange: Exchange, status: number, entry: CacheStatusEntry): void;
-  /** The origin gave a response with this status, or failed. */
-  asked(question: Question, ms: number, status: number | undefined, failure: unknown): void;
-  storeFailed(error: unknown): void;
-}
-
-/** What is told of a stored response. */
-export interface HeldResponse {
-  tags: readonly string[];
-  /** Names of the request fields that choose it, in lower case and sorted. */
-  vary: readonly string[];
-}
-
-/** Who sends a request. */
-interface Sender {
-  /** IP address; absent for requests of our own. */
-  address: string | undefined;
-  secure: boolean;
-  httpVersion: string;
-}
-
-/** What is asked of the store and of an origin. */
-export interface Question {
-  readonly sender: Sender;
-  readonly request: RequestHead;
-  readonly target: Target;
-  readonly origin: Origin;
-  readonly ruling: Ruling;
-  /** What the client sent besides the head, where it was read to get its key. */
-  readonly content?: Content;
-  /** What is stored of the URL lies under it. */
-  readonly resourceKey: string;
-}
-
-/** One request of a client on its way. */
-export interface Exchange extends Question {
-  readonly client: Client;
-  /** Of the fetches that had landed when the store was asked. */
-  readonly mark: number;
 }
 
 /** What became of a URL that the store was to have: `foreign` is of no origin of ours, `not-kept` by the will of the origin or a rule. */
@@ -90,12 +36,11 @@ export type Warmed = "stored" | "fresh" | "not-kept" | "foreign" | "failed";
 /** Milliseconds that a request waits for the fetch of another one. */
 const LONGEST_WAIT = 10_000;
 
-const TUNNEL_IDLE = 600_000;
-
 /** A caching reverse proxy: a request in, a response out (RFC 9110 §3.7, RFC 9111). */
 export class CachingProxy {
   readonly #store: HttpCache;
-  readonly #upstream: Upstream;
+  readonly #entrance: Entrance;
+  readonly #passing: Passing;
   readonly #clock: Clock;
   readonly #options: ProxyOptions;
   readonly #listener: ProxyListener;
@@ -103,15 +48,15 @@ export class CachingProxy {
   readonly #fetcher: Fetcher;
   readonly #questions = new WeakMap<FetchTask, Question>();
   readonly #running = new Set<Promise<void>>();
-  #rules: Rules;
 
   constructor(store: HttpCache, upstream: Upstream, clock: Clock, options: ProxyOptions, listener: ProxyListener) {
     this.#store = store;
-    this.#upstream = upstream;
+    const entrance = new Entrance(upstream, options);
+    this.#entrance = entrance;
+    this.#passing = new Passing({ store, clock, entrance, listener, ...options });
     this.#clock = clock;
     this.#options = options;
     this.#listener = listener;
-    this.#rules = options.rules;
     this.#flights = new Flights(clock);
     this.#fetcher = new Fetcher(store, clock, options, {
       asked: (task, ms, status, failure) =>
@@ -133,7 +78,7 @@ export class CachingProxy {
 
   /** Other rules, for who asks from now on; what is stored stays, as far as they allow to use it. */
   useRules(rules: Rules): void {
-    this.#rules = rules;
+    this.#entrance.rules = rules;
     this.#flights.changed({ all: true });
   }
 
@@ -145,7 +90,7 @@ export class CachingProxy {
   handle(message: IncomingMessage, response: ServerResponse): void {
     const client = new Client(message, response, this.#clock.monotonic());
     this.#listener.arrived?.(client);
-    const exchange = this.#enter(client);
+    const exchange = this.#entrance.enter(client, this.#flights.mark);
     if (exchange === undefined) return;
     const why = bypassReason(exchange, message);
     if (why === undefined && exchange.request.method === "POST") {
@@ -156,7 +101,7 @@ export class CachingProxy {
     // What is in memory is answered in this very turn.
     const work =
       found === undefined
-        ? this.#pass(exchange, why ?? "bypass")
+        ? this.#passing.pass(exchange, why ?? "bypass")
         : found instanceof Promise
           ? found.then((one) => this.#answer(exchange, one))
           : this.#answer(exchange, found);
@@ -171,45 +116,8 @@ export class CachingProxy {
   upgrade(message: IncomingMessage, head: Uint8Array, protocols: string): void {
     const client = upgradingClient(message, head, this.#clock.monotonic());
     this.#listener.arrived?.(client);
-    const exchange = this.#enter(client);
-    if (exchange) this.#track(this.#pass(exchange, "bypass", protocols), client);
-  }
-
-  /** Undefined where the request was refused. */
-  #enter(client: Client): Exchange | undefined {
-    const { request: message } = client;
-    const { rawHeaders: fields, method = "GET", url = "/" } = message;
-    const { trusted, pseudonym } = this.#options;
-    const socket = message.socket;
-    const hosts = linesOf(fields, "host");
-    const secure = "encrypted" in socket;
-    const peer = socket.remoteAddress;
-    const outside = forwardedOrigin(fields, { peer, secure, host: hosts[0] ?? "", trusted });
-    const parsed = parseTarget({
-      method,
-      requestTarget: url,
-      host: hosts[0] === undefined ? undefined : outside.host,
-      secure: outside.secure,
-      hostLines: hosts.length,
-    });
-    if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
-    // RFC 9110 §9.3.7: it is about the server that is asked, and that is this one.
-    if (parsed.target.path === "*") return sendMethods(client);
-    const seen = seenByOrigin(fields);
-    const ruling = this.#rules.rule({ method, url: parsed.target.url, fields: seen });
-    const target = ruling.path === undefined ? parsed.target : changedTarget(parsed.target, ruling.path);
-    const origin = this.#upstream.originOf(target.host, target.path);
-    if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
-    if (parsed.otherHost && origin.route.host !== target.host) {
-      return refuse(client, 421, "this is no forward proxy");
-    }
-    if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
-    // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
-    if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
-    const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
-    const resourceKey = responseKey(method, target.url);
-    const sender = { address: peer, secure, httpVersion: message.httpVersion };
-    return { client, mark: this.#flights.mark, sender, request, target, origin, ruling, resourceKey };
+    const exchange = this.#entrance.enter(client, this.#flights.mark);
+    if (exchange) this.#track(this.#passing.pass(exchange, "bypass", protocols), client);
   }
 
   /**
@@ -218,7 +126,7 @@ export class CachingProxy {
    * @param fields of the request, which responses may depend on
    */
   async warm(url: string, fields: Fields): Promise<Warmed> {
-    const question = this.#ownQuestion(url, fields);
+    const question = this.#entrance.question(url, fields);
     if (question === undefined) return "foreign";
     if (!question.ruling.cacheable) return "not-kept";
     const found = await this.#findStored(question);
@@ -255,23 +163,10 @@ export class CachingProxy {
 
   /** A URL from its origin, past the store, for ourselves. Undefined where it is of no origin. @throws OriginFailure */
   async ask(url: string, fields: Fields, signal: AbortSignal): Promise<OriginResponse | undefined> {
-    const question = this.#ownQuestion(url, fields);
+    const question = this.#entrance.question(url, fields);
     if (question === undefined) return undefined;
     const { origin, target } = question;
-    return origin.send({ method: "GET", path: target.path, fields: this.#originFields(question), signal });
-  }
-
-  /** A GET that no client sent. */
-  #ownQuestion(text: string, fields: Fields): Question | undefined {
-    const parsed = targetOfUrl(text);
-    if (parsed === undefined) return undefined;
-    const ruling = this.#rules.rule({ method: "GET", url: parsed.url, fields });
-    const target = ruling.path === undefined ? parsed : changedTarget(parsed, ruling.path);
-    const origin = this.#upstream.originOf(target.host, target.path);
-    if (origin === undefined) return undefined;
-    const sender = { address: undefined, secure: target.scheme === "https", httpVersion: "1.1" };
-    const request = { method: "GET", url: target.url, fields: selectingFields(ruling, fields) };
-    return { sender, request, target, origin, ruling, resourceKey: responseKey("GET", target.url) };
+    return origin.send({ method: "GET", path: target.path, fields: this.#entrance.originFields(question), signal });
   }
 
   /** A POST that a rule has stored: its content is in its key. */
@@ -280,7 +175,7 @@ export class CachingProxy {
     const content = await Content.read(client.request);
     if (content === undefined) return client.cut();
     const { hash } = content;
-    if (hash === undefined) return this.#pass({ ...exchange, content }, "bypass");
+    if (hash === undefined) return this.#passing.pass({ ...exchange, content }, "bypass");
     const fields = selectingFields(ruling, withoutPseudoFields(request.fields), hash);
     const keyed = { ...exchange, content, request: { ...request, fields } };
     await this.#answer(keyed, await this.#find(keyed));
@@ -299,7 +194,7 @@ export class CachingProxy {
     // RFC 9111 §3.5: what was stored for anybody may not be what the origin gives this one.
     if (!response.forAuthorized && isAuthorized(request.fields)) {
       closeBody(found);
-      return this.#pass(exchange, "request");
+      return this.#passing.pass(exchange, "request");
     }
     const decision = decideReuse(response, directives, now);
     if (decision.use === "fresh") return this.#send(exchange, found, now);
@@ -407,75 +302,12 @@ export class CachingProxy {
     keep: boolean,
   ): Promise<void> {
     const { request, target, origin, ruling } = question;
-    const originFields = withoutFields(this.#originFields(question), UNKEYED);
+    const originFields = withoutFields(this.#entrance.originFields(question), UNKEYED);
     const { path } = target;
     const body = question.content?.whole;
     const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
     this.#questions.set(task, question);
     await this.#fetcher.run(task);
-  }
-
-  /** A request that the store can't answer, and whose response it does not keep. */
-  async #pass(exchange: Exchange, fwd: ForwardReason, upgrade?: string): Promise<void> {
-    const { client, request, origin, target } = exchange;
-    const limited = maxForwards(request.method, this.#originFields(exchange));
-    if (limited.final) return sendOwn(client, 200, "The request was to go no further.");
-    const gone = new AbortController();
-    client.onGone(() => gone.abort(new Error("the client went away")));
-    const began = this.#clock.monotonic();
-    let response: OriginResponse;
-    try {
-      response = await origin.send({
-        method: request.method,
-        path: target.path,
-        fields: limited.fields,
-        upgrade,
-        signal: gone.signal,
-        ...(hasContent(client.request) && { body: exchange.content?.readable() ?? contentOf(client.request) }),
-        onInformational: (head) => client.inform(forwardedHead(head, this.#options.pseudonym)),
-      });
-    } catch (error) {
-      if (gone.signal.aborted) return;
-      this.#listener.asked(exchange, this.#clock.monotonic() - began, undefined, error);
-      const failure = failureOf(error, origin.url.origin);
-      const entry: CacheStatusEntry = { fwd, detail: failure.reason };
-      this.#listener.answered(exchange, failure.status, entry);
-      return sendOwn(client, failure.status, "The origin gave no response.", outcomeFields(entry));
-    }
-    this.#listener.asked(exchange, this.#clock.monotonic() - began, response.status, undefined);
-    await this.#forget(exchange, response);
-    const entry: CacheStatusEntry = { fwd, fwdStatus: response.status };
-    this.#listener.answered(exchange, response.status, entry);
-    const fields = [...endToEnd(response.fields), ...this.#ours(entry)];
-    if (response.socket) return this.#switch(client, response, response.socket, fields);
-    if (hasBody(request.method, response.status)) return relay(client, { status: response.status, fields }, response);
-    response.body.resume();
-    client.head(response.status, fields);
-    client.end();
-  }
-
-  /** The connection is the origin's from now on. */
-  #switch(client: Client, response: OriginResponse, socket: Duplex, fields: Fields): void {
-    if (client.gone) return void socket.destroy();
-    client.head(101, [...fields, "Connection", "Upgrade", "Upgrade", fieldOf(response.fields, "upgrade") ?? ""]);
-    client.end();
-    joinConnections(client.request.socket, socket, this.#options.tunnelIdleMs ?? TUNNEL_IDLE);
-  }
-
-  /** What a change at the origin has made untrue (RFC 9111 §4.4), before the client hears of the change. */
-  async #forget({ request, ruling }: Exchange, response: OriginResponse): Promise<void> {
-    // A POST whose responses are stored is a question.
-    const urls = ruling.cacheable && request.method === "POST" ? [] : invalidatedBy(request, response);
-    if (urls.length === 0) return;
-    const rules = this.#rules;
-    const stored = new Set(urls.flatMap((url) => [url, rules.urlFor(url, request.fields)]));
-    const methods = rules.storesPost ? ["GET", "POST"] : ["GET"];
-    const keys = [...stored].flatMap((url) => methods.map((method) => responseKey(method, url)));
-    try {
-      await this.#store.forget(keys);
-    } catch (error) {
-      this.#listener.storeFailed(error);
-    }
   }
 
   #gatewayTimeout(exchange: Exchange): void {
@@ -486,14 +318,6 @@ export class CachingProxy {
 
   #ours(entry: CacheStatusEntry, age?: number): string[] {
     return ourFields(this.#options.pseudonym, entry, age);
-  }
-
-  #originFields({ sender, request, target, origin }: Question): string[] {
-    const { preserveHost, trusted, pseudonym } = this.#options;
-    const context: ForwardedContext = { peer: sender.address, secure: sender.secure, host: target.host, trusted };
-    const fields = withoutFields(forwardedFields(endToEnd(withoutPseudoFields(request.fields)), context), HOST);
-    const version = sender.httpVersion === "1.0" ? "1.0" : "1.1";
-    return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
   }
 
   /** A store that can't be read has nothing. */
@@ -536,11 +360,7 @@ export class CachingProxy {
   }
 }
 
-/** What is passed on to origins, which may take fewer or more. */
-const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const NO_BODY = new Uint8Array(0);
-const HOST: ReadonlySet<string> = new Set(["host", "expect"]);
-
 /** Of a request whose response is kept: conditions and ranges, since the whole is wanted; and what many an origin obeys although no key says it. */
 const UNKEYED: ReadonlySet<string> = new Set([
   "range",
@@ -579,29 +399,12 @@ function answersToo(
   return fieldsForVary(names, first.fields) === fieldsForVary(names, request.fields);
 }
 
-function isExchange(question: Question): question is Exchange {
-  return "client" in question;
-}
-
 function heldOf({ response, tags }: FoundResponse, { names }: Ruling): HeldResponse {
   const vary = varyOf(response.fields);
   const more = response.coding ? [...names, "accept-encoding"] : names;
   return { tags, vary: vary === "*" ? more : varyWith(vary, more) };
 }
 
-function changedTarget(target: Target, path: string): Target {
-  return { ...target, path, url: withPath(target.url, path) };
-}
-
 function closeBody({ kind, ...found }: Found): void {
   if (kind === "response" && "body" in found && !(found.body instanceof Uint8Array)) found.body.close();
-}
-
-function sendMethods(client: Client): undefined {
-  client.head(200, ["Allow", METHODS, "Content-Length", "0"]);
-  client.end();
-}
-
-function refuse(client: Client, status: number, reason: string): undefined {
-  sendOwn(client, status, reason, status >= 500 ? [] : ["Connection", "close"]);
 }

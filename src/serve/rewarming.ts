@@ -3,7 +3,9 @@ import { coverage } from "../changes.js";
 import type { Clock } from "../clock.js";
 import { type Fields, onlyFields } from "../http/message.js";
 import { fieldsForVary } from "../http/vary.js";
-import type { HeldResponse, Question, Warmed } from "./proxy.js";
+import type { Warmed } from "./proxy.js";
+import type { HeldResponse } from "./proxy-listener.js";
+import type { Question } from "./question.js";
 import { FETCHES, noneWarmed } from "./warming.js";
 
 /** URLs that are remembered as served from here, and variants of each. */

@@ -11,7 +11,7 @@ import { type CacheStatusEntry, xCache } from "../../http/cache-status.js";
 import type { PurgeRequest } from "../../http/purge.js";
 import { VERSION } from "../../version.js";
 import type { Client } from "../client.js";
-import type { Exchange } from "../proxy.js";
+import type { Exchange } from "../question.js";
 import type { AccessLog } from "./access-log.js";
 import { EventHub, type HubEvent } from "./event-hub.js";
 import type { BreakerState, Seen } from "./family.js";
