@@ -50,10 +50,14 @@ const SLOW_CHECK = 1000;
 /** Milliseconds between two looks for idle connections while the server stops. */
 const IDLE_CHECK = 20;
 
+/** Milliseconds of a stop after which who is connected and has asked nothing is let go: a browser may connect ahead of what it will want. */
+const SILENCE = 250;
+
 /** A port that takes HTTP/1.1 requests, within limits of size and time, and stops without losing one. */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server | SecureServer;
+  readonly #sockets = new Set<Socket>();
   /** Connections that were taken over from HTTP: they end when the drain does. */
   readonly #upgraded = new Set<Socket>();
   /** Connections whose request for another protocol was not taken up. */
@@ -94,12 +98,12 @@ export class Listener {
       socket.end(refusal(405));
     });
     const connection = tls ? "secureConnection" : "connection";
-    const { onConnection } = options;
-    if (onConnection) {
-      this.#server.on(connection, (socket: Socket) => {
-        if (!this.#returned.has(socket)) onConnection(socket);
-      });
-    }
+    this.#server.on(connection, (socket: Socket) => {
+      if (this.#returned.has(socket)) return;
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      options.onConnection?.(socket);
+    });
     this.#server.on("checkExpectation", (_request, response: ServerResponse) => {
       response.writeHead(417).end();
     });
@@ -162,10 +166,15 @@ export class Listener {
     // What is idle ends at once. A request that comes on another connection is answered with `Connection: close`; one that is being answered just now was promised
     // that its connection stays, which is then idle, too.
     const idle = setInterval(() => this.#server.closeIdleConnections(), IDLE_CHECK);
+    // Node takes a connection without a request for a busy one.
+    const silent = setTimeout(() => {
+      for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, SILENCE);
     const over = new AbortController();
     const drained = await Promise.race([closed.then(() => true), clock.sleep(drainMs, over.signal).then(() => false)]);
     over.abort();
     clearInterval(idle);
+    clearTimeout(silent);
     this.#server.closeAllConnections();
     for (const socket of this.#upgraded) socket.destroy();
     await closed;
