@@ -244,7 +244,6 @@ describe("settings that can't be right: 2 with a hint", () => {
     ["redis://", ["--store", "redis://"]],
     ["redis://host:port", ["--store", "redis://host:port"]],
     ["redis://host/name", ["--store", "redis://host/name"]],
-    ["http://host", ["--store", "http://host"]],
     ["a bare path", ["--store", "./cache.db"]],
     ["sqlite: without a path", ["--store", "sqlite:"]],
     ["an unknown option", ["--store", "sqlite:a.db?speed=fast"]],
