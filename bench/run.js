@@ -45,6 +45,22 @@ const ROWS = {
   "memory-bytes": { summary: "memory that an entry needs in memory", load: () => import("./rows/memory-bytes.js") },
   "http-hits": { summary: "cache serve: hits of 1 KiB from memory", load: () => import("./rows/http-hits.js") },
   "http-misses": { summary: "cache serve: what a miss adds", load: () => import("./rows/http-misses.js") },
+  "http-bodies": {
+    summary: "cache serve: hits of 100 KiB and 10 MB from SQLite and files",
+    load: () => import("./rows/http-bodies.js"),
+  },
+  "http-flights": {
+    summary: "cache serve: 1,000 equal misses at once",
+    load: () => import("./rows/http-flights.js"),
+  },
+  "http-purge": {
+    summary: "cache serve: purge of a tag with 100,000 responses",
+    load: () => import("./rows/http-purge.js"),
+  },
+  "http-memory": {
+    summary: "cache serve: memory for each of 500,000 responses",
+    load: () => import("./rows/http-memory.js"),
+  },
   traces: { summary: "hit rates of every policy on traces", load: () => import("./rows/traces.js") },
 };
 

@@ -3,10 +3,10 @@
  * @typedef {object} Figure
  * @property {string} what
  * @property {string} peer
- * @property {"at most" | "at least"} bound
- * @property {number} wanted
+ * @property {"at most" | "at least"} [bound] absent where it is only reported
+ * @property {number} [wanted]
  * @property {number} seen
- * @property {"×" | "µs" | "ms" | "MB" | "%" | "bytes"} unit
+ * @property {"×" | "µs" | "ms" | "s" | "MB" | "KiB" | "%" | "bytes" | "requests"} unit
  * @property {Record<string, unknown>} [samples] what it was made of
  */
 
@@ -22,9 +22,9 @@ export function printTable(figures) {
   const lines = figures.map((figure) => [
     figure.what,
     figure.peer,
-    `${figure.bound === "at most" ? "≤" : "≥"} ${figure.wanted} ${figure.unit}`,
+    figure.bound ? `${figure.bound === "at most" ? "≤" : "≥"} ${figure.wanted} ${figure.unit}` : "–",
     `${digits(figure.seen)} ${figure.unit}`,
-    isHit(figure) ? "hit" : "MISS",
+    figure.bound ? (isHit(figure) ? "hit" : "MISS") : "",
   ]);
   const widths = head.map((_, i) => Math.max(...[head, ...lines].map((line) => line[i].length)));
   for (const line of [head, widths.map((width) => "-".repeat(width)), ...lines]) {

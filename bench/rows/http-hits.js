@@ -1,5 +1,7 @@
-import { bareServer, freePort, get, load, serve } from "../http.js";
-import { interleave } from "../measure.js";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { bareServer, cacheServer, cpuTime, freePort, get, load, serve } from "../http.js";
+import { interleave, quantile } from "../measure.js";
 
 const BYTES = 1024;
 /** Fields that Node adds by itself. */
@@ -8,48 +10,122 @@ const OF_NODE = new Set(["connection", "keep-alive"]);
 /** Hits of 1 KiB in memory, 64 connections that stay, one process on one core, against a bare node:http server that sends the same fields and bytes. */
 export async function measure(work) {
   const binary = work.binary();
-  const [origin, proxy, logging, bare] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const [origin, bare] = [await freePort(), await freePort()];
   await bareServer(work, origin, BYTES, { core: 1 });
-  const proxied = (port, ...more) => [
-    ...["node", binary, "serve", "--origin", `http://127.0.0.1:${origin}`, "--store", "memory:"],
-    ...["--port", String(port), ...more],
-  ];
-  await serve(work, proxied(proxy), proxy);
-  await serve(work, proxied(logging, "--access-log", work.path("access.log")), logging);
-  await get(proxy, "/item");
-  await get(logging, "/item");
-  const hit = await get(proxy, "/item");
+  const stores = ["memory:"];
+  const proxy = await cacheServer(work, binary, { origin, stores });
+  const logging = await cacheServer(work, binary, {
+    origin,
+    stores,
+    more: ["--access-log", work.path("access.log")],
+  });
+  await get(proxy.port, "/item");
+  await get(logging.port, "/item");
+  const hit = await get(proxy.port, "/item");
   const fields = hit.fields.flatMap((name, i) =>
     i % 2 === 0 && !OF_NODE.has(name.toLowerCase()) ? [name, hit.fields[i + 1]] : [],
   );
   if (!fields.includes("HIT")) throw new Error(`no hit: ${fields.join(" ")}`);
-  await bareServer(work, bare, BYTES, { fields });
-  const p99 = { proxy: [], bare: [] };
-  const rateOf = (port, name) => async () => {
+  const servers = {
+    proxy,
+    logging,
+    bare: { port: bare, child: await bareServer(work, bare, BYTES, { fields }) },
+    ...(has("nginx") && { nginx: await nginx(work, origin) }),
+    ...(has("varnishd") && { varnish: await varnish(work, origin) }),
+  };
+  const names = Object.keys(servers);
+  const p99 = Object.fromEntries(names.map((name) => [name, []]));
+  const cpu = Object.fromEntries(names.map((name) => [name, []]));
+  const rateOf = (name) => async () => {
+    const { port, child } = servers[name];
+    const before = cpuTime(child);
     const seen = await load(port, "/item");
-    p99[name]?.push(seen.p99);
+    p99[name].push(seen.p99);
+    cpu[name].push((cpuTime(child) - before) / seen.requests);
     return seen.rate;
   };
-  const seen = await interleave(
-    { proxy: rateOf(proxy, "proxy"), logging: rateOf(logging, "logging"), bare: rateOf(bare, "bare") },
-    { runs: 7 },
-  );
-  const ratio = (name) => seen[name].median / seen.bare.median;
-  const what = "hits of 1 KiB from memory, 64 connections, one process: their rate";
+  const rates = await interleave(Object.fromEntries(names.map((name) => [name, rateOf(name)])), { runs: 7 });
+  // The first of each were warm-ups.
+  const mid = (lists, name) => quantile(lists[name].slice(1), 0.5);
+  const rate = (name) => rates[name].median / rates.bare.median;
   const peer = "bare node:http, the same fields and bytes";
+  const reported = (name, title) =>
+    name in servers
+      ? [{ what: `(${title}: rate)`, peer, seen: rate(name), unit: "×", samples: { p99: p99[name], cpu: cpu[name] } }]
+      : [{ what: `(${title} is not installed)`, peer, seen: Number.NaN, unit: "×" }];
   return [
-    { what, peer, bound: "at least", wanted: 0.8, seen: ratio("proxy"), unit: "×", samples: seen },
-    { what: "… with the access log", peer, bound: "at least", wanted: 0.65, seen: ratio("logging"), unit: "×" },
+    {
+      what: "hits of 1 KiB from memory, 64 connections, one process: rate",
+      peer: `${peer} (${rates.bare.median.toFixed(0)} a second)`,
+      bound: "at least",
+      wanted: 0.8,
+      seen: rate("proxy"),
+      unit: "×",
+      samples: rates,
+    },
+    { what: "… with the access log", peer, bound: "at least", wanted: 0.65, seen: rate("logging"), unit: "×" },
     {
       what: "… p99",
       peer,
       bound: "at most",
       wanted: 2,
-      seen: median(p99.proxy) / median(p99.bare),
+      seen: mid(p99, "proxy") / mid(p99, "bare"),
       unit: "×",
       samples: p99,
     },
+    {
+      what: "(requests for the same CPU time: whatever else runs)",
+      peer,
+      seen: mid(cpu, "bare") / mid(cpu, "proxy"),
+      unit: "×",
+      samples: cpu,
+    },
+    { what: "(… with the access log)", peer, seen: mid(cpu, "bare") / mid(cpu, "logging"), unit: "×" },
+    ...reported("nginx", "nginx, proxy_cache, one worker"),
+    ...reported("varnish", "Varnish"),
   ];
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+function has(program) {
+  return spawnSync("which", [program]).status === 0;
+}
+
+/** One process, all in the folder of the benchmark. */
+async function nginx(work, origin) {
+  const port = await freePort();
+  const config = work.path("nginx.conf");
+  writeFileSync(
+    config,
+    `daemon off; master_process off; pid ${work.path("nginx.pid")}; error_log stderr crit;
+events { worker_connections 1024; }
+http {
+  access_log off; client_body_temp_path ${work.path("nginx-body")};
+  fastcgi_temp_path ${work.path("n1")}; uwsgi_temp_path ${work.path("n2")}; scgi_temp_path ${work.path("n3")};
+  proxy_cache_path ${work.path("nginx-cache")} keys_zone=bench:10m use_temp_path=off;
+  server {
+    listen 127.0.0.1:${port}; keepalive_requests 1000000000;
+    location / {
+      proxy_pass http://127.0.0.1:${origin}; proxy_cache bench;
+      add_header X-Cache $upstream_cache_status;
+    }
+  }
+}
+`,
+  );
+  const child = await serve(work, ["nginx", "-c", config, "-p", work.dir], port);
+  await get(port, "/item");
+  const { fields } = await get(port, "/item");
+  if (!fields.includes("HIT")) throw new Error(`nginx: no hit: ${fields.join(" ")}`);
+  return { port, child };
+}
+
+async function varnish(work, origin) {
+  const port = await freePort();
+  const options = ["-F", "-j", "none", "-n", work.path("varnish"), "-s", "malloc,64m"];
+  const listening = ["-a", `127.0.0.1:${port}`, "-b", `127.0.0.1:${origin}`];
+  const child = await serve(work, ["varnishd", ...options, ...listening], port);
+  await get(port, "/item");
+  const { fields } = await get(port, "/item");
+  if (!fields.some((value) => /^\d+ \d+$/.test(value))) throw new Error(`Varnish: no hit: ${fields.join(" ")}`);
+  return { port, child };
+}

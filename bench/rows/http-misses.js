@@ -1,4 +1,4 @@
-import { bareServer, freePort, get, serve } from "../http.js";
+import { bareServer, cacheServer, freePort, get } from "../http.js";
 import { quantile } from "../measure.js";
 
 const REQUESTS = 500;
@@ -14,19 +14,7 @@ export async function measure(work) {
     "memory over SQLite": ["memory:", `sqlite:${work.path("c.db")}`],
     file: [`file:${work.path("files")}`],
   })) {
-    const port = await freePort();
-    const options = stores.flatMap((store) => ["--store", store]);
-    const command = [
-      "node",
-      binary,
-      "serve",
-      "--origin",
-      `http://127.0.0.1:${origin}`,
-      "--port",
-      String(port),
-      ...options,
-    ];
-    await serve(work, command, port);
+    const { port } = await cacheServer(work, binary, { origin, stores });
     const straight = [];
     const through = [];
     for (let i = -50; i < REQUESTS; i++) {
