@@ -143,7 +143,7 @@ export const SERVE_SETTINGS = {
     min: 0,
     max: 100,
     fallback: "10",
-    summary: "warn when fewer lookups of the last hour than this many in a hundred are hits",
+    summary: "warn when fewer than this many in a hundred lookups were hits, over 360 samples",
   },
   monitorErrors: {
     ...serve,
@@ -151,7 +151,7 @@ export const SERVE_SETTINGS = {
     kind: "integer",
     min: 0,
     fallback: "10",
-    summary: "warn when the store failed more often than that in the last hour",
+    summary: "warn when more operations than that failed, over 360 samples",
   },
   warmStart: {
     ...serve,
