@@ -32,7 +32,8 @@ export class ChangeFeed {
   readonly #clock: Clock;
   readonly #listeners = new Set<ChangeListener>();
   #hearing: Hearing | undefined;
-  #origin = named();
+  /** Made when somebody listens: chance takes time to load. */
+  #origin: string | undefined;
 
   constructor(log: ChangeLog, clock: Clock) {
     this.#log = log;
@@ -61,7 +62,9 @@ export class ChangeFeed {
 
   /** What this cache's changes are to be named by in the log; nothing while nobody listens. */
   get origin(): string | undefined {
-    return this.#hearing && this.#origin;
+    if (!this.#hearing) return undefined;
+    this.#origin ??= named();
+    return this.#origin;
   }
 
   /** This cache is about to make a change, or has made it. */
@@ -71,7 +74,7 @@ export class ChangeFeed {
 
   /** What came of a change of ours is not known: it may be made later, and all that bears its name counts like somebody else's. */
   failed(): void {
-    this.#origin = named();
+    this.#origin = undefined;
   }
 
   async close(): Promise<void> {
