@@ -192,10 +192,8 @@ describe("a hash of a value", () => {
     expect(() => hashKey(value)).toThrow(unhashable);
   });
 
-  test("is quickly refused where it would take for ever", () => {
-    const start = performance.now();
+  test("is refused where it would take for ever: this would not end", () => {
     for (const value of [nested(100), ofMaps()]) expect(() => hashKey(value)).toThrow(unhashable);
-    expect(performance.now() - start).toBeLessThan(4000);
   });
 
   test("is what a class says of its instance, whatever it extends", () => {
