@@ -4,6 +4,7 @@ import type { StoreOptions } from "./backends/open.js";
 import type { ResilienceOptions } from "./backends/resilient/index.js";
 import { Cache } from "./cache/cache.js";
 import { compose, type Plan, type PlannedTier } from "./compose.js";
+import { inMemoryAlone, shareOf } from "./config/crew-store.js";
 import type { ResolvedConfig } from "./config/load.js";
 import type { StoreTarget } from "./config/store-url.js";
 import { CacheError, messageOf } from "./errors.js";
@@ -64,21 +65,20 @@ export async function openConfigured(
   });
 }
 
-/** Entries in memory of a process that lives on, where nothing says how many. */
-const SERVED_ENTRIES = 100_000;
-
 /**
  * From settings to a cache for a process that lives on: its memory tiers are kept, and a store behind a network that is away is waited for by nobody.
+ * @param processes that share what may be in memory
  * @throws CacheError what the stores say
  */
 export async function openServed(
   config: ResolvedConfig,
   context: Pick<BackendContext, "clock" | "emit" | "signal">,
+  processes = 1,
 ): Promise<Cache> {
   const tiers = config.tiers.map(
     ({ name, store }): PlannedTier => ({
       name,
-      store: storeOptions(store.kind === "memory" ? { maxEntries: SERVED_ENTRIES, ...store } : store, config),
+      store: storeOptions(store.kind === "memory" ? shareOf(store, processes) : store, config),
       ...(store.ttl !== undefined && { ttlMs: store.ttl }),
     }),
   );
@@ -95,10 +95,6 @@ export async function openServed(
   const { clock, emit } = context;
   const backend = await compose(plan, context);
   return new Cache(backend, { clock, emit, defaultTtl: config.defaultTtl, readOnly });
-}
-
-function inMemoryAlone({ tiers }: ResolvedConfig): boolean {
-  return tiers.every(({ store }) => store.kind === "memory");
 }
 
 /** Unless somebody asked for it: memory answers in a fraction of the time that undoing it takes. */

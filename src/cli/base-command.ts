@@ -83,14 +83,16 @@ export abstract class CacheCommand extends Command {
     return this.#out;
   }
 
-  /** The settings, resolved once. Warnings about them are said here. */
-  protected async settings(flags: Readonly<Record<string, unknown>>): Promise<ResolvedConfig> {
+  /** The settings, resolved once. Warnings about them are said here. @param secret who has the password for a process of many: it was asked for, and the warnings were said, in the first one */
+  protected async settings(flags: Readonly<Record<string, unknown>>, secret?: ReadSecret): Promise<ResolvedConfig> {
     if (this.#config) return this.#config;
-    this.#config = await this.#load(flags, (from, noInput, server) => readSecret(this.io, from, noInput, server));
+    const asked: ReadSecret = (from, noInput, server) => readSecret(this.io, from, noInput, server);
+    this.#config = await this.#load(flags, secret ?? asked);
     const { settings } = this.#config;
     this.#out?.dispose();
     this.#out = this.#makeOutput(modeOf(settings), settings.quiet?.value === true, settings.noColor?.value === true);
-    for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
+    if (secret === undefined)
+      for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
     return this.#config;
   }
 
@@ -100,10 +102,7 @@ export abstract class CacheCommand extends Command {
     return this.#load(flags, async () => password);
   }
 
-  #load(
-    flags: Readonly<Record<string, unknown>>,
-    readSecret: NonNullable<ConfigInput["readSecret"]>,
-  ): Promise<ResolvedConfig> {
+  #load(flags: Readonly<Record<string, unknown>>, secret: ReadSecret): Promise<ResolvedConfig> {
     const { env, cwd, uid } = this.io;
     return loadConfig({
       ...((this.id === "serve" || this.id === "purge") && { command: this.id }),
@@ -111,7 +110,7 @@ export abstract class CacheCommand extends Command {
       env,
       cwd,
       uid,
-      readSecret,
+      readSecret: secret,
     });
   }
 
@@ -128,13 +127,13 @@ export abstract class CacheCommand extends Command {
     return this.#cache;
   }
 
-  /** The cache of a process that lives on: kept open until the command ends. @param also is told what stores tell, besides the log */
-  protected async openServed(config: ResolvedConfig, also: (event: CacheEvent) => void): Promise<Cache> {
+  /** The cache of a process that lives on: kept open until the command ends. @param also is told what stores tell, besides the log @param processes that share the bounds of memory */
+  protected async openServed(config: ResolvedConfig, also: (event: CacheEvent) => void, processes = 1): Promise<Cache> {
     const emit = (event: CacheEvent) => {
       this.#heard(event);
       also(event);
     };
-    return openServed(config, { clock: this.io.clock, emit });
+    return openServed(config, { clock: this.io.clock, emit }, processes);
   }
 
   /** One tier alone, opened for a look at it and closed again. */
@@ -275,6 +274,8 @@ export abstract class CacheCommand extends Command {
     this.#out?.dispose();
   }
 }
+
+type ReadSecret = NonNullable<ConfigInput["readSecret"]>;
 
 type Parsed = Record<string, unknown>;
 

@@ -5,6 +5,7 @@ import { EXIT } from "../cli/exit-codes.js";
 import { Flags, ownSettingFlags, repeatedFlag } from "../cli/flags.js";
 import { originLine } from "../cli/target.js";
 import { readTokens } from "../config/admin-tokens.js";
+import { inMemoryAlone, overShared } from "../config/crew-store.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { RulesError } from "../config/rules.js";
 import { type ServeSettings, serveMistakes, serveSettings } from "../config/serve.js";
@@ -13,13 +14,17 @@ import { CacheError, messageOf } from "../errors.js";
 import { explanationText } from "../http/explain.js";
 import { HttpCache } from "../http/http-cache.js";
 import { explainUrl, fieldFromText } from "../serve/explain-url.js";
+import type { TlsFiles } from "../serve/listener.js";
 import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
-import { startServer } from "../serve/server.js";
+import { type RunningServer, startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
-import { warmingText } from "../serve/warming.js";
+import { type WarmListener, type WarmPlan, warmingText } from "../serve/warming.js";
 import type { AccessLog } from "../serve/watching/access-log.js";
 import { Watch } from "../serve/watching/watch.js";
+import { Crew, freePort } from "../serve/workers/crew.js";
+import { CrewFolder } from "../serve/workers/crew-folder.js";
+import { Link } from "../serve/workers/link.js";
 
 export default class Serve extends CacheCommand {
   static override summary = "Run a caching HTTP proxy in front of one or more origins.";
@@ -49,74 +54,196 @@ export default class Serve extends CacheCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Serve);
+    const link = await Link.open();
+    if (link) return this.#work(link, flags);
     const config = await this.settings(flags);
     if (flags["check-config"]) return this.#check(config);
     if (flags.explain !== undefined) return this.#explain(flags.explain, flags.header ?? [], config, flags);
     if (flags.header) {
       throw new CacheError("usage", "invalid-arguments", "--header is about --explain", { hint: "Say --explain URL." });
     }
+    const { workers, origins } = serveSettings(config);
+    if (workers === 1 || origins.length === 0) return this.#serve(config, flags);
+    const folder = inMemoryAlone(config) ? new CrewFolder() : undefined;
+    try {
+      await this.#serve(folder ? overShared(config, folder.store) : config, flags, { folder });
+    } finally {
+      folder?.remove();
+    }
+  }
+
+  /** In this process alone or, with a crew, the part of the primary: the admin API, and the lives of the others. */
+  async #serve(config: ResolvedConfig, flags: ServeFlags, crewed?: { folder: CrewFolder | undefined }): Promise<void> {
     const settings = serveSettings(config);
-    const tls = readTls(settings);
-    const ca = settings.originCa === undefined ? undefined : readAuthorities(settings.originCa);
+    const { tls, ca } = trustOf(settings);
     const access = adminAccess(settings.admin, this.io, this.out);
-    const accessLog = await this.#openLog(settings);
+    const accessLog = crewed ? undefined : await this.#openLog(settings);
     let watch: Watch | undefined;
+    let crew: Crew | undefined;
     const cache = await this.openServed(config, (event) => watch?.heard(event));
     watch = new Watch(cache, this.io.clock, {
       ...settings,
       origins: settings.origins.map(({ url }) => url),
       accessLog,
+      ...(crewed && { crew: async () => (await crew?.figures()) ?? [] }),
       warn: (message) => this.out.warn(message),
     });
     const reloads: Reloadable[] = [];
     const reload = new Reload(reloads, {
-      reloaded: (names) => this.out.note(`cache serve: reloaded ${names.join(", ")}`),
+      reloaded: (names) => {
+        crew?.reload();
+        this.out.note(`cache serve: reloaded ${names.join(", ")}`);
+      },
       failed: (error) => this.out.alert(`nothing is reloaded: ${messageOf(error)}`),
     });
     const offHangup = this.io.onHangup?.(() => void reload.request());
+    // Unique, since a request that comes back is known by it.
+    const pseudonym = `cache-${randomUUID()}`;
+    try {
+      if (crewed) crew = await this.#startCrew(config, settings, pseudonym, crewed.folder);
+    } catch (error) {
+      await watch.settled();
+      await cache.close();
+      throw error;
+    }
     const server = await startServer(
       cache,
       this.io.clock,
       {
         ...settings,
-        admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix, watch },
-        warm: {
-          ...settings.warm,
-          failed: (error) => this.out.warn(`warming: ${messageOf(error)}`),
-          ended: (report) => this.out.note(`cache serve: ${warmingText(report)}`),
-        },
+        ...(crew && { origins: [] }),
+        admin: { ...settings.admin, tokens: access.tokens, namespace: config.keyPrefix, watch, ...(crew && { crew }) },
+        warm: this.#warming(crew ? { hottest: false } : settings.warm),
+        rewarm: settings.rewarm && !crew,
         ...(tls && { tls }),
         ...(ca !== undefined && { ca }),
-        // Unique, since a request that comes back is known by it.
-        pseudonym: `cache-${randomUUID()}`,
+        pseudonym,
       },
       watch,
-    );
-    const settingsNow = async () => serveSettings(await this.settingsAnew(flags));
-    reloads.push({ name: "rules", prepare: async () => using((await settingsNow()).rules, server.useRules) });
-    if (tls) {
-      reloads.push({
-        name: "certificate",
-        prepare: async () => using(readTls(await settingsNow()) ?? tls, server.renewTls),
-      });
-    }
+    ).catch(async (error: unknown) => {
+      await crew?.stop(0);
+      throw error;
+    });
+    reloads.push(...this.#reloadable(flags, server, tls));
     const { tokensFile } = settings.admin;
     if (tokensFile !== undefined) {
       reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
     }
     if (accessLog) reloads.push({ name: "access log", prepare: () => () => accessLog.reopen() });
     const { url, adminUrl = url } = server;
-    const proxy = settings.origins.length > 0 ? [url] : [];
+    const proxy = settings.origins.length > 0 ? [crew ? `${crew.url} (${settings.workers} workers)` : url] : [];
     this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
     const closed = access.opened(adminUrl);
     await untilAborted(this.signal);
     closed();
+    await crew?.stop();
     await server.stop();
     offHangup?.();
   }
 
+  /** @throws CacheError what keeps a worker from its work */
+  async #startCrew(
+    { password }: ResolvedConfig,
+    { workers, host, port, drainMs, admin }: ServeSettings,
+    pseudonym: string,
+    folder: CrewFolder | undefined,
+  ): Promise<Crew> {
+    if (admin.sharesPort) {
+      throw new CacheError("usage", "shared-admin-port", "with --workers the admin API can't be at the proxy's port", {
+        hint: "Choose another with --admin-port.",
+      });
+    }
+    return Crew.start(this.io.clock, {
+      ...{ workers, drainMs },
+      orders: { port: port === 0 ? await freePort(host) : port, pseudonym, password, sharedStore: folder?.store },
+      warn: (message) => this.out.alert(message),
+    });
+  }
+
+  /** A process that serves clients for a primary, which says when to reload and when to end. */
+  async #work(link: Link, flags: ServeFlags): Promise<void> {
+    const { password = "", sharedStore, workers, port, pseudonym, index, isFirst } = link.orders;
+    // A terminal that is closed tells it to all processes.
+    const offHangup = this.io.onHangup?.(() => {});
+    let isReady = false;
+    try {
+      const asked = await this.settings(flags, async () => password);
+      const config = sharedStore === undefined ? asked : overShared(asked, sharedStore);
+      const { admin: _primary, ...settings } = serveSettings(config);
+      const { tls, ca } = trustOf(settings);
+      const accessLog = await this.#openLog(settings);
+      const cache = await this.openServed(config, () => {}, workers);
+      const watch = new Watch(cache, this.io.clock, {
+        ...{ accessLog, monitorMs: 0, thresholds: {}, origins: settings.origins.map(({ url }) => url) },
+        warn: (message) => this.out.warn(message),
+      });
+      // Memory is each one's own; what goes into the store is one's work for all.
+      const { hottest, entries, urls } = settings.warm;
+      const forAll = isFirst && index === 0 && { entries, urls };
+      const warming = this.#warming({ hottest, ...forAll }, () => link.warming(false));
+      const server = await startServer(
+        cache,
+        this.io.clock,
+        {
+          ...settings,
+          ...{ port, pseudonym, warm: warming, rewarmAfterMs: index * REWARM_STEP_MS },
+          connections: Math.max(1, Math.floor(CONNECTIONS / workers)),
+          ...(tls && { tls }),
+          ...(ca !== undefined && { ca }),
+        },
+        watch,
+      );
+      const reload = new Reload(
+        [
+          ...this.#reloadable(flags, server, tls),
+          ...(accessLog ? [{ name: "access log", prepare: () => () => accessLog.reopen() }] : []),
+        ],
+        {
+          reloaded: () => {},
+          failed: (error) => this.out.alert(`worker ${index}: nothing is reloaded: ${messageOf(error)}`),
+        },
+      );
+      isReady = true;
+      link.warming(server.warming.state === "warming");
+      link.ready(server.url, { figures: () => watch.figures(), reload: () => void reload.request() });
+      await untilAborted(AbortSignal.any([this.signal, link.stopped]));
+      await server.stop();
+    } catch (error) {
+      if (isReady) throw error;
+      await link.failed(error);
+    } finally {
+      offHangup?.();
+      link.leave();
+    }
+  }
+
+  #warming(plan: WarmPlan, ended: () => void = () => {}): WarmPlan & WarmListener {
+    return {
+      ...plan,
+      failed: (error) => this.out.warn(`warming: ${messageOf(error)}`),
+      ended: (report) => {
+        ended();
+        this.out.note(`cache serve: ${warmingText(report)}`);
+      },
+    };
+  }
+
+  /** What every process that serves clients reads again. */
+  #reloadable(flags: ServeFlags, server: RunningServer, tls: TlsFiles | undefined): Reloadable[] {
+    const now = async () => serveSettings(await this.settingsAnew(flags));
+    return [
+      { name: "rules", prepare: async () => using((await now()).rules, server.useRules) },
+      ...(tls
+        ? [{ name: "certificate", prepare: async () => using(readTls(await now()) ?? tls, server.renewTls) }]
+        : []),
+    ];
+  }
+
   /** Opened before the store, so that a wrong name is found first. */
-  async #openLog({ accessLog, accessLogQuery: query }: ServeSettings): Promise<AccessLog | undefined> {
+  async #openLog({
+    accessLog,
+    accessLogQuery: query,
+  }: Pick<ServeSettings, "accessLog" | "accessLogQuery">): Promise<AccessLog | undefined> {
     if (accessLog === undefined) return undefined;
     const { AccessLog } = await import("../serve/watching/access-log.js");
     const to = accessLog === "-" ? this.io.stdout : accessLog;
@@ -158,6 +285,19 @@ export default class Serve extends CacheCommand {
     const explanation = await explainUrl({ url, fields }, { ...settings, now, ...seen });
     await this.out.report({ ...explanation }, () => explanationText(explanation));
   }
+}
+
+type ServeFlags = Readonly<Record<string, unknown>>;
+
+/** Connections to an origin, of all workers together. */
+const CONNECTIONS = 256;
+/** Milliseconds by which each worker is later to fetch what was invalidated: it may be there by then. */
+const REWARM_STEP_MS = 250;
+
+/** @throws CacheError `invalid-tls` */
+function trustOf(settings: Pick<ServeSettings, "tlsCert" | "tlsKey" | "originCa">) {
+  const { originCa } = settings;
+  return { tls: readTls(settings), ca: originCa === undefined ? undefined : readAuthorities(originCa) };
 }
 
 /** One line each. */

@@ -58,6 +58,15 @@ export const SERVE_SETTINGS = {
     summary: "file with the certificate of the proxy, and those that lead to it (PEM)",
   },
   tlsKey: { ...file, flag: "tls-key", summary: "file with the key of that certificate (PEM)" },
+  workers: {
+    ...serve,
+    flag: "workers",
+    kind: "integer",
+    min: 1,
+    max: 64,
+    fallback: "1",
+    summary: "processes that serve clients, all on one port",
+  },
   drain: { ...duration, flag: "drain", min: 0, fallback: "10s", summary: "how long a stop waits for what runs" },
   preserveHost: {
     ...serve,

@@ -21,6 +21,8 @@ export interface ServeSettings {
   bodyTimeoutMs: number;
   trustedProxies: readonly string[];
   maxObjectBytes: number;
+  /** Processes that serve clients; 1: this one. */
+  workers: number;
   warm: { hottest: boolean; entries: string | undefined; urls: string | undefined };
   rewarm: boolean;
   stripTags: boolean;
@@ -89,6 +91,7 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
     bodyTimeoutMs: number("originBodyTimeout"),
     trustedProxies: list("trustProxy"),
     maxObjectBytes: number("maxObject"),
+    workers: number("workers"),
     warm: { hottest: settings.warmStart?.value === true, entries: text("warmEntries"), urls: text("warmUrls") },
     rewarm: settings.rewarm?.value === true,
     stripTags: settings.stripTags?.value === true,

@@ -40,6 +40,7 @@ export interface RewarmingReport {
 export class Rewarming {
   readonly #clock: Clock;
   readonly #warm: (url: string, fields: Fields) => Promise<Warmed>;
+  readonly #laterMs: number;
   /** By the key of the URL, then by the fields that chose the response. */
   readonly #known = new Map<string, Map<string, Served>>();
   readonly #queue = new Map<string, Served & { key: string; which: string }>();
@@ -50,8 +51,10 @@ export class Rewarming {
   #lastAt = 0;
   #running: Promise<void> | undefined;
 
-  constructor(clock: Clock, warm: (url: string, fields: Fields) => Promise<Warmed>) {
+  /** @param laterMs by which it waits longer than it has to */
+  constructor(clock: Clock, warm: (url: string, fields: Fields) => Promise<Warmed>, laterMs = 0) {
     this.#clock = clock;
+    this.#laterMs = laterMs;
     this.#warm = warm;
   }
 
@@ -119,7 +122,7 @@ export class Rewarming {
     const { signal } = this.#stop;
     while (this.#queue.size > 0 && !signal.aborted) {
       const due = Math.min(this.#lastAt + QUIET_MS, this.#firstAt + LONGEST_QUIET_MS);
-      const left = due - this.#clock.monotonic();
+      const left = due + this.#laterMs - this.#clock.monotonic();
       if (left > 0) await this.#clock.sleep(left, signal);
       else {
         this.#firstAt = this.#clock.monotonic();

@@ -53,6 +53,8 @@ export interface ServeOptions extends Omit<UpstreamOptions, "routes"> {
   warm?: WarmPlan & WarmListener;
   /** What was asked for and then invalidated is fetched again. */
   rewarm?: boolean;
+  /** Milliseconds by which that is later than it could be: another process may do it. */
+  rewarmAfterMs?: number;
 }
 
 /** Where the admin API is, and who is let in. */
@@ -62,6 +64,8 @@ export interface AdminPlace extends Omit<AdminSettings, "tokensFile"> {
   namespace: string;
   /** What goes on in this server, for metrics and events. */
   watch?: Watch;
+  /** Who serves clients in the place of this process. */
+  crew?: { readonly url: string; readonly serves: boolean; readonly warming: boolean };
 }
 
 /** Is told what goes on in a running server; nothing that is called here may fail. */
@@ -124,7 +128,9 @@ async function start(
   let rules = options.rules ?? [];
   const ruled = () => new Rules(rules, options.cacheableMethods);
   const upstream = new Upstream({ ...options, routes: origins });
-  const rewarming = options.rewarm ? new Rewarming(clock, (url, fields) => proxy.warm(url, fields)) : undefined;
+  const rewarming = options.rewarm
+    ? new Rewarming(clock, (url, fields) => proxy.warm(url, fields), options.rewarmAfterMs)
+    : undefined;
   const proxy = new CachingProxy(
     http,
     upstream,
@@ -140,10 +146,17 @@ async function start(
   const proxies = origins.length > 0 || place === undefined;
   const { cacheableMethods = DEFAULT_METHODS, defaultLifetimeMs } = options;
   const parts: AdminParts = {
-    ...{ cache, http, clock, proxies, backend: cache.backend, stopping: stopping.signal },
+    ...{
+      cache,
+      http,
+      clock,
+      proxies: proxies || place?.crew !== undefined,
+      backend: cache.backend,
+      stopping: stopping.signal,
+    },
     namespace: place?.namespace ?? "",
     watch: place?.watch,
-    warming: () => warming?.report.state === "warming",
+    warming: () => place?.crew?.warming ?? warming?.report.state === "warming",
     explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),
   };
   let warming: StartWarming | undefined;

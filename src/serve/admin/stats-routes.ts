@@ -5,13 +5,13 @@ import { documented } from "./documented.js";
 import { rateOf, readFigures, shownFigures } from "./tier-figures.js";
 
 /** `GET /cache/stats`: the figures of each tier by its name, and those of all together. */
-export function statsRoutes(app: FastifyInstance, { cache }: AdminParts): void {
+export function statsRoutes(app: FastifyInstance, { cache, watch }: AdminParts): void {
   documented(
     app,
     ["GET", "/cache/stats"],
     { role: "viewer", summary: "The figures of each tier, and of all together.", answers: { 200: statsAnswer } },
     async () => {
-      const { all, tiers } = await readFigures(cache);
+      const { all, tiers } = await (watch?.store() ?? readFigures(cache));
       const { hits = 0, misses = 0, sets = 0, errors = 0 } = all?.counters ?? {};
       const { breaker = "off", fallback } = all?.info.resilience ?? {};
       return {

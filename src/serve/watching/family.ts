@@ -1,10 +1,10 @@
 import type { Figures } from "../admin/tier-figures.js";
-import { BOUNDS_MS, type Buckets } from "./buckets.js";
-import type { Traffic } from "./traffic.js";
+import { BOUNDS_MS, type BucketFigures } from "./buckets.js";
+import type { TrafficFigures } from "./traffic.js";
 
 /** What is shown of a running server, as it is at one moment. */
 export interface Seen {
-  traffic: Traffic;
+  traffic: TrafficFigures;
   store: Figures;
   /** The state of each circuit breaker that changed since the start, by the name of its tier. */
   breakers: ReadonlyMap<string, BreakerState>;
@@ -37,7 +37,7 @@ interface DurationFamily {
   help: string;
   labels: readonly string[];
   kind: "histogram";
-  series: (seen: Seen) => { labels: Point["labels"]; durations: Buckets }[];
+  series: (seen: Seen) => { labels: Point["labels"]; durations: BucketFigures }[];
 }
 
 /** Several figures of one name, told apart by labels. No label holds what a client sent. */
@@ -52,7 +52,7 @@ export function one(figure: (seen: Seen) => number | undefined): NumberFamily["p
 }
 
 /** The series of a histogram as Prometheus wants it: counts up to each bound, their sum in seconds and their number. */
-export function histogramPoints(name: string, labels: Point["labels"], { counts, sumMs }: Buckets): NamedPoint[] {
+export function histogramPoints(name: string, labels: Point["labels"], { counts, sumMs }: BucketFigures): NamedPoint[] {
   let total = 0;
   const points = counts.map((count, i): NamedPoint => {
     total += count;

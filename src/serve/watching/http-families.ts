@@ -1,8 +1,8 @@
 import { type Family, one } from "./family.js";
-import { ANSWERS, OUTCOMES, type Traffic } from "./traffic.js";
+import { ANSWERS, OUTCOMES, type TrafficFigures } from "./traffic.js";
 
 /** Of the requests that the store might have answered, those that it did, without the origin. */
-function hitRatio({ requests }: Traffic): number | undefined {
+function hitRatio({ requests }: TrafficFigures): number | undefined {
   const count = (outcome: keyof typeof requests) => {
     let sum = 0;
     for (const answer of ANSWERS) sum += requests[outcome].answers[answer];
@@ -84,7 +84,7 @@ export const HTTP_FAMILIES: readonly Family[] = [
     labels: ["origin", "status"],
     kind: "counter",
     points: ({ traffic }) =>
-      [...traffic.origins].flatMap(({ name, answers }) =>
+      traffic.origins.flatMap(({ name, answers }) =>
         Object.entries(answers).map(([status, value]) => ({ labels: { origin: name, status }, value })),
       ),
   },
@@ -93,8 +93,7 @@ export const HTTP_FAMILIES: readonly Family[] = [
     help: "From the request to an origin until the head of its response",
     labels: ["origin"],
     kind: "histogram",
-    series: ({ traffic }) =>
-      [...traffic.origins].map(({ name, durations }) => ({ labels: { origin: name }, durations })),
+    series: ({ traffic }) => traffic.origins.map(({ name, durations }) => ({ labels: { origin: name }, durations })),
   },
   {
     name: "cache_events_listeners",

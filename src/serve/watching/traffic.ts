@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { CacheOutcome } from "../../http/cache-status.js";
 import type { Client } from "../client.js";
 import { failureOf, type Origin, type OriginFailureReason } from "../upstream.js";
-import { Buckets } from "./buckets.js";
+import { type BucketFigures, Buckets } from "./buckets.js";
 
 /** What became of a request; `NONE`: it was refused, or its client went away before that was known. */
 export const OUTCOMES = ["HIT", "MISS", "STALE", "REVALIDATED", "BYPASS", "NONE"] as const;
@@ -17,32 +17,51 @@ const FAILURES = ["connect", "timeout", "reset", "protocol"] as const satisfies 
 type OriginAnswer = Exclude<Answer, "cut"> | OriginFailureReason;
 
 interface RequestCounts {
-  readonly answers: Record<Answer, number>;
+  readonly answers: Readonly<Record<Answer, number>>;
   /** From the first line of the request to the end of the response. */
-  readonly durations: Buckets;
+  readonly durations: BucketFigures;
 }
 
 export interface OriginCounts {
   /** Scheme, host and port, as configured. */
   readonly name: string;
-  readonly answers: Record<OriginAnswer, number>;
+  readonly answers: Readonly<Record<OriginAnswer, number>>;
   /** Until the head of the response was there, or it was known that there would be none. */
-  readonly durations: Buckets;
+  readonly durations: BucketFigures;
 }
 
-/** Plain numbers of what goes through the proxy, since it started: nothing here costs more than an addition. */
-export class Traffic {
+/** What is counted, as plain data. */
+export interface TrafficFigures {
   readonly requests: Readonly<Record<Outcome, RequestCounts>>;
   /** Requests that have not ended. */
-  running = 0;
+  readonly running: number;
   /** Times the store could not be asked, or did not keep what it was given. */
-  storeFailures = 0;
+  readonly storeFailures: number;
   /** Changes in the store that were heard of, by what they were. */
-  readonly changes = zeros(["write", "delete", "soften", "gap"]);
+  readonly changes: Readonly<Record<"write" | "delete" | "soften" | "gap", number>>;
   /** Purges by what named their responses, and what they did. */
+  readonly purges: Readonly<Record<"url" | "prefix" | "glob" | "tag", number>>;
+  readonly purged: Readonly<Record<"deleted" | "softened", number>>;
+  readonly origins: readonly OriginCounts[];
+  readonly connections: number;
+  /** Bytes from clients and to them, heads included. */
+  readonly bytes: { readonly received: number; readonly sent: number };
+}
+
+type Counting<C extends { answers: object }> = Omit<C, "answers" | "durations"> & {
+  readonly answers: { -readonly [N in keyof C["answers"]]: number };
+  readonly durations: Buckets;
+};
+
+/** Plain numbers of what goes through the proxy, since it started: nothing here costs more than an addition. */
+export class Traffic implements TrafficFigures {
+  readonly requests: Readonly<Record<Outcome, Counting<RequestCounts>>>;
+  running = 0;
+  storeFailures = 0;
+  readonly changes = zeros(["write", "delete", "soften", "gap"]);
   readonly purges = zeros(["url", "prefix", "glob", "tag"]);
   readonly purged = zeros(["deleted", "softened"]);
-  readonly #origins = new Map<string, OriginCounts>();
+  readonly #origins = new Map<string, Counting<OriginCounts>>();
   readonly #sockets = new Set<Socket>();
   /** Of connections that have ended. */
   #received = 0;
@@ -50,23 +69,28 @@ export class Traffic {
 
   /** @param origins URLs of those that are configured: no others are ever named */
   constructor(origins: readonly string[]) {
-    const counts = OUTCOMES.map((outcome): [Outcome, RequestCounts] => [
+    const counts = OUTCOMES.map((outcome): [Outcome, Counting<RequestCounts>] => [
       outcome,
       { answers: zeros(ANSWERS), durations: new Buckets() },
     ]);
-    this.requests = Object.fromEntries(counts) as Record<Outcome, RequestCounts>;
+    this.requests = Object.fromEntries(counts) as Record<Outcome, Counting<RequestCounts>>;
     for (const url of origins) this.#originOf(new URL(url).origin);
   }
 
-  get origins(): Iterable<OriginCounts> {
-    return this.#origins.values();
+  get origins(): readonly OriginCounts[] {
+    return [...this.#origins.values()];
+  }
+
+  /** As they are now, to be sent elsewhere. */
+  get figures(): TrafficFigures {
+    const { requests, running, storeFailures, changes, purges, purged, origins, connections, bytes } = this;
+    return { requests, running, storeFailures, changes, purges, purged, origins, connections, bytes };
   }
 
   get connections(): number {
     return this.#sockets.size;
   }
 
-  /** Bytes from clients and to them, heads included. */
   get bytes(): { received: number; sent: number } {
     let [received, sent] = [this.#received, this.#sent];
     for (const socket of this.#sockets) {
@@ -104,7 +128,7 @@ export class Traffic {
     this.purged.softened += softened;
   }
 
-  #originOf(name: string): OriginCounts {
+  #originOf(name: string): Counting<OriginCounts> {
     const known = this.#origins.get(name);
     if (known) return known;
     const answers = zeros<OriginAnswer>(["1xx", "2xx", "3xx", "4xx", "5xx", ...FAILURES]);

@@ -10,8 +10,11 @@ import type { CacheEvent, StoreEvent } from "../../events.js";
 import { type CacheStatusEntry, xCache } from "../../http/cache-status.js";
 import type { PurgeRequest } from "../../http/purge.js";
 import { VERSION } from "../../version.js";
+import { type Figures, readFigures } from "../admin/tier-figures.js";
 import type { Client } from "../client.js";
 import type { Exchange } from "../question.js";
+import type { WorkerFigures } from "../workers/messages.js";
+import { ownTiers, sumTraffic, withOwnTiers } from "../workers/sums.js";
 import type { AccessLog } from "./access-log.js";
 import { EventHub, type HubEvent } from "./event-hub.js";
 import type { BreakerState, Seen } from "./family.js";
@@ -25,6 +28,8 @@ export interface WatchOptions {
   monitorMs: number;
   thresholds: Partial<Thresholds>;
   accessLog?: AccessLog | undefined;
+  /** What the workers of this server have counted, where it has some. */
+  crew?: () => Promise<readonly WorkerFigures[]>;
   /** For the log: something is wrong, or right again. */
   warn: (message: string) => void;
 }
@@ -49,6 +54,8 @@ export class Watch {
   readonly #log: AccessLog | undefined;
   readonly #monitor: Monitor | undefined;
   readonly #warn: WatchOptions["warn"];
+  readonly #crew: WatchOptions["crew"];
+  readonly #cache: Cache;
   #quietUntil = 0;
   readonly #breakers = new Map<string, BreakerState>();
 
@@ -56,9 +63,11 @@ export class Watch {
     const { origins, monitorMs, thresholds, accessLog, warn } = options;
     this.#clock = clock;
     this.#traffic = new Traffic(origins);
-    this.#looks = new StoreLooks(cache, clock);
+    this.#looks = new StoreLooks(() => this.store(), clock);
     this.#log = accessLog;
     this.#warn = warn;
+    this.#crew = options.crew;
+    this.#cache = cache;
     this.events = new EventHub(clock);
     if (monitorMs > 0) {
       this.#monitor = cache.monitor({
@@ -121,13 +130,25 @@ export class Watch {
     return { event: "history", data: (this.#monitor?.samples ?? []).map(sampleData) };
   }
 
+  /** What a worker tells its primary. */
+  async figures(): Promise<WorkerFigures> {
+    return { traffic: this.#traffic.figures, tiers: ownTiers(await this.#looks.look()) };
+  }
+
+  /** The figures of the store as they are now, with what is in the memory of workers. */
+  async store(): Promise<Figures> {
+    const figures = await readFigures(this.#cache);
+    return this.#crew ? withOwnTiers(figures, await this.#crew()) : figures;
+  }
+
   /** What can be shown now. */
   async see(): Promise<Seen> {
     const store = await this.#looks.look();
+    const workers = await this.#crew?.();
     const holding = this.#monitor?.alerts ?? [];
     const alerts = this.#monitor ? ALERTS.map((name) => ({ name, holds: holding.includes(name) })) : [];
     return {
-      traffic: this.#traffic,
+      traffic: workers ? sumTraffic(this.#traffic.figures, workers) : this.#traffic,
       store,
       breakers: this.#breakers,
       alerts,

@@ -1,0 +1,190 @@
+import type { Cluster, Worker } from "node:cluster";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Clock } from "../../clock.js";
+import { CacheError } from "../../errors.js";
+import { type FromWorker, isMessage, type Orders, type ToWorker, type WorkerFigures } from "./messages.js";
+
+export interface CrewOptions {
+  workers: number;
+  orders: Omit<Orders, "type" | "index" | "workers" | "isFirst">;
+  /** Milliseconds that a stop waits for what runs. */
+  drainMs: number;
+  /** Something happened to a worker. */
+  warn: (message: string) => void;
+}
+
+/** Milliseconds before the place of a worker that ended is filled: twice as many each time, until one has lived for long. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+const LIVED_MS = 10_000;
+/** Milliseconds that a worker may take to say what it has counted, and to end after its drain. */
+const PATIENCE_MS = 1000;
+const END_MS = 3000;
+
+/** One place in the crew, whoever fills it. */
+interface Place {
+  index: number;
+  worker: Worker | undefined;
+  isReady: boolean;
+  isWarming: boolean;
+  pauseMs: number;
+  startedAt: number;
+}
+
+/** The workers of a server, as its primary has them: as many as there are to be, all on one port. */
+export class Crew {
+  readonly #cluster: Cluster;
+  readonly #clock: Clock;
+  readonly #options: CrewOptions;
+  readonly #places: Place[];
+  readonly #over = new AbortController();
+  readonly #answers = new Map<number, (figures: WorkerFigures) => void>();
+  readonly #opened: Promise<void>;
+  #open: () => void = () => {};
+  #refuse: (error: CacheError) => void = () => {};
+  #calls = 0;
+  #url = "";
+
+  private constructor(cluster: Cluster, clock: Clock, options: CrewOptions) {
+    this.#cluster = cluster;
+    this.#clock = clock;
+    this.#options = options;
+    this.#places = Array.from({ length: options.workers }, (_, index) => ({
+      ...{ index, worker: undefined, isReady: false, isWarming: false },
+      ...{ pauseMs: FIRST_PAUSE_MS, startedAt: 0 },
+    }));
+    this.#opened = new Promise((resolve, reject) => {
+      this.#open = resolve;
+      this.#refuse = reject;
+    });
+  }
+
+  /** Resolves when all take requests. @throws CacheError what kept the first one that failed from it */
+  static async start(clock: Clock, options: CrewOptions): Promise<Crew> {
+    const { default: cluster } = await import("node:cluster");
+    const [, exec = "", ...args] = process.argv;
+    cluster.setupPrimary({ exec, args, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const crew = new Crew(cluster, clock, options);
+    for (const place of crew.#places) crew.#fill(place, true);
+    try {
+      await crew.#opened;
+    } catch (error) {
+      await crew.stop(0);
+      throw error;
+    }
+    return crew;
+  }
+
+  /** The proxy's, as all listen on it. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Some worker takes requests. */
+  get serves(): boolean {
+    return this.#places.some(({ isReady }) => isReady);
+  }
+
+  get warming(): boolean {
+    return this.#places.some(({ isWarming }) => isWarming);
+  }
+
+  /** What each has counted since it began; of one that does not say, nothing. */
+  async figures(): Promise<WorkerFigures[]> {
+    const asked = this.#places.filter(({ isReady }) => isReady).map(({ worker }) => worker && this.#ask(worker));
+    return (await Promise.all(asked)).filter((figures) => figures !== undefined);
+  }
+
+  reload(): void {
+    for (const { worker } of this.#places) if (worker) send(worker, { type: "reload" });
+  }
+
+  /** Ends them all when what runs has ended. */
+  async stop(drainMs = this.#options.drainMs): Promise<void> {
+    this.#over.abort();
+    const ended = this.#places.map(async ({ worker }) => {
+      if (worker === undefined || worker.isDead()) return;
+      // Not `once` of node:events, which fails with a channel that breaks meanwhile.
+      const exit = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      send(worker, { type: "stop" });
+      const patience = new AbortController();
+      const late = this.#clock.sleep(drainMs + END_MS, patience.signal);
+      await Promise.race([exit, late]);
+      patience.abort();
+      if (!worker.isDead()) worker.process.kill("SIGKILL");
+      await exit;
+    });
+    await Promise.all(ended);
+  }
+
+  #fill(place: Place, isFirst: boolean): void {
+    if (this.#over.signal.aborted) return;
+    const worker = this.#cluster.fork();
+    Object.assign(place, { worker, isReady: false, isWarming: false, startedAt: this.#clock.monotonic() });
+    worker.on("message", (message: unknown) => {
+      if (isMessage<FromWorker>(message)) this.#told(place, worker, message, isFirst);
+    });
+    worker.once("exit", (code, signal) => void this.#ended(place, code, signal));
+    // A channel that breaks is a worker that ends.
+    worker.on("error", () => {});
+  }
+
+  #told(place: Place, worker: Worker, message: FromWorker, isFirst: boolean): void {
+    const { workers, orders } = this.#options;
+    if (message.type === "hello") {
+      send(worker, { type: "orders", ...orders, index: place.index, workers, isFirst });
+    } else if (message.type === "warming") place.isWarming = message.on;
+    else if (message.type === "figures") this.#answers.get(message.call)?.(message.figures);
+    else if (message.type === "ready") {
+      this.#url = message.url;
+      place.isReady = true;
+      if (this.#places.every(({ isReady }) => isReady)) this.#open();
+    } else {
+      const { code, hint } = message;
+      this.#refuse(new CacheError(message.kind, code, message.message, hint === undefined ? {} : { hint }));
+      if (!isFirst) this.#options.warn(`a worker can't begin: ${message.message}`);
+    }
+  }
+
+  /** The next one comes after a pause, so that one that can't live is not started all the time. */
+  async #ended(place: Place, code: number, signal: string | null): Promise<void> {
+    Object.assign(place, { worker: undefined, isReady: false, isWarming: false });
+    if (this.#over.signal.aborted) return;
+    const why = signal ?? `exit ${code}`;
+    this.#refuse(new CacheError("store", "worker-failed", `a worker ended while it began (${why})`));
+    if (this.#clock.monotonic() - place.startedAt >= LIVED_MS) place.pauseMs = FIRST_PAUSE_MS;
+    this.#options.warn(`worker ${place.index} ended (${why}): another one is started`);
+    const { pauseMs } = place;
+    place.pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    await this.#clock.sleep(pauseMs, this.#over.signal);
+    this.#fill(place, false);
+  }
+
+  async #ask(worker: Worker): Promise<WorkerFigures | undefined> {
+    this.#calls += 1;
+    const call = this.#calls;
+    const over = new AbortController();
+    const answer = new Promise<WorkerFigures>((resolve) => this.#answers.set(call, resolve));
+    send(worker, { type: "figures", call });
+    const late = this.#clock.sleep(PATIENCE_MS, over.signal).then(() => undefined);
+    const figures = await Promise.race([answer, late]);
+    over.abort();
+    this.#answers.delete(call);
+    return figures;
+  }
+}
+
+/** A port that is free just now, for all of them to listen on: each would else get one of its own when it is started again. @throws as listening does */
+export async function freePort(host: string): Promise<number> {
+  const server = createServer().listen({ host, port: 0 });
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+function send(worker: Worker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message);
+}

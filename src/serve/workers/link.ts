@@ -1,0 +1,81 @@
+import type { Worker } from "node:cluster";
+import { CacheError, messageOf } from "../../errors.js";
+import { type FromWorker, isMessage, type Orders, type ToWorker, type WorkerFigures } from "./messages.js";
+
+export interface LinkListener {
+  figures: () => Promise<WorkerFigures>;
+  reload: () => void;
+}
+
+/** A worker's end of the channel to its primary. */
+export class Link {
+  readonly orders: Orders;
+  /** Aborted when it is to end. */
+  readonly stopped: AbortSignal;
+  readonly #worker: Worker;
+  readonly #stop = new AbortController();
+  #listener: LinkListener | undefined;
+
+  private constructor(worker: Worker, orders: Orders) {
+    this.#worker = worker;
+    this.orders = orders;
+    this.stopped = this.#stop.signal;
+    worker.on("message", (message: unknown) => {
+      if (isMessage<ToWorker>(message)) this.#told(message);
+    });
+  }
+
+  /** Undefined in a process that is nobody's worker. */
+  static async open(): Promise<Link | undefined> {
+    if (process.send === undefined) return undefined;
+    const { default: cluster } = await import("node:cluster");
+    const { worker } = cluster;
+    if (!cluster.isWorker || worker === undefined) return undefined;
+    const orders = await new Promise<Orders>((resolve) => {
+      worker.once("message", (message: unknown) => {
+        if (isMessage<ToWorker>(message) && message.type === "orders") resolve(message);
+      });
+      worker.send({ type: "hello" } satisfies FromWorker);
+    });
+    return new Link(worker, orders);
+  }
+
+  /** It takes requests from now on. */
+  ready(url: string, listener: LinkListener): void {
+    this.#listener = listener;
+    this.#send({ type: "ready", url });
+  }
+
+  warming(on: boolean): void {
+    this.#send({ type: "warming", on });
+  }
+
+  /** It can't take any: resolves when that is told. */
+  async failed(error: unknown): Promise<void> {
+    const message = messageOf(error);
+    const { kind, code, hint } =
+      error instanceof CacheError ? error : new CacheError("store", "worker-failed", message, { cause: error });
+    await new Promise<void>((resolve) => {
+      if (!this.#worker.isConnected()) return resolve();
+      this.#worker.send({ type: "failed", kind, code, message, hint } satisfies FromWorker, () => resolve());
+    });
+  }
+
+  /** Lets the process end. */
+  leave(): void {
+    if (this.#worker.isConnected()) this.#worker.process.disconnect();
+  }
+
+  #told(message: ToWorker): void {
+    if (message.type === "stop") this.#stop.abort();
+    if (message.type === "reload") this.#listener?.reload();
+    if (message.type === "figures") {
+      const { call } = message;
+      void this.#listener?.figures().then((figures) => this.#send({ type: "figures", call, figures }));
+    }
+  }
+
+  #send(message: FromWorker): void {
+    if (this.#worker.isConnected()) this.#worker.send(message);
+  }
+}
