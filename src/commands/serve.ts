@@ -77,6 +77,10 @@ export default class Serve extends CacheCommand {
     const settings = serveSettings(config);
     const { tls, ca } = trustOf(settings);
     const access = adminAccess(settings.admin, this.io, this.out);
+    if (settings.admin.exposed && !tls) {
+      const hint = "Give --tls-cert and --tls-key, or put something with TLS in front of it.";
+      this.out.warn(`tokens of the admin API go unencrypted to ${settings.admin.host}:${settings.admin.port}`, hint);
+    }
     const accessLog = crewed ? undefined : await this.#openLog(settings);
     let watch: Watch | undefined;
     let crew: Crew | undefined;

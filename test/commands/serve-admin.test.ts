@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { newToken, readTokens, tokenEntry } from "../../src/config/admin-tokens.js";
 import { leaveRuntimeToken, runtimeToken } from "../../src/config/runtime-token.js";
+import { startRedis } from "../support/redis-server.js";
 import { startBinary } from "../support/run-binary.js";
 import { runCli } from "../support/run-cli.js";
 import { tempDir } from "../support/temp-dir.js";
@@ -186,6 +187,39 @@ describe("the token of a server", () => {
     await until(() => running.stderr().includes("nobody can call the admin API"), { timeoutMs: 15_000 });
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(running.stderr())?.[0];
     expect((await fetch(`${url}/a`)).status).toBe(502);
+    running.kill("SIGTERM");
+    expect((await running.result).code).toBe(0);
+  });
+});
+
+describe("while the store is away", () => {
+  test("reads go on with what stands in for it, and what is to be forgotten is pending", async () => {
+    const [home, redis] = [tempDir("home"), await startRedis()];
+    const stores = ["--store", redis.url, "--fallback", `file:${join(home, "standby")}`, "--timeout", "300ms"];
+    const running = startBinary(["serve", ...stores, "--port", "0"], { env: { HOME: home } });
+    const said = await until(() => /the token of (\S+) is in (\S+)/.exec(running.stderr()), { timeoutMs: 15_000 });
+    const [, url = "", path = ""] = said;
+    const headers = {
+      authorization: `Bearer ${readFileSync(path, "utf8").trim()}`,
+      "content-type": "application/json",
+    };
+    const call = async (method: string, route: string, body?: object) => {
+      const answered = await fetch(url + route, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+      return [answered.status, await answered.json()];
+    };
+    expect(await call("PUT", "/cache/entry?key=a", { v: 1 })).toMatchObject([200, { outcome: "stored" }]);
+    await redis.stop();
+    // It may be noticed by the first call only.
+    await until(async () => (await call("GET", "/cache/entry?key=b"))[0] === 404);
+    expect(await call("GET", "/health/ready")).toMatchObject([200, { status: "ready", degraded: true }]);
+    expect(await call("DELETE", "/cache/entry?key=a")).toMatchObject([202, { pending: true }]);
+    const purged = await call("POST", "/cache/purge", { tags: ["t"] });
+    expect(purged).toMatchObject([202, { complete: false, pending: true }]);
+    expect((await call("DELETE", "/cache/redis"))[0]).toBe(202);
+    expect(await call("GET", "/cache/stats")).toMatchObject([
+      200,
+      { redis: { connected: false }, breaker: expect.stringMatching(/open|closed/), degraded: true },
+    ]);
     running.kill("SIGTERM");
     expect((await running.result).code).toBe(0);
   });

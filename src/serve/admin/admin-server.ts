@@ -79,7 +79,13 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     frameworkErrors: (error, _request, reply) => fail(error, reply),
   });
   // Text would be what any page may send.
-  app.removeContentTypeParser("text/plain");
+  app.removeContentTypeParser(["text/plain", "application/json"]);
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    // Some clients say a type where there is nothing to have one.
+    if (body === "" && request.method === "DELETE") done(null);
+    else parse(request, body, done);
+  });
   const known: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ url, method, config: { role, doc } = {} }) => {
     if (role === undefined || doc === undefined) throw new Error(`nobody said who may call ${url}, and what for`);

@@ -37,8 +37,9 @@ export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stop
     async (_asked, reply) => {
       const names = tierNames(cache.backend);
       const { connected } = await healthOfTier(cache, names.at(-1) ?? "");
-      // A proxy goes on with its origins; without any there is nothing but the store.
-      const status = stopping.aborted ? "stopping" : connected || proxies ? "ready" : "unavailable";
+      // A proxy goes on with its origins; without any there is nothing but the store, or what stands in for it.
+      const served = connected || proxies || (await canRead(cache));
+      const status = stopping.aborted ? "stopping" : served ? "ready" : "unavailable";
       return reply.code(status === "ready" ? 200 : 503).send({ status, degraded: !connected, warming: warming() });
     },
   );
@@ -61,6 +62,13 @@ export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stop
       const status = tiers.every(([, tier]) => tier.status === "healthy") ? "healthy" : "unhealthy";
       return reply.code(status === "healthy" ? 200 : 503).send({ status, tiers: Object.fromEntries(tiers) });
     },
+  );
+}
+
+async function canRead(cache: Cache): Promise<boolean> {
+  return cache.has("readiness", { timeout: PATIENCE_MS }).then(
+    () => true,
+    () => false,
   );
 }
 
