@@ -17,12 +17,16 @@ export interface ForwardedContext {
 /** Read by many an origin instead of what the request line and `Host` say; from a peer that isn't trusted they would be unkeyed input. */
 const OF_PROXIES: ReadonlySet<string> = new Set([
   "forwarded",
+  // Programs that are run by CGI find it as HTTP_PROXY.
+  "proxy",
   "x-client-ip",
   "x-cluster-client-ip",
   "x-host",
   "x-http-host-override",
   "x-original-host",
+  "x-original-uri",
   "x-original-url",
+  "x-override-url",
   "x-real-ip",
   "x-rewrite-url",
   "x-scheme",

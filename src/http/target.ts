@@ -46,8 +46,11 @@ const MAX_HOST = 260;
  */
 const NORMAL =
   /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*(?:%(?:[189A-F][0-9A-F]|0[1-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9\-._~!$&'()*+,;=:@/]*)*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@/?]*(?:%(?:[189A-F][0-9A-F]|0[1-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9\-._~!$&'()*+,;=:@/?]*)*)?$/;
-/** A segment of one or two dots, which may be in the query for all that this says. */
-const DOT_SEGMENT = /\/\.{1,2}(?:[/?]|$)/;
+/**
+ * Dot segments to a server that takes an encoded slash or backslash for a slash, or cuts parameters off before it looks at dots: it would go to another path than the one that
+ * rules and keys are about.
+ */
+const HIDDEN_DOTS = /(?:\/|%2F|%5C)\.{1,2}(?:\/|%2F|%5C|;|%3B|$)/;
 /** Neither control characters, space, `#`, `\` nor anything but ASCII. What else RFC 3986 leaves out (`"<>^{|}` and the backtick) is sent by browsers, and passed on. */
 const ALLOWED = /^[!-"$-[\]-~]*$/;
 const STRAY_PERCENT = /%(?![0-9A-Fa-f]{2})/;
@@ -134,15 +137,17 @@ function refuse(reason: string, status = 400): { refused: RefusedTarget } {
 
 /** @returns undefined for what is no path and query */
 function normalPath(text: string): string | undefined {
-  if (NORMAL.test(text) && (!text.includes("/.") || !DOT_SEGMENT.test(text))) return text;
+  if (NORMAL.test(text) && !text.includes("/.") && !text.includes("%2F.") && !text.includes("%5C.")) return text;
   if (!ALLOWED.test(text)) return undefined;
   const mark = text.indexOf("?");
   const path = mark < 0 ? text : text.slice(0, mark);
   const query = mark < 0 ? "" : text.slice(mark);
   // A stray `%` could become a triplet when what follows it is decoded, and then mean something else to the origin. No name needs a NUL.
   if (STRAY_PERCENT.test(path) || path.includes("%00")) return undefined;
+  const normalised = withoutDots(withTriplets(path));
+  if (HIDDEN_DOTS.test(normalised)) return undefined;
   // In a query it is common (`?off=20%`): such a query is not touched at all.
-  return withoutDots(withTriplets(path)) + (STRAY_PERCENT.test(query) ? query : withTriplets(query));
+  return normalised + (STRAY_PERCENT.test(query) ? query : withTriplets(query));
 }
 
 /** RFC 3986 §6.2.2.1, §6.2.2.2: capitals in triplets, and none for unreserved characters. */

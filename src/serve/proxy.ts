@@ -6,9 +6,10 @@ import { type RequestDirectives, requestDirectives } from "../http/cache-control
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
 import { currentAgeMs } from "../http/freshness.js";
 import type { Found, FoundResponse, HttpCache } from "../http/http-cache.js";
-import { type Fields, linesOf, withoutFields } from "../http/message.js";
+import { type Fields, linesOf } from "../http/message.js";
 import { decideReuse } from "../http/reuse.js";
 import { type Rules, type Ruling, selectingFields, withoutPseudoFields } from "../http/rules.js";
+import { withoutUnkeyed } from "../http/unkeyed.js";
 import { fieldsForVary, varyOf, varyWith } from "../http/vary.js";
 import type { Selector } from "../selector.js";
 import { ourFields, outcomeFields, sendFound, sendOwn } from "./answer.js";
@@ -302,7 +303,7 @@ export class CachingProxy {
     keep: boolean,
   ): Promise<void> {
     const { request, target, origin, ruling } = question;
-    const originFields = withoutFields(this.#entrance.originFields(question), UNKEYED);
+    const originFields = withoutUnkeyed(this.#entrance.originFields(question));
     const { path } = target;
     const body = question.content?.whole;
     const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
@@ -361,17 +362,6 @@ export class CachingProxy {
 }
 
 const NO_BODY = new Uint8Array(0);
-/** Of a request whose response is kept: conditions and ranges, since the whole is wanted; and what many an origin obeys although no key says it. */
-const UNKEYED: ReadonlySet<string> = new Set([
-  "range",
-  "if-range",
-  "if-none-match",
-  "if-modified-since",
-  "x-http-method",
-  "x-http-method-override",
-  "x-method-override",
-]);
-
 /** Why the store has nothing to do with a request; undefined where it has. */
 function bypassReason({ request, ruling }: Exchange, message: IncomingMessage): ForwardReason | undefined {
   const { method, fields } = request;

@@ -242,9 +242,13 @@ describe("normalising", () => {
     expect(targetOf("//evil.example/x").url).toBe("http://a.example//evil.example/x");
   });
 
-  test("an encoded slash or backslash is no separator", () => {
-    expect(pathOf("/a/..%2fb")).toBe("/a/..%2Fb");
-    expect(pathOf("/a/..%5cb")).toBe("/a/..%5Cb");
+  test("an encoded slash or backslash is no separator, and refused where a server that takes it for one would see dot segments", () => {
+    expect(pathOf("/a/b%2fc")).toBe("/a/b%2Fc");
+    expect(pathOf("/a%5c.b/..c%2f..d;x")).toBe("/a%5C.b/..c%2F..d;x");
+    expect(pathOf("/a?/..%2f")).toBe("/a?/..%2F");
+    for (const path of ["/a/..%2fb", "/a/..%5cb", "/a%2f..", "/a%2F./b", "/..;/a", "/a/.;x=1", "/a/%2e%2e%3bx"]) {
+      expect(statusOf(path), path).toBe(400);
+    }
   });
 
   test("what browsers send unencoded is passed on", () => {
