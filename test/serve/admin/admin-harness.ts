@@ -3,6 +3,7 @@ import { type AdminRole, type AdminToken, newToken, tokenEntry } from "../../../
 import type { AdminPlace } from "../../../src/serve/server.js";
 import type { HttpOrigin } from "../../support/http-origin.js";
 import { type ProxySetup, type ProxyUnderTest, startProxy } from "../proxy-harness.js";
+import { ApiDocument } from "./api-document.js";
 
 interface Answer {
   status: number;
@@ -30,6 +31,7 @@ export interface AdminUnderTest extends ProxyUnderTest {
   readonly tokens: Readonly<Record<AdminRole, string>>;
   /** As the server knows them. */
   readonly known: readonly AdminToken[];
+  /** An answer in JSON is held against the API's document. */
   call(path: string, call?: Call): Promise<Answer>;
 }
 
@@ -50,6 +52,8 @@ export async function startAdmin(
   };
   const proxy = await startProxy(answer, { ...setup, options: { ...setup.options, admin: place } });
   const url = proxy.server.adminUrl ?? "";
+  // At the proxy's port the document is not there, and behind TLS not for this client.
+  const document = place.sharesPort || place.exposed ? undefined : await ApiDocument.of(url);
   const call: AdminUnderTest["call"] = async (
     path,
     { method = "GET", as = "operator", fields = {}, body, text: raw, type } = {},
@@ -63,7 +67,10 @@ export async function startAdmin(
     const sent = body === undefined ? (raw ?? null) : JSON.stringify(body);
     const answered = await request(url + path, { method: method as "GET", headers, body: sent });
     const text = await answered.body.text();
-    return { status: answered.statusCode, fields: answered.headers, text, json: () => JSON.parse(text) };
+    const { statusCode: status, headers: got } = answered;
+    const isJson = String(got["content-type"]).startsWith("application/json");
+    if (isJson && text !== "") document?.check(method, path, status, JSON.parse(text));
+    return { status, fields: got, text, json: () => JSON.parse(text) };
   };
   return { ...proxy, url, tokens, known, call };
 }

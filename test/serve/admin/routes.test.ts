@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 import { parseRules } from "../../../src/config/rules.js";
 import { tempDir } from "../../support/temp-dir.js";
 import { until } from "../../support/until.js";
 import { type AdminUnderTest, startAdmin } from "./admin-harness.js";
+import { ApiDocument } from "./api-document.js";
 
 let admin: AdminUnderTest;
 let store: string;
@@ -14,22 +14,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => admin.stop());
-
-interface Operation {
-  summary: string;
-  security: object[];
-  responses: Record<string, { content?: Record<string, { schema?: Parameters<typeof z.fromJSONSchema>[0] }> }>;
-}
-
-/** Whether an answer is as the document has it. */
-async function matchesDocument(method: string, path: string, status: number, answer: unknown): Promise<void> {
-  const { paths } = (await admin.call("/openapi.json")).json() as { paths: Record<string, Record<string, Operation>> };
-  const responses = paths[path]?.[method.toLowerCase()]?.responses ?? {};
-  const { schema } = (responses[status] ?? responses.default)?.content?.["application/json"] ?? {};
-  if (schema === undefined) throw new Error(`${method} ${path} says nothing of ${status}`);
-  const error = z.fromJSONSchema(schema).safeParse(answer).error;
-  expect(error).toBeUndefined();
-}
 
 describe("figures", () => {
   test("GET /cache/stats: of each tier, and of all", async () => {
@@ -55,14 +39,12 @@ describe("figures", () => {
       fallbackHits: 0,
       degraded: false,
     });
-    await matchesDocument("GET", "/cache/stats", 200, json());
   });
 
   test("GET /cache/{tier}/health, ping and info", async () => {
     for (const what of ["health", "ping", "info"]) {
-      const { status, json } = await admin.call(`/cache/sqlite/${what}`, { as: "viewer" });
+      const { status } = await admin.call(`/cache/sqlite/${what}`, { as: "viewer" });
       expect([what, status]).toEqual([what, 200]);
-      await matchesDocument("GET", `/cache/{tier}/${what}`, 200, json());
     }
     expect((await admin.call("/cache/sqlite/health")).json()).toMatchObject({ status: "healthy", connected: true });
     expect((await admin.call("/cache/sqlite/info")).json()).toMatchObject({ name: "sqlite", target: store });
@@ -77,13 +59,11 @@ describe("entries", () => {
     const path = "/cache/entry?key=a%2Fb%20c&ttl=1h&tag=x&tag=y";
     const put = await admin.call(path, { method: "PUT", body: { one: 1 } });
     expect([put.status, put.json()]).toEqual([200, { key: "a/b c", outcome: "stored", size: 9 }]);
-    await matchesDocument("PUT", "/cache/entry", 200, put.json());
     const got = await admin.call("/cache/entry?key=a%2Fb+c", { as: "viewer" });
     expect(got.json()).toEqual({
       ...{ key: "a/b c", ttl: 3_600_000, size: 9, age: 0, tags: ["x", "y"] },
       value: '{"one":1}',
     });
-    await matchesDocument("GET", "/cache/entry", 200, got.json());
     const raw = await admin.call("/cache/entry?key=a%2Fb+c&raw=true", { as: "viewer" });
     expect([raw.text, raw.fields["content-type"], raw.fields["content-length"]]).toEqual([
       '{"one":1}',
@@ -93,7 +73,6 @@ describe("entries", () => {
     expect(raw.fields["content-disposition"]).toBe("attachment");
     const gone = await admin.call("/cache/entry?key=a%2Fb+c", { method: "DELETE" });
     expect([gone.status, gone.json()]).toEqual([200, { key: "a/b c", deleted: true }]);
-    await matchesDocument("DELETE", "/cache/entry", 200, gone.json());
     expect((await admin.call("/cache/entry?key=a%2Fb+c", { method: "DELETE" })).json()).toMatchObject({
       deleted: false,
     });
@@ -147,7 +126,6 @@ describe("entries", () => {
       const more: string = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`;
       const { status, json } = await admin.call(`/cache/entries?prefix=list:&limit=2${more}`, { as: "viewer" });
       expect(status).toBe(200);
-      await matchesDocument("GET", "/cache/entries", 200, json());
       all.push(...keysOf(json()));
       cursor = json().cursor as string | undefined;
       if (cursor === undefined) break;
@@ -193,7 +171,6 @@ describe("responses", () => {
     expect(await cacheOf("/purge")).toBe("HIT");
     const { status, json } = await admin.call("/cache/purge", { method: "POST", body: body() });
     expect([status, json()]).toEqual([200, { deleted: expect.any(Number), softened: 0, complete: true }]);
-    await matchesDocument("POST", "/cache/purge", 200, json());
     expect(await cacheOf("/purge")).toBe("MISS");
   });
 
@@ -216,7 +193,6 @@ describe("responses", () => {
     const { status, json } = await admin.call(`/cache/explain?url=${url}&header=Accept:%20text/html`, { as: "viewer" });
     expect(status).toBe(200);
     expect(json()).toMatchObject({ method: "GET", rule: null, cacheable: true, stored: { status: 200, use: "fresh" } });
-    await matchesDocument("GET", "/cache/explain", 200, json());
     expect((await admin.call("/cache/explain?url=nothing")).json()).toMatchObject({ error: { code: "invalid-url" } });
     expect((await admin.call(`/cache/explain?url=${url}&header=no`)).status).toBe(400);
     admin.server.useRules(parseRules('[{"pattern":"/explain","ttl":"5s"}]', "a test"));
@@ -235,7 +211,6 @@ describe("DELETE /cache/{tier}", () => {
     expect(await admin.cache.get("kept")).toBe(1);
     const { status, json } = await admin.call("/cache/sqlite", { method: "DELETE" });
     expect([status, json()]).toMatchObject([200, { tier: "sqlite", complete: true }]);
-    await matchesDocument("DELETE", "/cache/{tier}", 200, json());
     // The copies above it go with it.
     await until(async () => {
       await admin.clock.advance(50);
@@ -249,7 +224,7 @@ describe("GET /openapi.json", () => {
     const { status, json } = await admin.call("/openapi.json", { as: null });
     expect(status).toBe(200);
     expect(json()).toMatchObject({ openapi: "3.1.0", info: { title: "cache serve" } });
-    const { paths } = json() as { paths: Record<string, Record<string, Operation>> };
+    const { paths } = await ApiDocument.of(admin.url);
     const routes = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
