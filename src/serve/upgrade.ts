@@ -18,7 +18,12 @@ export function upgradingClient(request: IncomingMessage, head: Uint8Array, star
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   response.once("finish", () => {
-    if (response.statusCode === 101) return;
+    if (response.statusCode === 101) {
+      // As Node does where it has not let go: who waits for the end of the response does not wait for that of the connection.
+      response.detachSocket(socket);
+      response.emit("close");
+      return;
+    }
     // Closed with something unread, it would be reset, and the response might be lost (RFC 9112 §9.6).
     socket.end();
     socket.resume();

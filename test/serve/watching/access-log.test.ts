@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { request } from "undici";
@@ -172,6 +172,28 @@ describe("access log", () => {
       return linesIn(`${path}.1`).length === 2;
     });
     expect(failed).toEqual([`cannot write the access log to ${path}: EISDIR`]);
+  });
+
+  test.runIf(existsSync("/dev/full"))("drops what a full disk does not take, says so once, and counts it", async () => {
+    const failed: string[] = [];
+    const clock = new FakeClock();
+    const accessLog = new AccessLog(clock, {
+      to: "/dev/full",
+      query: true,
+      failed: ({ message }) => failed.push(message),
+    });
+    const proxy = await startWatched((_request, response) => void response.end("hello"), {
+      clock,
+      watch: { accessLog },
+    });
+    running.push(proxy);
+    for (let i = 0; i < 5; i += 1) {
+      expect(await proxy.get("/a")).toBe(200);
+      await proxy.scrape();
+      await accessLog.flush();
+    }
+    expect(failed).toEqual(["cannot write the access log to /dev/full: ENOSPC"]);
+    expect((await proxy.scrape()).get("cache_access_log_lost_lines_total")).toBe(5);
   });
 
   test("has every line of what was asked before the stop", async () => {

@@ -1,4 +1,6 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { startRedis } from "../../support/redis-server.js";
 import { tempDir } from "../../support/temp-dir.js";
@@ -69,6 +71,32 @@ describe("metrics", () => {
     const figures = await scrape();
     expect(figures.get('cache_http_requests_total{outcome="NONE",status="cut"}')).toBe(1);
     await until(async () => (await scrape()).get("cache_http_connections") === 0);
+  });
+
+  test("count a connection that was joined to the origin's as one request, which has ended", async () => {
+    const server = createServer();
+    server.on("upgrade", (_request, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+      socket.pipe(socket);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port: upstream } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${upstream}`;
+    const proxy = await watched({ options: { origins: [{ path: "/", url }] }, watch: { origins: [url] } });
+    const socket = connect(Number(new URL(proxy.server.url).port), "127.0.0.1");
+    let text = "";
+    socket.on("data", (piece) => {
+      text += piece.toString();
+    });
+    socket.write("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nping");
+    await until(() => text.endsWith("ping"));
+    const figures = await proxy.scrape();
+    expect(figures.get('cache_http_requests_total{outcome="BYPASS",status="1xx"}')).toBe(1);
+    expect(figures.get("cache_http_connections")).toBe(1);
+    socket.destroy();
+    await until(async () => (await proxy.scrape()).get("cache_http_connections") === 0);
+    server.close();
+    server.closeAllConnections();
   });
 
   test("count what origins answered, by origin, and why they did not", async () => {
