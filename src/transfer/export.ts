@@ -49,7 +49,7 @@ const MAX_VALUE_BYTES = Math.floor((MAX_RECORD_BYTES * 3) / 4) - 64 * 1024;
 
 /**
  * Writes what a selector holds as NDJSON that `warm` takes back: the same bytes (a string, or base64 for what is no
- * UTF-8 or would grow much), tags, and absolute deadlines (`null` = never). Nothing is counted and no recency moved. A page of keys and
+ * UTF-8 or would grow much), tags, absolute deadlines (`null` = never), and what was stored with it, such as the head of an HTTP response. Nothing is counted and no recency moved. A page of keys and
  * some megabytes of values are held at once, more only for a single larger value.
  * @param write is given some lines at a time and awaited
  */
@@ -189,14 +189,18 @@ interface Exported {
   value: Uint8Array;
   expiresAt?: number;
   tags?: readonly string[];
+  staleAt?: number;
+  meta?: Uint8Array;
 }
 
 /** One record as a line. JSON text is written as a string too, so that `1.0` comes back as it is. */
-function lineOf(key: string, { value, expiresAt, tags }: Exported): string {
+function lineOf(key: string, { value, expiresAt, tags, staleAt, meta }: Exported): string {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const text = bytes.length <= MAX_TEXT_BYTES && isUtf8(bytes) ? JSON.stringify(bytes.toString("utf8")) : undefined;
   const grown = text === undefined || (bytes.length > SHORT_TEXT_BYTES && text.length > bytes.length * 2);
   const data = grown ? `"${bytes.toString("base64")}","encoding":"base64"` : text;
   const tagged = tags !== undefined && tags.length > 0 ? `,"tags":${JSON.stringify(tags)}` : "";
-  return `{"key":${JSON.stringify(key)},"value":${data}${tagged},"expiresAt":${expiresAt ?? null}}\n`;
+  const stale = staleAt === undefined ? "" : `,"staleAt":${staleAt}`;
+  const more = meta === undefined ? "" : `,"meta":"${Buffer.from(meta).toString("base64")}"`;
+  return `{"key":${JSON.stringify(key)},"value":${data}${tagged},"expiresAt":${expiresAt ?? null}${stale}${more}}\n`;
 }

@@ -1,6 +1,8 @@
 import { CacheError } from "../errors.js";
 import { parseTtl } from "../units.js";
 
+/** What stores take. */
+const MAX_META_BYTES = 65_536;
 /** 1,000 years in seconds, as `parseTtl` limits it. */
 const MAX_TTL_SECONDS = 31_536_000_000;
 
@@ -22,12 +24,12 @@ const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\
  * The deadline of a record in epoch milliseconds from its JSON source: such a number, an ISO 8601 instant, or null for never.
  * @throws CacheError `invalid-expires-at`
  */
-export function deadlineOfField(json: string): number | null {
+export function deadlineOfField(json: string, field: "expiresAt" | "staleAt" = "expiresAt"): number | null {
   if (json === "null") return null;
   if (!json.startsWith('"')) {
-    const ms = numberOfField(json, "expiresAt", "epoch milliseconds, an ISO 8601 time with its zone, or null");
+    const ms = numberOfField(json, field, "epoch milliseconds, an ISO 8601 time with its zone, or null");
     if (Number.isSafeInteger(Math.trunc(ms))) return Math.trunc(ms);
-    throw badField("invalid-expires-at", "expiresAt is beyond what a clock can show");
+    throw badField("invalid-expires-at", `${field} is beyond what a clock can show`);
   }
   const text = stringOfField(json);
   const parts = INSTANT.exec(text);
@@ -35,7 +37,7 @@ export function deadlineOfField(json: string): number | null {
   if (parts === null || Number.isNaN(ms) || Number(parts[3]) > daysIn(Number(parts[1]), Number(parts[2]))) {
     throw badField(
       "invalid-expires-at",
-      `expiresAt ${JSON.stringify(text.slice(0, 40))} is no ISO 8601 time with its zone`,
+      `${field} ${JSON.stringify(text.slice(0, 40))} is no ISO 8601 time with its zone`,
     );
   }
   return ms;
@@ -61,14 +63,25 @@ export function tagsOfField(json: string): string[] {
 }
 
 /**
+ * What belongs to an entry besides its value, in base64.
+ * @throws CacheError `invalid-base64`, `invalid-meta`
+ */
+export function metaOfField(json: string): Buffer {
+  if (!json.startsWith('"')) throw badField("invalid-meta", "meta must be a string in base64");
+  const bytes = bytesOfBase64(Buffer.from(stringOfField(json)), "meta");
+  if (bytes.length <= MAX_META_BYTES) return bytes;
+  throw badField("invalid-meta", `meta is more than ${MAX_META_BYTES} bytes`);
+}
+
+/**
  * The bytes of base64 text (RFC 4648 §4: the standard alphabet, padded, no spaces, unused bits zero).
  * @throws CacheError `invalid-base64`
  */
-export function bytesOfBase64(text: Buffer): Buffer {
+export function bytesOfBase64(text: Buffer, field = "the value"): Buffer {
   const ascii = text.toString("latin1");
   const bytes = Buffer.from(ascii, "base64");
   // Node decodes leniently; only text that is exactly what encoding gives again is taken.
-  if (bytes.toString("base64") !== ascii) throw badField("invalid-base64", "the value is no valid base64");
+  if (bytes.toString("base64") !== ascii) throw badField("invalid-base64", `${field} is no valid base64`);
   return bytes;
 }
 

@@ -3,20 +3,20 @@ import { checkTag, type WriteEntry } from "../cache/cache.js";
 import { messageOf } from "../errors.js";
 import { checkKey } from "../key.js";
 import { describeByte, type JsonScanner, unescapeBytes } from "./json-scanner.js";
-import { bytesOfBase64, deadlineOfField, tagsOfField, ttlOfField } from "./record-fields.js";
+import { bytesOfBase64, deadlineOfField, metaOfField, tagsOfField, ttlOfField } from "./record-fields.js";
 
-const NAMES: readonly string[] = ["key", "value", "ttl", "expiresAt", "tags", "encoding"];
+const NAMES: readonly string[] = ["key", "value", "ttl", "expiresAt", "tags", "encoding", "staleAt", "meta"];
 /** With the closing quote. */
 const NAME_BYTES = NAMES.map((name) => Buffer.from(`${name}"`));
 const UNKNOWN = -1;
-const [KEY, VALUE, TTL, EXPIRES_AT, TAGS, ENCODING] = [0, 1, 2, 3, 4, 5];
+const [KEY, VALUE, TTL, EXPIRES_AT, TAGS, ENCODING, STALE_AT, META] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const RIGHT_BRACE = 0x7d;
 
 /**
- * Reads records `{"key", "value", "ttl"?, "expiresAt"?, "tags"?, "encoding"?}` off a scanner's window. After a method
+ * Reads records `{"key", "value", "ttl"?, "expiresAt"?, "tags"?, "encoding"?, "staleAt"?, "meta"?}` off a scanner's window. After a method
  * gave an end, either `entry` is the record, or `reason` says why it can't be one though it is valid JSON. A name given
  * twice counts as it was given last. Other names are refused: a misspelt `expiresAt` must not become an entry that stays.
  *
@@ -164,6 +164,9 @@ export class RecordParser {
     const tags = this.#has(TAGS) ? tagsOfField(this.#json(TAGS)) : undefined;
     if (tags !== undefined) for (const tag of tags) checkTag(tag);
     this.entry = { key, value, ttl, expiresAt, tags };
+    // Few have them: the others stay of one shape.
+    if (this.#has(STALE_AT)) this.entry.staleAt = deadlineOfField(this.#json(STALE_AT), "staleAt") ?? undefined;
+    if (this.#has(META)) this.entry.meta = metaOfField(this.#json(META));
   }
 
   #value(): Buffer | undefined {

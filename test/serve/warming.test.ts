@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HttpCache } from "../../src/http/http-cache.js";
+import { exportEntries } from "../../src/transfer/export.js";
 import type { HttpOrigin } from "../support/http-origin.js";
 import { startOrigin } from "../support/http-origin.js";
 import { runBinary } from "../support/run-binary.js";
@@ -177,6 +178,29 @@ describe("entries", () => {
     const inMemory = Array.from({ length: 50 }, (_, i) => second.cache.readNow(`r:GET ${SITE}/${i}`, "value"));
     expect(inMemory.filter((entry) => entry !== undefined)).toHaveLength(50);
     expect((await second.get("/7", HOST)).fields["x-cache"]).toBe("HIT");
+  });
+
+  test("of an export are responses again, with their age and what they vary on", async () => {
+    const first = await started(
+      ({ url }, response) => void response.writeHead(200, { ...KEPT, vary: "accept-language" }).end(url),
+      {},
+      { store: `sqlite:${join(tempDir("warming"), "c.db")}` },
+    );
+    await first.get("/a", { ...HOST, "accept-language": "de" });
+    const lines: Buffer[] = [];
+    await exportEntries(first.cache, { all: true }, async (some) => void lines.push(some));
+    await first.stop();
+    const second = await started(plain, {
+      warm: { hottest: false, entries: listOf(Buffer.concat(lines), "export.ndjson") },
+    });
+    expect(await ended(second)).toMatchObject({ loaded: 2, rejected: 0 });
+    expect(await second.get("/a", { ...HOST, "accept-language": "de" })).toMatchObject({
+      fields: { "x-cache": "HIT" },
+      text: "/a",
+    });
+    expect((await second.get("/a", { ...HOST, "accept-language": "fr" })).fields["x-cache"]).toBe("MISS");
+    second.clock.advance(61_000);
+    expect((await second.get("/a", { ...HOST, "accept-language": "de" })).fields["x-cache"]).toBe("MISS");
   });
 
   test("of a file are stored where there are none; a bad one is counted", async () => {

@@ -87,12 +87,20 @@ describe("export, then warm", () => {
     const cache = memoryCache();
     await cache.writeMany([
       { key: "n", value: Buffer.from("1.0"), expiresAt: null },
+      {
+        key: "m",
+        value: Buffer.from("x"),
+        expiresAt: 1_800_000_000_000,
+        staleAt: 1_700_000_000_000,
+        meta: Buffer.from([255]),
+      },
       { key: "b", value: Buffer.from([0xff, 0x00]), expiresAt: 1_800_000_000_000, tags: ["t"] },
     ]);
     const { text } = await exported(cache);
     expect(text.split("\n").sort()).toEqual([
       "",
       '{"key":"b","value":"/wA=","encoding":"base64","tags":["t"],"expiresAt":1800000000000}',
+      '{"key":"m","value":"x","expiresAt":1800000000000,"staleAt":1700000000000,"meta":"/w=="}',
       '{"key":"n","value":"1.0","expiresAt":null}',
     ]);
   });

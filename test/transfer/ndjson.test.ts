@@ -47,6 +47,18 @@ describe("values", () => {
     expect((await one(line('"value":"x","encoding":"hex"'))).reason).toMatch(/can only be "base64"/);
   });
 
+  it("takes when a value is stale, and what else belongs to it, in base64", async () => {
+    const { entry } = await one(line('"value":1,"expiresAt":2000,"staleAt":1000,"meta":"AP8="'));
+    expect(entry).toMatchObject({ expiresAt: 2000, staleAt: 1000, meta: Buffer.from([0, 255]) });
+    expect((await one(line('"value":1,"staleAt":null'))).entry?.staleAt).toBeUndefined();
+    expect((await one(line('"value":1,"staleAt":"soon"'))).reason).toMatch(/staleAt "soon" is no ISO 8601 time/);
+    for (const bad of ["1", '"AP8"', "null", '{"a":1}']) {
+      expect((await one(line(`"value":1,"meta":${bad}`))).reason).toMatch(/^meta /);
+    }
+    const long = Buffer.alloc(65_537).toString("base64");
+    expect((await one(line(`"value":1,"meta":"${long}"`))).reason).toBe("meta is more than 65536 bytes");
+  });
+
   it("refuses a value that no UTF-8 can store, rather than change it", async () => {
     for (const bad of ["\\ud800", "\\udc00", "\\ud800x", "\\ud800\\ud800", "\\ud800\\n", "a\\udfff"]) {
       expect((await one(line(`"value":"${bad}"`))).reason).toMatch(/half of a surrogate pair/);
