@@ -165,7 +165,7 @@ export const putQuery = z.strictObject({
 /** A string is stored as its UTF-8, anything else as the source that was sent. */
 export const putBody = z.unknown().describe("the value: a string as its UTF-8, any other JSON as it stands");
 
-export const putAnswer = z.strictObject({ key: z.string(), outcome: z.literal("stored"), size: count });
+export const putAnswer = z.strictObject({ key: z.string(), outcome: z.literal("stored"), size: count, pending });
 
 export const deleteQuery = z.strictObject({ key });
 

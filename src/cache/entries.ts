@@ -141,8 +141,12 @@ export class Entries {
     const { clock, defaultTtl, tally } = this.#parts;
     const now = clock.now();
     const fresh = entries.map((entry) => newEntryOf(entry, defaultTtl, now));
-    const { mode, since, tier } = options;
-    const conditions = { ...(mode && { mode }), ...(since !== undefined && { since }) };
+    const { mode, since, tier, onPending } = options;
+    const conditions = {
+      ...(mode && { mode }),
+      ...(since !== undefined && { since }),
+      ...(onPending && { onPending }),
+    };
     const keys = fresh.map(({ key }) => key);
     const outcomes = await this.#changing("write", { keys }, (named) =>
       this.#within(options, (call) => storeOverAbsences(this.at(tier), fresh, { ...call, ...named, ...conditions })),

@@ -39,14 +39,12 @@ export const RANGE: Forms<ReadRangeOptions> = {
   end: LATER,
 };
 
-export const WRITE: Forms<WriteOptions> = {
-  ...CALL,
-  mode: oneOf("always", "if-absent", "if-present"),
-  since: TEXT,
-};
+const STORING = { ...CALL, mode: oneOf("always", "if-absent", "if-present"), since: TEXT };
+
+export const WRITE: Forms<WriteOptions> = { ...STORING, onPending: CALLBACK };
 
 export const WRITER: Forms<WriterOptions> = {
-  ...WRITE,
+  ...STORING,
   ttl: LATER,
   tags: LATER,
   expiresAt: LATER,

@@ -69,6 +69,8 @@ export interface WriteOptions extends CallOptions {
   mode?: SetMode;
   /** Store an entry only if nothing changed it since this position in the store's log; else its outcome is `condition`. */
   since?: Position;
+  /** Called when the store is away and what stands in for it took the entries: the store forgets its own before it is used again. */
+  onPending?: () => void;
 }
 
 /** A value to write, with options of its own. */

@@ -207,12 +207,17 @@ describe("while the store is away", () => {
       const answered = await fetch(url + route, { method, headers, ...(body && { body: JSON.stringify(body) }) });
       return [answered.status, await answered.json()];
     };
-    expect(await call("PUT", "/cache/entry?key=a", { v: 1 })).toMatchObject([200, { outcome: "stored" }]);
+    // The store may be connected to a little later.
+    await until(async () => (await call("PUT", "/cache/entry?key=a", { v: 1 }))[0] === 200);
     await redis.stop();
     // It may be noticed by the first call only.
     await until(async () => (await call("GET", "/cache/entry?key=b"))[0] === 404);
     expect(await call("GET", "/health/ready")).toMatchObject([200, { status: "ready", degraded: true }]);
     expect(await call("DELETE", "/cache/entry?key=a")).toMatchObject([202, { pending: true }]);
+    expect(await call("PUT", "/cache/entry?key=c", { v: 1 })).toMatchObject([
+      202,
+      { outcome: "stored", pending: true },
+    ]);
     const purged = await call("POST", "/cache/purge", { tags: ["t"] });
     expect(purged).toMatchObject([202, { complete: false, pending: true }]);
     expect((await call("DELETE", "/cache/redis"))[0]).toBe(202);

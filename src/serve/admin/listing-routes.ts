@@ -21,6 +21,7 @@ import { textOf } from "../../utf8.js";
 import type { AdminParts } from "./admin-parts.js";
 import { documented } from "./documented.js";
 import { goneSignal } from "./line-stream.js";
+import { PendingNote } from "./pending-note.js";
 import { Refusal } from "./refusal.js";
 
 /** Bytes of a value that is shown within JSON at most; a larger one is asked for by itself. */
@@ -110,10 +111,10 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
       summary: "Store a value.",
       query: putQuery,
       body: putBody,
-      answers: { 200: putAnswer },
+      answers: { 200: putAnswer, 202: putAnswer },
       bodyLimit: MAX_VALUE_BODY,
     },
-    async ({ query: { ttl, tag, mode, encoding }, body }, _reply, request) => {
+    async ({ query: { ttl, tag, mode, encoding }, body }, reply, request) => {
       const key = keyOf(request);
       const value = storedValue(body, encoding);
       const entry: WriteEntry = {
@@ -122,8 +123,12 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
         ...(tag && { tags: tag }),
         ...(ttl !== undefined && { ttl: parseTtl(ttl) }),
       };
-      const [outcome = "rejected"] = await cache.writeMany([entry], mode ? { mode } : {});
-      if (outcome === "stored") return { key, outcome, size: value.length };
+      const { onPending, answered } = new PendingNote();
+      const [outcome = "rejected"] = await cache.writeMany([entry], { onPending, ...(mode && { mode }) });
+      if (outcome === "stored") {
+        const answer = answered({ key, outcome, size: value.length });
+        return reply.code("pending" in answer ? 202 : 200).send(answer);
+      }
       const [status, code, message] = UNSTORED[outcome];
       throw new Refusal(status, code, message);
     },
