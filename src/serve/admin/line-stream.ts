@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
-import { errorToWire, statusOf } from "../../api/errors.js";
+import { errorToWire } from "../../api/errors.js";
+import { answerStatus } from "./refusal.js";
 
 /** Milliseconds without a line after which an empty one is sent, so that the other side knows that the work goes on. */
 const QUIET_MS = 5000;
@@ -38,7 +39,7 @@ export async function sendLines(
     await work(send, gone);
     await send({ end: true });
   } catch (error) {
-    begin(statusOf(error), "application/json; charset=utf-8");
+    begin(answerStatus(error), "application/json; charset=utf-8");
     await send(errorToWire(error));
   } finally {
     clearInterval(beat);
