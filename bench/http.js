@@ -61,6 +61,14 @@ export function bareServer(work, port, bytes, { fields, core = SERVER_CORE } = {
 /** Of the admin API of every `cacheServer`. */
 const TOKEN = "for-benchmarks-alone";
 
+/** A file for `--admin-tokens`, with which `askAdmin` is let in. @param {import("./workspace.js").Workspace} work */
+export function tokensFile(work) {
+  const path = work.path("tokens");
+  const sha256 = createHash("sha256").update(TOKEN).digest("hex");
+  writeFileSync(path, `${JSON.stringify({ name: "bench", role: "operator", sha256 })}\n`, { mode: 0o600 });
+  return path;
+}
+
 /**
  * `cache serve` on a core.
  * @param {import("./workspace.js").Workspace} work
@@ -69,11 +77,8 @@ const TOKEN = "for-benchmarks-alone";
  */
 export async function cacheServer(work, binary, { origin, stores, more = [], core = SERVER_CORE }) {
   const [port, adminPort] = [await freePort(), await freePort()];
-  const tokens = work.path("tokens");
-  const sha256 = createHash("sha256").update(TOKEN).digest("hex");
-  writeFileSync(tokens, `${JSON.stringify({ name: "bench", role: "operator", sha256 })}\n`, { mode: 0o600 });
   const command = [
-    ...["node", binary, "serve", "--origin", `http://127.0.0.1:${origin}`, "--admin-tokens", tokens],
+    ...["node", binary, "serve", "--origin", `http://127.0.0.1:${origin}`, "--admin-tokens", tokensFile(work)],
     ...["--port", String(port), "--admin-port", String(adminPort), ...stores.flatMap((store) => ["--store", store])],
     ...more,
   ];
@@ -85,13 +90,13 @@ export async function cacheServer(work, binary, { origin, stores, more = [], cor
  * A call of the admin API.
  * @param {number} adminPort
  * @param {string} path
- * @param {object} body
+ * @param {object} [body] absent: a GET
  */
 export async function askAdmin(adminPort, path, body) {
   const response = await fetch(`http://127.0.0.1:${adminPort}${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${TOKEN}` },
-    body: JSON.stringify(body),
+    method: body ? "POST" : "GET",
+    headers: { authorization: `Bearer ${TOKEN}`, ...(body && { "content-type": "application/json" }) },
+    ...(body && { body: JSON.stringify(body) }),
   });
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   return response.json();

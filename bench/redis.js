@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * A redis-server of our own on a free port of 127.0.0.1 that saves nothing; it ends with `stop`, or with this process.
- * @param {{ cpu?: number }} [options] `cpu`: the only core it may use
+ * @param {{ cpu?: number, port?: number }} [options] `cpu`: the only core it may use; `port`: instead of any that is free
  */
-export async function startRedis({ cpu } = {}) {
-  const port = await freePort();
+export async function startRedis({ cpu, port: given } = {}) {
+  const port = given ?? (await freePort());
   const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
   const [program, ...args] = cpu === undefined ? command : ["taskset", "-c", `${cpu}`, ...command];
   const child = spawn(program, args, { stdio: "ignore" });
