@@ -1,7 +1,6 @@
 import { type Logger, pino } from "pino";
 import type { Clock } from "../../clock.js";
 import type { CacheError } from "../../errors.js";
-import { fieldOf } from "../../http/message.js";
 import type { Client } from "../client.js";
 import { LineFile, type LineStream } from "./line-file.js";
 import { loggedTarget } from "./logged-target.js";
@@ -39,11 +38,12 @@ export class AccessLog {
 
   /** @param ms since the request came */
   ended({ request, response, outcome, sentBytes }: Client, ms: number): void {
-    const { method, url = "", rawHeaders, socket } = request;
-    const agent = fieldOf(rawHeaders, "user-agent");
+    // Node has made the object of the fields already, for the listener.
+    const { method, url = "", headers, socket } = request;
+    const agent = headers["user-agent"];
     this.#logger.info({
       method,
-      host: cut(fieldOf(rawHeaders, "host")),
+      host: cut(headers.host),
       path: loggedTarget(url, this.#query),
       // As nginx has it, where the client was gone before it had an answer.
       status: response.headersSent ? response.statusCode : 499,
