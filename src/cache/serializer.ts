@@ -9,7 +9,7 @@ export interface Serializer {
 }
 
 /**
- * - `json`: what JSON can hold, readable for everybody; bytes that are no JSON are given as text, or as they are.
+ * - `json`: what JSON can hold, readable for everybody; bytes that are no JSON are given as text, or as they are. Bytes, Map and Set as values are refused.
  * - `msgpack`: smaller, and holds Date, Map, Set, bigint and bytes.
  */
 export type SerializerChoice = "json" | "msgpack" | Serializer;

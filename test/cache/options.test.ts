@@ -137,7 +137,7 @@ describe("lists", () => {
     "of %s are lists of objects without the field %s, and nothing is done",
     async (name, field, call) => {
       await cache.set("k", 1);
-      const right = { key: "k", ...(name !== "touchEach" && { value: Buffer.from("2") }) };
+      const right = { key: "k", ...(name !== "touchEach" && { value: name === "setEach" ? 2 : Buffer.from("2") }) };
       const bad = [null, 5, "k", { 0: right }, [null], [5], ["k"], [right, { ...right, [field]: 5 }]];
       for (const list of bad) await expect((async () => call(wrong(list)))()).rejects.toEqual(usage("invalid-entry"));
       expect(await cache.get("k")).toBe(1);

@@ -104,6 +104,32 @@ describe("JSON", () => {
     }
   });
 
+  test("refuses bytes, Map and Set with the way out, however large, and keeps what holds them", async () => {
+    const { cache } = openCache();
+    const bytes = {
+      ...code("not-serializable"),
+      message: expect.stringMatching(/bytes$/),
+      hint: expect.stringContaining("setBytes"),
+    };
+    const small = new Uint8Array(2);
+    for (const value of [Buffer.from("ab"), small, new DataView(small.buffer), small.buffer, new Float64Array(1)]) {
+      await expect(cache.set("k", value)).rejects.toMatchObject(bytes);
+      await expect(cache.setMany([["k", value]])).rejects.toMatchObject(bytes);
+    }
+    const began = performance.now();
+    const refused = await cache.set("k", Buffer.alloc(20_000_000)).catch((error: unknown) => error);
+    expect([performance.now() - began < 1000, refused]).toEqual([
+      true,
+      expect.objectContaining(code("not-serializable")),
+    ]);
+    // A loader's value is its caller's all the same.
+    expect([await cache.getOrSet("k", () => small), await cache.has("k")]).toEqual([small, false]);
+    for (const value of [new Map([[1, 2]]), new Set([1])])
+      await expect(cache.set("k", value)).rejects.toMatchObject({ hint: expect.stringContaining("msgpack") });
+    await cache.set("k", { inside: Buffer.from("a"), at: new Date(0) });
+    expect(await cache.get("k")).toEqual({ inside: { type: "Buffer", data: [97] }, at: "1970-01-01T00:00:00.000Z" });
+  });
+
   test("gives text for what is no JSON", async () => {
     const { cache } = openCache();
     await cache.setBytes("k", Buffer.from("plain"));
