@@ -148,15 +148,10 @@ export default class Serve extends CacheCommand {
   /** @throws CacheError what keeps a worker from its work */
   async #startCrew(
     { password }: ResolvedConfig,
-    { workers, host, port, drainMs, admin }: ServeSettings,
+    { workers, host, port, drainMs }: ServeSettings,
     pseudonym: string,
     folder: CrewFolder | undefined,
   ): Promise<Crew> {
-    if (admin.sharesPort) {
-      throw new CacheError("usage", "shared-admin-port", "with --workers the admin API can't be at the proxy's port", {
-        hint: "Choose another with --admin-port.",
-      });
-    }
     return Crew.start(this.io.clock, {
       ...{ workers, drainMs },
       orders: { port: port === 0 ? await freePort(host) : port, pseudonym, password, sharedStore: folder?.store },
@@ -260,10 +255,12 @@ export default class Serve extends CacheCommand {
       this.exitCode = EXIT.usage;
       return this.out.report({ valid: false, mistakes }, () => mistakes.join("\n"));
     }
-    const { host, port, admin, tlsCert, origins, rules, cacheableMethods, maxObjectBytes } = serveSettings(config);
+    const { host, port, workers, admin, tlsCert, origins, rules, cacheableMethods, maxObjectBytes } =
+      serveSettings(config);
     const scheme = tlsCert === undefined ? "http" : "https";
     const plan: ServePlan = {
       listener: `${scheme}://${hostInUrl(host)}:${port}`,
+      workers: origins.length > 0 ? workers : 1,
       admin: `${admin.exposed || admin.sharesPort ? scheme : "http"}://${hostInUrl(admin.host)}:${admin.port}`,
       adminTokens: admin.tokensFile ?? null,
       origins,

@@ -1,6 +1,6 @@
 import { CacheError } from "../errors.js";
 import { type AdminSettings, adminSettings } from "./admin-settings.js";
-import type { Setting } from "./layers.js";
+import type { Setting, Settings } from "./layers.js";
 import type { ResolvedConfig } from "./load.js";
 import { type OriginRoute, parseOrigins } from "./origin-url.js";
 import { type CacheableMethod, loadRules, parseMethods, type Rule } from "./rules.js";
@@ -44,7 +44,7 @@ export interface ServeSettings {
 export function serveMistakes({ settings }: ResolvedConfig): CacheError[] {
   const { origin, rules, cacheableMethods } = settings;
   const steps = [
-    () => adminSettings(settings),
+    () => checkAdmin(settings),
     () => originsOf(origin),
     () => rules && loadRules(rules),
     () => cacheableMethods && parseMethods(cacheableMethods),
@@ -60,6 +60,22 @@ export function serveMistakes({ settings }: ResolvedConfig): CacheError[] {
   });
 }
 
+/** Those who serve clients have the proxy's port, and the process with the admin API has not. */
+function checkAdmin(settings: Settings): void {
+  const { workers, origin, adminPort } = settings;
+  const { sharesPort } = adminSettings(settings);
+  if (Number(workers?.value) === 1 || origin === undefined || !sharesPort) return;
+  const where = adminPort?.source.where ?? "--admin-port";
+  throw new CacheError(
+    "usage",
+    "shared-admin-port",
+    `${where}: with several workers the admin API can't be at the proxy's port`,
+    {
+      hint: "Choose another with --admin-port, or leave out --workers.",
+    },
+  );
+}
+
 function originsOf(setting: Setting | undefined): OriginRoute[] {
   const urls = String(setting?.value ?? "")
     .split(/\s+/)
@@ -67,7 +83,7 @@ function originsOf(setting: Setting | undefined): OriginRoute[] {
   return parseOrigins(urls, setting?.source.where ?? "--origin");
 }
 
-/** @throws CacheError `admin-exposed`, `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
+/** @throws CacheError `admin-exposed`, `shared-admin-port`, `invalid-origin`, `invalid-rules`, `invalid-setting`, naming who said it */
 export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSettings {
   const number = (name: keyof typeof settings) => Number(settings[name]?.value);
   const text = (name: keyof typeof settings) => {
@@ -75,6 +91,7 @@ export function serveSettings({ settings, defaultTtl }: ResolvedConfig): ServeSe
     return typeof value === "string" ? value : undefined;
   };
   const list = (name: keyof typeof settings) => (text(name) ?? "").split(/\s+/).filter(Boolean);
+  checkAdmin(settings);
   const ttlIsSet = settings.cacheTtl !== undefined && settings.cacheTtl.source.layer !== "default";
   return {
     admin: adminSettings(settings),

@@ -5,6 +5,8 @@ import { formatSize } from "../units.js";
 /** What `cache serve` would run with. */
 export interface ServePlan {
   listener: string;
+  /** Processes that serve clients. */
+  workers: number;
   /** Where the admin API would be. */
   admin: string;
   /** The file that says who may call it, null where a token is made at the start. */
@@ -19,9 +21,9 @@ export interface ServePlan {
 
 /** For people. */
 export function planText(plan: ServePlan): string {
-  const { listener, admin, adminTokens, origins, store, rules, cacheableMethods, maxObject } = plan;
+  const { listener, workers, admin, adminTokens, origins, store, rules, cacheableMethods, maxObject } = plan;
   return [
-    ...(origins.length === 0 ? [] : [`proxy    ${listener}`]),
+    ...(origins.length === 0 ? [] : [`proxy    ${listener}${workers === 1 ? "" : `, ${workers} workers`}`]),
     ...origins.map((one) => `origin   ${placeOf(one)}${one.url}`),
     `admin    ${admin}, ${adminTokens === null ? "a token made at the start" : `tokens of ${adminTokens}`}`,
     `store    ${store}`,

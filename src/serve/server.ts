@@ -156,6 +156,7 @@ async function start(
     },
     namespace: place?.namespace ?? "",
     watch: place?.watch,
+    serves: () => place?.crew?.serves ?? true,
     warming: () => place?.crew?.warming ?? warming?.report.state === "warming",
     explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),
   };

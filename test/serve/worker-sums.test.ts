@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Figures } from "../../src/serve/admin/tier-figures.js";
 import { Traffic } from "../../src/serve/watching/traffic.js";
-import { ownTiers, sumTraffic, withOwnTiers } from "../../src/serve/workers/sums.js";
+import { ownTiers, sumTraffic, withOwnTiers, withPast } from "../../src/serve/workers/sums.js";
 
 const figuresOf = (hits: number): Figures => ({
   all: undefined,
@@ -29,6 +29,18 @@ describe("figures of several processes", () => {
     expect(sum.requests.HIT.durations.counts.reduce((total, count) => total + count, 0)).toBe(3);
     expect(sum.requests.HIT.durations.sumMs).toBe(9);
     expect(sum.origins.map(({ name }) => name)).toEqual(["http://a.example", "http://b.example"]);
+  });
+
+  test("of those that have ended stay counted, and what they held is gone", () => {
+    const traffic = new Traffic([]);
+    traffic.running = 3;
+    traffic.requests.MISS.answers["2xx"] = 5;
+    const worker = { traffic: traffic.figures, tiers: ownTiers(figuresOf(4)) };
+    const past = withPast(withPast(undefined, worker), worker);
+    expect([past.traffic.running, past.traffic.requests.MISS.answers["2xx"]]).toEqual([0, 10]);
+    expect(past.tiers).toEqual([
+      { name: "memory", counters: { hits: 8, misses: 2 }, entries: 0, bytes: 0, usedBytes: 0 },
+    ]);
   });
 
   test("of the memory that each has are added; those of the store that they share are not", () => {

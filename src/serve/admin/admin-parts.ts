@@ -19,6 +19,8 @@ export interface AdminParts {
   readonly proxies: boolean;
   /** The store is being filled, as it was to be at the start. */
   readonly warming: () => boolean;
+  /** Somebody takes requests for the proxy, where there is one. */
+  readonly serves: () => boolean;
   /** Under which rules requests are, as they are just now. */
   readonly explaining: () => Omit<ExplainContext, "store" | "now">;
   /** What goes on in the server; absent where nobody looks. */

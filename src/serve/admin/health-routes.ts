@@ -14,7 +14,10 @@ const FEW_LOOKUPS = 100;
 const MANY_ERRORS = 10;
 
 /** `GET /health/…`: for probes, which have no token. */
-export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stopping, warming }: AdminParts): void {
+export function healthRoutes(
+  app: FastifyInstance,
+  { cache, clock, proxies, serves, stopping, warming }: AdminParts,
+): void {
   const recent = new Recent(clock);
   // What was counted before the start is of other processes.
   const begun = countersOf(cache).then((counters) => void recent.since(counters));
@@ -38,7 +41,7 @@ export function healthRoutes(app: FastifyInstance, { cache, clock, proxies, stop
       const names = tierNames(cache.backend);
       const { connected } = await healthOfTier(cache, names.at(-1) ?? "");
       // A proxy goes on with its origins; without any there is nothing but the store, or what stands in for it.
-      const served = connected || proxies || (await canRead(cache));
+      const served = serves() && (connected || proxies || (await canRead(cache)));
       const status = stopping.aborted ? "stopping" : served ? "ready" : "unavailable";
       return reply.code(status === "ready" ? 200 : 503).send({ status, degraded: !connected, warming: warming() });
     },

@@ -3,7 +3,14 @@ import { errorToWire } from "../../api/errors.js";
 import type { DeleteReport } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
 import type { HeardChange } from "../../cache/change-feed.js";
-import type { Alert, AlertName, Monitor, Sample, Thresholds } from "../../cache/monitor.js";
+import {
+  type Alert,
+  type AlertName,
+  Monitor,
+  type MonitorOptions,
+  type Sample,
+  type Thresholds,
+} from "../../cache/monitor.js";
 import type { Clock } from "../../clock.js";
 import { messageOf } from "../../errors.js";
 import type { CacheEvent, StoreEvent } from "../../events.js";
@@ -60,22 +67,29 @@ export class Watch {
   readonly #breakers = new Map<string, BreakerState>();
 
   constructor(cache: Cache, clock: Clock, options: WatchOptions) {
-    const { origins, monitorMs, thresholds, accessLog, warn } = options;
+    const { origins, monitorMs, thresholds, accessLog, crew, warn } = options;
     this.#clock = clock;
     this.#traffic = new Traffic(origins);
     this.#looks = new StoreLooks(() => this.store(), clock);
     this.#log = accessLog;
     this.#warn = warn;
-    this.#crew = options.crew;
+    this.#crew = crew;
     this.#cache = cache;
     this.events = new EventHub(clock);
     if (monitorMs > 0) {
-      this.#monitor = cache.monitor({
+      const monitored: MonitorOptions = {
         interval: monitorMs,
         thresholds,
         onSample: (sample) => this.events.tell(sampleEvent(sample)),
         onAlert: (alert) => this.#alerted(alert),
-      });
+      };
+      const look = async () => {
+        const { all } = withOwnTiers({ all: await cache.stats(), tiers: [] }, (await crew?.()) ?? []);
+        return all;
+      };
+      this.#monitor = crew
+        ? new Monitor(look, clock, ({ message }) => warn(message), monitored)
+        : cache.monitor(monitored);
     }
   }
 

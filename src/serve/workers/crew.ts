@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
 import { type FromWorker, isMessage, type Orders, type ToWorker, type WorkerFigures } from "./messages.js";
+import { withPast } from "./sums.js";
 
 export interface CrewOptions {
   workers: number;
@@ -30,6 +31,8 @@ interface Place {
   isWarming: boolean;
   pauseMs: number;
   startedAt: number;
+  /** What its worker said last of what it has counted. */
+  last: WorkerFigures | undefined;
 }
 
 /** The workers of a server, as its primary has them: as many as there are to be, all on one port. */
@@ -44,6 +47,8 @@ export class Crew {
   #open: () => void = () => {};
   #refuse: (error: CacheError) => void = () => {};
   #calls = 0;
+  /** What was counted by workers that have ended, as far as they said: counters never go back. */
+  #past: WorkerFigures | undefined;
   #url = "";
 
   private constructor(cluster: Cluster, clock: Clock, options: CrewOptions) {
@@ -51,7 +56,7 @@ export class Crew {
     this.#clock = clock;
     this.#options = options;
     this.#places = Array.from({ length: options.workers }, (_, index) => ({
-      ...{ index, worker: undefined, isReady: false, isWarming: false },
+      ...{ index, worker: undefined, isReady: false, isWarming: false, last: undefined },
       ...{ pauseMs: FIRST_PAUSE_MS, startedAt: 0 },
     }));
     this.#opened = new Promise((resolve, reject) => {
@@ -90,10 +95,15 @@ export class Crew {
     return this.#places.some(({ isWarming }) => isWarming);
   }
 
-  /** What each has counted since it began; of one that does not say, nothing. */
+  /** What each has counted since it began, those before it included; of one that does not say, what it said last. */
   async figures(): Promise<WorkerFigures[]> {
-    const asked = this.#places.filter(({ isReady }) => isReady).map(({ worker }) => worker && this.#ask(worker));
-    return (await Promise.all(asked)).filter((figures) => figures !== undefined);
+    const asked = this.#places.map(async (place) => {
+      const { worker, isReady } = place;
+      const figures = worker && isReady ? await this.#ask(worker) : undefined;
+      if (figures && place.worker === worker) place.last = figures;
+      return place.last;
+    });
+    return [this.#past, ...(await Promise.all(asked))].filter((figures) => figures !== undefined);
   }
 
   reload(): void {
@@ -149,7 +159,8 @@ export class Crew {
 
   /** The next one comes after a pause, so that one that can't live is not started all the time. */
   async #ended(place: Place, code: number, signal: string | null): Promise<void> {
-    Object.assign(place, { worker: undefined, isReady: false, isWarming: false });
+    if (place.last) this.#past = withPast(this.#past, place.last);
+    Object.assign(place, { worker: undefined, isReady: false, isWarming: false, last: undefined });
     if (this.#over.signal.aborted) return;
     const why = signal ?? `exit ${code}`;
     this.#refuse(new CacheError("store", "worker-failed", `a worker ended while it began (${why})`));

@@ -10,7 +10,10 @@ export function sumTraffic(own: TrafficFigures, workers: readonly WorkerFigures[
 }
 
 /** The figures of the store, with those of the memory that each worker has for itself. */
-export function withOwnTiers({ all, tiers }: Figures, workers: readonly WorkerFigures[]): Figures {
+export function withOwnTiers<F extends Figures>(
+  { all, tiers }: F,
+  workers: readonly WorkerFigures[],
+): Pick<F, "all"> & Figures {
   const own = workers.flatMap((worker) => worker.tiers);
   const summed = tiers.map((tier) =>
     withOwn(
@@ -24,6 +27,15 @@ export function withOwnTiers({ all, tiers }: Figures, workers: readonly WorkerFi
   const lookups = hits + (all.counters.misses ?? 0);
   const counters = { ...all.counters, hits };
   return { all: { ...all, counters, ...(lookups > 0 && { hitRate: hits / lookups }) }, tiers: summed };
+}
+
+/** What workers that have ended had counted. What they held ended with them. */
+export function withPast(past: WorkerFigures | undefined, { traffic, tiers }: WorkerFigures): WorkerFigures {
+  const ended = {
+    traffic: { ...traffic, running: 0, connections: 0 },
+    tiers: tiers.map((tier) => ({ ...tier, entries: 0, bytes: 0, usedBytes: 0 })),
+  };
+  return past ? added(past, ended) : ended;
 }
 
 /** What a worker has in its own memory. */
