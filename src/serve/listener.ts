@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.js";
 import { CacheError, codeOf } from "../errors.js";
@@ -49,6 +49,9 @@ const MAX_HEAD_BYTES = 32 * 1024;
 const SLOW_CHECK = 1000;
 /** Milliseconds between two looks for idle connections while the server stops. */
 const IDLE_CHECK = 20;
+
+/** Milliseconds of a stop in which nothing has come, after which connections are taken for idle. */
+const QUIET = 200;
 
 /** Milliseconds of a stop after which who is connected and has asked nothing is let go: a browser may connect ahead of what it will want. */
 const SILENCE = 250;
@@ -162,10 +165,9 @@ export class Listener {
    */
   async close(clock: Clock, drainMs: number): Promise<boolean> {
     this.#draining = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    // What is idle ends at once. A request that comes on another connection is answered with `Connection: close`; one that is being answered just now was promised
-    // that its connection stays, which is then idle, too.
-    const idle = setInterval(() => this.#server.closeIdleConnections(), IDLE_CHECK);
+    // Not that of HTTP, which ends idle connections at once: there a request may be on its way, and it would be lost.
+    const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.#server, () => resolve()));
+    const idle = this.#endIdle();
     // Node takes a connection without a request for a busy one.
     const silent = setTimeout(() => {
       for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -178,7 +180,25 @@ export class Listener {
     this.#server.closeAllConnections();
     for (const socket of this.#upgraded) socket.destroy();
     await closed;
+    // Ends the looks for slow requests; that it is closed already is no failure.
+    this.#server.close();
     return drained;
+  }
+
+  /**
+   * Ends idle connections when nothing has come on any for a while. Until then who was promised that his connection stays may send a request, which is answered with
+   * `Connection: close`.
+   */
+  #endIdle(): NodeJS.Timeout {
+    let quiet = 0;
+    let before = Number.NaN;
+    return setInterval(() => {
+      let now = 0;
+      for (const socket of this.#sockets) now += socket.bytesRead + (isAnswering(socket) ? 1 : 0);
+      quiet = now === before ? quiet + IDLE_CHECK : 0;
+      before = now;
+      if (quiet >= QUIET) this.#server.closeIdleConnections();
+    }, IDLE_CHECK);
   }
 }
 
@@ -248,6 +268,10 @@ function dropRest(request: IncomingMessage): void {
 
 /** Node keeps the response that is being sent with its connection. */
 type Answered = Duplex & { _httpMessage?: ServerResponse | null };
+
+function isAnswering({ _httpMessage: response }: Answered): boolean {
+  return response !== null && response !== undefined;
+}
 
 /** Requests before it on the same connection are answered first (RFC 9112 §9.3.2). */
 function afterAnswers(socket: Answered, act: () => void): void {
