@@ -66,8 +66,13 @@ export function startBinary(args: readonly string[], options: BinaryOptions = {}
  * the same as words, for `exec`.
  */
 export function runShell(script: string, options: BinaryOptions = {}): Promise<BinaryResult> {
+  return startShell(script, options).result;
+}
+
+/** As {@link runShell}, left running. */
+export function startShell(script: string, options: BinaryOptions = {}): RunningBinary {
   const words = `CACHE=(${[process.execPath, BINARY].map((word) => `'${word}'`).join(" ")}); cache() { "\${CACHE[@]}" "$@"; }`;
-  return startProgram("bash", ["-c", `${words}\n${script}`], options).result;
+  return startProgram("bash", ["-c", `${words}\n${script}`], options);
 }
 
 function startProgram(program: string, args: readonly string[], options: BinaryOptions): RunningBinary {
