@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { CacheError, codeOf, messageOf } from "../errors.js";
+import { abortedBy, CacheError, codeOf, messageOf } from "../errors.js";
 import { keyFromBytes } from "../key.js";
 import type { Input, Io } from "./io.js";
 import { escapeLine } from "./render/value.js";
@@ -21,20 +21,29 @@ export function takeStdin(io: Io): Input {
   return io.stdin;
 }
 
-/** All bytes of standard input. */
-export async function readStdin(io: Io, signal: AbortSignal): Promise<Buffer> {
-  const stream = takeStdin(io);
-  const chunks: Buffer[] = [];
-  const stop = () => stream.destroy();
+/**
+ * What comes from an input, which is closed when the signal is given: whoever types there, or the other end of a pipe, may say nothing for long.
+ * @throws CacheError `aborted`
+ */
+export async function* piecesOf(input: Input, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stop = () => input.destroy();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+    for await (const piece of input) yield Buffer.from(piece);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener("abort", stop);
   }
-  return Buffer.concat(chunks);
+  // Half of an input must not be taken for all of it.
+  if (signal.aborted) throw abortedBy(signal);
+}
+
+/** All bytes of standard input. @throws CacheError `aborted` */
+export async function readStdin(io: Io, signal: AbortSignal): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(takeStdin(io), signal)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 /** The exact bytes of a file, `-` for standard input. */

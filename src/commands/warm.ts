@@ -4,7 +4,7 @@ import type { Interfaces } from "@oclif/core";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
 import { countFlag, Flags, percentFlag, repeatedFlag, severalArg, ttlFlag } from "../cli/flags.js";
-import { takeStdin } from "../cli/input.js";
+import { piecesOf, takeStdin } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { RejectLog } from "../cli/reject-log.js";
 import { warmText } from "../cli/render/warm.js";
@@ -135,7 +135,7 @@ export default class Warm extends CacheCommand {
     const ttl = named === undefined && jitter !== undefined ? config.defaultTtl : named;
     const timeout = config.settings.timeout?.value;
     return {
-      ...(files.includes("-") && { stdin: takeStdin(this.io) }),
+      ...(files.includes("-") && { stdin: piecesOf(takeStdin(this.io), this.signal) }),
       signal: this.signal,
       ttl,
       ifAbsent: flags["if-absent"],

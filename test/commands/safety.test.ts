@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
+import { until } from "../support/until.js";
 import { Workspace } from "../support/workspace.js";
 
 describe("standard input", () => {
@@ -52,6 +54,27 @@ describe("the store's own file", () => {
     work.write("c.db", "this is my diary, and no database at all\n".repeat(100));
     const { stderr } = await work.run(["get", "k", "-q"]);
     expect(stderr).toMatch(/warning: .*c\.db\.corrupt-/);
+  });
+});
+
+describe("Ctrl-C while standard input says nothing more", () => {
+  it.each([
+    [["warm", "-", "--format", "ndjson", "--json"]],
+    [["warm", "-", "--format", "object"]],
+    [["set", "half", "-"]],
+    [["invalidate", "--file", "-"]],
+  ])("ends the command, which takes no half for the whole: %j", async (argv) => {
+    const work = new Workspace();
+    await work.ok(["set", "k", "v"]);
+    const stdin = new PassThrough();
+    stdin.write(argv.includes("object") ? '{"half":"a' : 'k\n{"key":"half","value":"a');
+    const stop = new AbortController();
+    const running = work.run(argv, { stdin, signal: stop.signal });
+    await until(() => stdin.readableLength === 0);
+    stop.abort();
+    const { code, stdout, stderr } = await running;
+    expect([code, stdout + stderr]).toEqual([130, expect.stringMatching(/stopped|interrupted":true/)]);
+    expect(work.keys()).toEqual(["k"]);
   });
 });
 
