@@ -73,7 +73,7 @@ export function tokensFile(work) {
  * `cache serve` on a core.
  * @param {import("./workspace.js").Workspace} work
  * @param {string} binary
- * @param {{ origin: number, stores: readonly string[], more?: readonly string[], core?: number }} options
+ * @param {{ origin: number, stores: readonly string[], more?: readonly string[], core?: number | string }} options
  */
 export async function cacheServer(work, binary, { origin, stores, more = [], core = SERVER_CORE }) {
   const [port, adminPort] = [await freePort(), await freePort()];
@@ -177,17 +177,31 @@ export function residentBytes({ pid }) {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 }
 
+/** Fields that Node adds by itself. */
+const OF_NODE = new Set(["connection", "keep-alive"]);
+
+/**
+ * The fields of a hit, to be sent by a bare server.
+ * @param {number} port
+ * @param {string} path
+ */
+export async function fieldsOfHit(port, path) {
+  const { fields } = await get(port, path);
+  if (!fields.includes("HIT")) throw new Error(`no hit: ${fields.join(" ")}`);
+  return fields.filter((_, i) => !OF_NODE.has((fields[i - (i % 2)] ?? "").toLowerCase()));
+}
+
 /**
  * Loads a server from one core with wrk.
  * @param {number} port
  * @param {string} path
- * @param {{ connections?: number, seconds?: number }} [options]
+ * @param {{ connections?: number, seconds?: number, core?: number | string }} [options]
  * @returns {Promise<{ rate: number, p99: number, requests: number }>} requests a second, milliseconds, and how many there were
  */
-export async function load(port, path, { connections = 64, seconds = 4 } = {}) {
+export async function load(port, path, { connections = 64, seconds = 4, core = CLIENT_CORE } = {}) {
   const url = `http://127.0.0.1:${port}${path}`;
   const { stdout } = await timed(["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--latency", url], {
-    cpu: CLIENT_CORE,
+    cpu: core,
   });
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
   const [, value, unit] = /99%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? [];

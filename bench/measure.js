@@ -36,7 +36,7 @@ export function quantile(values, q) {
 /**
  * Runs a program to its end; what it says on stdout and the milliseconds it took.
  * @param {readonly string[]} command
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, input?: import("node:stream").Stream | number, cpu?: number }} [options] `cpu`: the only core it may use
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, input?: import("node:stream").Stream | number, cpu?: number | string }} [options] `cpu`: the only core it may use, or a list
  * @returns {Promise<{ ms: number, stdout: string, stderr: string }>}
  */
 export function timed(command, { env, cwd, input, cpu } = {}) {

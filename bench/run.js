@@ -53,6 +53,7 @@ const ROWS = {
     summary: "cache serve: 1,000 equal misses at once",
     load: () => import("./rows/http-flights.js"),
   },
+  "http-workers": { summary: "cache serve: hits from two workers", load: () => import("./rows/http-workers.js") },
   "http-purge": {
     summary: "cache serve: purge of a tag with 100,000 responses",
     load: () => import("./rows/http-purge.js"),

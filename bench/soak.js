@@ -223,8 +223,8 @@ function one(agent, port, kind) {
           // The whole is an answer to who asks for a part, too (RFC 9110 §14.2).
           const good = { post: [204], range: [200, 206] }[kind] ?? [200];
           if (!good.includes(status)) resolve({ outcome, failure: `status ${status}` });
-          else if (kind === "range" && status === 200) resolve({ outcome: `whole for a range, ${outcome}` });
           else if (status !== 204 && !body.equals(expected)) resolve({ outcome, failure: "wrong body" });
+          else if (kind === "range" && status === 200) resolve({ outcome: `whole for a range, ${outcome}` });
           else resolve({ outcome });
         });
       },

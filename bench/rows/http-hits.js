@@ -1,11 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { bareServer, cacheServer, cpuTime, freePort, get, load, serve } from "../http.js";
+import { bareServer, cacheServer, cpuTime, fieldsOfHit, freePort, get, load, serve } from "../http.js";
 import { interleave, quantile } from "../measure.js";
 
 const BYTES = 1024;
-/** Fields that Node adds by itself. */
-const OF_NODE = new Set(["connection", "keep-alive"]);
 
 /** Hits of 1 KiB in memory, 64 connections that stay, one process on one core, against a bare node:http server that sends the same fields and bytes. */
 export async function measure(work) {
@@ -21,11 +19,7 @@ export async function measure(work) {
   });
   await get(proxy.port, "/item");
   await get(logging.port, "/item");
-  const hit = await get(proxy.port, "/item");
-  const fields = hit.fields.flatMap((name, i) =>
-    i % 2 === 0 && !OF_NODE.has(name.toLowerCase()) ? [name, hit.fields[i + 1]] : [],
-  );
-  if (!fields.includes("HIT")) throw new Error(`no hit: ${fields.join(" ")}`);
+  const fields = await fieldsOfHit(proxy.port, "/item");
   const servers = {
     proxy,
     logging,
