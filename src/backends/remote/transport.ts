@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { errorFromWire } from "../../api/errors.js";
@@ -40,6 +41,8 @@ export class Transport {
     this.#base = addressOf(options.url);
     this.target = `${this.#base.origin}${this.#base.pathname.replace(/\/$/, "")}`;
     const settings = { keepAlive: true, maxSockets: 32, ...options.tls };
+    // Every call that is under way listens to it.
+    setMaxListeners(0, this.#closed.signal);
     this.#agent = this.#base.protocol === "https:" ? new HttpsAgent(settings) : new HttpAgent(settings);
   }
 
