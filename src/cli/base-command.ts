@@ -83,16 +83,14 @@ export abstract class CacheCommand extends Command {
     return this.#out;
   }
 
-  /** The settings, resolved once. Warnings about them are said here. @param secret who has the password for a process of many: it was asked for, and the warnings were said, in the first one */
-  protected async settings(flags: Readonly<Record<string, unknown>>, secret?: ReadSecret): Promise<ResolvedConfig> {
+  /** The settings, resolved once. Warnings about them are said here. */
+  protected async settings(flags: Readonly<Record<string, unknown>>): Promise<ResolvedConfig> {
     if (this.#config) return this.#config;
-    const asked: ReadSecret = (from, noInput, server) => readSecret(this.io, from, noInput, server);
-    this.#config = await this.#load(flags, secret ?? asked);
+    this.#config = await this.#load(flags, (from, noInput, server) => readSecret(this.io, from, noInput, server));
     const { settings } = this.#config;
     this.#out?.dispose();
     this.#out = this.#makeOutput(modeOf(settings), settings.quiet?.value === true, settings.noColor?.value === true);
-    if (secret === undefined)
-      for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
+    for (const warning of this.#config.warnings) this.#out.warn(warning.message, warning.hint);
     return this.#config;
   }
 

@@ -7,7 +7,7 @@ import { originLine } from "../cli/target.js";
 import { readTokens } from "../config/admin-tokens.js";
 import { inMemoryAlone, overShared } from "../config/crew-store.js";
 import type { ResolvedConfig } from "../config/load.js";
-import { RulesError } from "../config/rules.js";
+import { type Rule, RulesError } from "../config/rules.js";
 import { type ServeSettings, serveMistakes, serveSettings } from "../config/serve.js";
 import { hostInUrl } from "../config/settings.js";
 import { CacheError, messageOf } from "../errors.js";
@@ -17,7 +17,7 @@ import { explainUrl, fieldFromText } from "../serve/explain-url.js";
 import type { TlsFiles } from "../serve/listener.js";
 import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
-import { type RunningServer, startServer } from "../serve/server.js";
+import { startServer } from "../serve/server.js";
 import { readAuthorities, readTls } from "../serve/tls.js";
 import { type WarmListener, type WarmPlan, warmingText } from "../serve/warming.js";
 import type { AccessLog } from "../serve/watching/access-log.js";
@@ -25,6 +25,7 @@ import { Watch } from "../serve/watching/watch.js";
 import { Crew, freePort } from "../serve/workers/crew.js";
 import { CrewFolder } from "../serve/workers/crew-folder.js";
 import { Link } from "../serve/workers/link.js";
+import type { Reloaded } from "../serve/workers/messages.js";
 
 export default class Serve extends CacheCommand {
   static override summary = "Run a caching HTTP proxy in front of one or more origins.";
@@ -55,7 +56,7 @@ export default class Serve extends CacheCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Serve);
     const link = await Link.open();
-    if (link) return this.#work(link, flags);
+    if (link) return this.#work(link);
     const config = await this.settings(flags);
     if (flags["check-config"]) return this.#check(config);
     if (flags.explain !== undefined) return this.#explain(flags.explain, flags.header ?? [], config, flags);
@@ -66,14 +67,14 @@ export default class Serve extends CacheCommand {
     if (workers === 1 || origins.length === 0) return this.#serve(config, flags);
     const folder = inMemoryAlone(config) ? new CrewFolder() : undefined;
     try {
-      await this.#serve(folder ? overShared(config, folder.store) : config, flags, { folder });
+      await this.#serve(folder ? overShared(config, folder.store) : config, flags, true);
     } finally {
       folder?.remove();
     }
   }
 
   /** In this process alone or, with a crew, the part of the primary: the admin API, and the lives of the others. */
-  async #serve(config: ResolvedConfig, flags: ServeFlags, crewed?: { folder: CrewFolder | undefined }): Promise<void> {
+  async #serve(config: ResolvedConfig, flags: ServeFlags, crewed = false): Promise<void> {
     const settings = serveSettings(config);
     const { tls, ca } = trustOf(settings);
     const access = adminAccess(settings.admin, this.io, this.out);
@@ -92,10 +93,11 @@ export default class Serve extends CacheCommand {
       ...(crewed && { crew: async () => (await crew?.figures()) ?? [] }),
       warn: (message) => this.out.warn(message),
     });
+    const latest: Reloaded = { rules: settings.rules, tls };
     const reloads: Reloadable[] = [];
     const reload = new Reload(reloads, {
       reloaded: (names) => {
-        crew?.reload();
+        crew?.reload(latest);
         this.out.note(`cache serve: reloaded ${names.join(", ")}`);
       },
       failed: (error) => this.out.alert(`nothing is reloaded: ${messageOf(error)}`),
@@ -104,7 +106,7 @@ export default class Serve extends CacheCommand {
     // Unique, since a request that comes back is known by it.
     const pseudonym = `cache-${randomUUID()}`;
     try {
-      if (crewed) crew = await this.#startCrew(config, settings, pseudonym, crewed.folder);
+      if (crewed) crew = await this.#startCrew(config, settings, pseudonym, latest, ca);
     } catch (error) {
       await watch.settled();
       await cache.close();
@@ -128,7 +130,19 @@ export default class Serve extends CacheCommand {
       await crew?.stop(0);
       throw error;
     });
-    reloads.push(...this.#reloadable(flags, server, tls));
+    const settingsNow = async () => serveSettings(await this.settingsAnew(flags));
+    const useRules = (rules: readonly Rule[]) => {
+      latest.rules = rules;
+      server.useRules(rules);
+    };
+    reloads.push({ name: "rules", prepare: async () => using((await settingsNow()).rules, useRules) });
+    if (tls) {
+      const renewTls = (files: TlsFiles) => {
+        latest.tls = files;
+        server.renewTls(files);
+      };
+      reloads.push({ name: "certificate", prepare: async () => using(readTls(await settingsNow()) ?? tls, renewTls) });
+    }
     const { tokensFile } = settings.admin;
     if (tokensFile !== undefined) {
       reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
@@ -147,29 +161,29 @@ export default class Serve extends CacheCommand {
 
   /** @throws CacheError what keeps a worker from its work */
   async #startCrew(
-    { password }: ResolvedConfig,
-    { workers, host, port, drainMs }: ServeSettings,
+    config: ResolvedConfig,
+    { admin: _own, ...settings }: ServeSettings,
     pseudonym: string,
-    folder: CrewFolder | undefined,
+    reloaded: Reloaded,
+    ca: string | undefined,
   ): Promise<Crew> {
+    const { workers, host, port: asked, drainMs } = settings;
+    const port = asked === 0 ? await freePort(host) : asked;
     return Crew.start(this.io.clock, {
       ...{ workers, drainMs },
-      orders: { port: port === 0 ? await freePort(host) : port, pseudonym, password, sharedStore: folder?.store },
+      orders: { port, pseudonym, config, settings, ca, reloaded },
       warn: (message) => this.out.alert(message),
     });
   }
 
   /** A process that serves clients for a primary, which says when to reload and when to end. */
-  async #work(link: Link, flags: ServeFlags): Promise<void> {
-    const { password = "", sharedStore, workers, port, pseudonym, index, isFirst } = link.orders;
+  async #work(link: Link): Promise<void> {
+    const { config, settings, ca, reloaded, workers, port, pseudonym, index, isFirst } = link.orders;
+    const { rules, tls } = reloaded;
     // A terminal that is closed tells it to all processes.
     const offHangup = this.io.onHangup?.(() => {});
     let isReady = false;
     try {
-      const asked = await this.settings(flags, async () => password);
-      const config = sharedStore === undefined ? asked : overShared(asked, sharedStore);
-      const { admin: _primary, ...settings } = serveSettings(config);
-      const { tls, ca } = trustOf(settings);
       const accessLog = await this.#openLog(settings);
       const cache = await this.openServed(config, () => {}, workers);
       const watch = new Watch(cache, this.io.clock, {
@@ -185,26 +199,21 @@ export default class Serve extends CacheCommand {
         this.io.clock,
         {
           ...settings,
-          ...{ port, pseudonym, warm: warming, rewarmAfterMs: index * REWARM_STEP_MS },
+          ...{ rules, port, pseudonym, warm: warming, rewarmAfterMs: index * REWARM_STEP_MS },
           connections: Math.max(1, Math.floor(CONNECTIONS / workers)),
           ...(tls && { tls }),
           ...(ca !== undefined && { ca }),
         },
         watch,
       );
-      const reload = new Reload(
-        [
-          ...this.#reloadable(flags, server, tls),
-          ...(accessLog ? [{ name: "access log", prepare: () => () => accessLog.reopen() }] : []),
-        ],
-        {
-          reloaded: () => {},
-          failed: (error) => this.out.alert(`worker ${index}: nothing is reloaded: ${messageOf(error)}`),
-        },
-      );
+      const reload = (latest: Reloaded) => {
+        server.useRules(latest.rules);
+        if (latest.tls) server.renewTls(latest.tls);
+        accessLog?.reopen();
+      };
       isReady = true;
       link.warming(server.warming.state === "warming");
-      link.ready(server.url, { figures: () => watch.figures(), reload: () => void reload.request() });
+      link.ready(server.url, { figures: () => watch.figures(), reload });
       await untilAborted(AbortSignal.any([this.signal, link.stopped]));
       await server.stop();
     } catch (error) {
@@ -225,17 +234,6 @@ export default class Serve extends CacheCommand {
         this.out.note(`cache serve: ${warmingText(report)}`);
       },
     };
-  }
-
-  /** What every process that serves clients reads again. */
-  #reloadable(flags: ServeFlags, server: RunningServer, tls: TlsFiles | undefined): Reloadable[] {
-    const now = async () => serveSettings(await this.settingsAnew(flags));
-    return [
-      { name: "rules", prepare: async () => using((await now()).rules, server.useRules) },
-      ...(tls
-        ? [{ name: "certificate", prepare: async () => using(readTls(await now()) ?? tls, server.renewTls) }]
-        : []),
-    ];
   }
 
   /** Opened before the store, so that a wrong name is found first. */

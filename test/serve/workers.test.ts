@@ -151,6 +151,16 @@ describe("--workers", () => {
     writeFileSync(rules, '[{"pattern":"/*","bypass":true}]');
     running.kill("SIGHUP");
     await until(async () => kinds(await ask(url, "/a")).join() === "BYPASS old");
+    // One that begins now has the rules that are in use, whatever the file says.
+    writeFileSync(rules, "no rules");
+    const [victim = 0, other = 0] = children(running.pid);
+    process.kill(victim, "SIGKILL");
+    await until(() => {
+      const now = children(running.pid);
+      return now.length === 2 && !now.includes(victim) && now.includes(other);
+    }, PATIENCE);
+    process.kill(other, "SIGKILL");
+    await until(async () => kinds(await ask(url, "/a")).join() === "BYPASS old", PATIENCE);
   });
 
   test("figures of the primary are those of all workers together", async () => {

@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
-import { type FromWorker, isMessage, type Orders, type ToWorker, type WorkerFigures } from "./messages.js";
+import {
+  type FromWorker,
+  isMessage,
+  type Orders,
+  type Reloaded,
+  type ToWorker,
+  type WorkerFigures,
+} from "./messages.js";
 import { withPast } from "./sums.js";
 
 export interface CrewOptions {
@@ -46,6 +53,7 @@ export class Crew {
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
   #refuse: (error: CacheError) => void = () => {};
+  #reloaded: Reloaded;
   #calls = 0;
   /** What was counted by workers that have ended, as far as they said: counters never go back. */
   #past: WorkerFigures | undefined;
@@ -55,6 +63,7 @@ export class Crew {
     this.#cluster = cluster;
     this.#clock = clock;
     this.#options = options;
+    this.#reloaded = options.orders.reloaded;
     this.#places = Array.from({ length: options.workers }, (_, index) => ({
       ...{ index, worker: undefined, isReady: false, isWarming: false, last: undefined },
       ...{ pauseMs: FIRST_PAUSE_MS, startedAt: 0 },
@@ -69,7 +78,8 @@ export class Crew {
   static async start(clock: Clock, options: CrewOptions): Promise<Crew> {
     const { default: cluster } = await import("node:cluster");
     const [, exec = "", ...args] = process.argv;
-    cluster.setupPrimary({ exec, args, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    // Advanced: what is undefined or infinite arrives as that.
+    cluster.setupPrimary({ exec, args, serialization: "advanced", stdio: ["ignore", "inherit", "inherit", "ipc"] });
     const crew = new Crew(cluster, clock, options);
     for (const place of crew.#places) crew.#fill(place, true);
     try {
@@ -106,8 +116,10 @@ export class Crew {
     return [this.#past, ...(await Promise.all(asked))].filter((figures) => figures !== undefined);
   }
 
-  reload(): void {
-    for (const { worker } of this.#places) if (worker) send(worker, { type: "reload" });
+  /** For those that live, and those that come after them. */
+  reload(reloaded: Reloaded): void {
+    this.#reloaded = reloaded;
+    for (const { worker } of this.#places) if (worker) send(worker, { type: "reload", reloaded });
   }
 
   /** Ends them all when what runs has ended. */
@@ -143,7 +155,7 @@ export class Crew {
   #told(place: Place, worker: Worker, message: FromWorker, isFirst: boolean): void {
     const { workers, orders } = this.#options;
     if (message.type === "hello") {
-      send(worker, { type: "orders", ...orders, index: place.index, workers, isFirst });
+      send(worker, { type: "orders", ...orders, reloaded: this.#reloaded, index: place.index, workers, isFirst });
     } else if (message.type === "warming") place.isWarming = message.on;
     else if (message.type === "figures") this.#answers.get(message.call)?.(message.figures);
     else if (message.type === "ready") {

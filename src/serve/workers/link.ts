@@ -1,10 +1,17 @@
 import type { Worker } from "node:cluster";
 import { CacheError, messageOf } from "../../errors.js";
-import { type FromWorker, isMessage, type Orders, type ToWorker, type WorkerFigures } from "./messages.js";
+import {
+  type FromWorker,
+  isMessage,
+  type Orders,
+  type Reloaded,
+  type ToWorker,
+  type WorkerFigures,
+} from "./messages.js";
 
 export interface LinkListener {
   figures: () => Promise<WorkerFigures>;
-  reload: () => void;
+  reload: (reloaded: Reloaded) => void;
 }
 
 /** A worker's end of the channel to its primary. */
@@ -68,7 +75,7 @@ export class Link {
 
   #told(message: ToWorker): void {
     if (message.type === "stop") this.#stop.abort();
-    if (message.type === "reload") this.#listener?.reload();
+    if (message.type === "reload") this.#listener?.reload(message.reloaded);
     if (message.type === "figures") {
       const { call } = message;
       void this.#listener?.figures().then((figures) => this.#send({ type: "figures", call, figures }));

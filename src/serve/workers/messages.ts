@@ -1,5 +1,9 @@
 import type { CounterReport } from "../../backends/backend.js";
+import type { ResolvedConfig } from "../../config/load.js";
+import type { Rule } from "../../config/rules.js";
+import type { ServeSettings } from "../../config/serve.js";
 import type { ErrorKind } from "../../errors.js";
+import type { TlsFiles } from "../listener.js";
 import type { TrafficFigures } from "../watching/traffic.js";
 
 /** What a worker is told when it begins. */
@@ -13,12 +17,20 @@ export interface Orders {
   port: number;
   /** Our name in `Via`: a request that comes back is known by every worker. */
   pseudonym: string;
-  /** Password of the store, where it was typed or read from standard input. */
-  password: string | undefined;
-  /** File of the store that all share, where memory is the only one that was asked for. */
-  sharedStore: string | undefined;
+  /** As the primary has resolved them: one that is started later must not find other files, or none, or ask for a password. */
+  config: ResolvedConfig;
+  settings: Omit<ServeSettings, "admin">;
+  ca: string | undefined;
+  /** The latest that could be used. */
+  reloaded: Reloaded;
   /** It is the first of its place: one that follows a worker that was killed fills no store at its start. */
   isFirst: boolean;
+}
+
+/** What may be read again while a server runs. */
+export interface Reloaded {
+  rules: readonly Rule[];
+  tls: TlsFiles | undefined;
 }
 
 /** What is in a worker's own memory. */
@@ -36,7 +48,11 @@ export interface WorkerFigures {
 }
 
 /** From the primary to a worker. */
-export type ToWorker = Orders | { type: "figures"; call: number } | { type: "reload" } | { type: "stop" };
+export type ToWorker =
+  | Orders
+  | { type: "figures"; call: number }
+  | { type: "reload"; reloaded: Reloaded }
+  | { type: "stop" };
 
 /** From a worker to the primary. */
 export type FromWorker =
