@@ -34,7 +34,7 @@ export function parseDuration(text: string): number {
   }
   if (ms > MAX_DURATION_MS) {
     throw new CacheError("usage", "invalid-duration", `"${text}" is longer than 1000 years`, {
-      hint: "Use none for an entry that never expires.",
+      hint: "Give a shorter one; a TTL that never ends is none.",
     });
   }
   return trimmed.startsWith("-") ? -Math.round(ms) : Math.round(ms);

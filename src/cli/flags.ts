@@ -99,10 +99,12 @@ export const countFlag = (name: string, common: Common & { min?: number; max?: n
     ...rest,
     helpValue: value,
     parse: parsed(name, (text) => {
-      const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+      const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
       if (number >= min && number <= max) return number;
-      throw new CacheError("usage", "invalid-number", `"${text}" is not a whole number of at least ${min}`, {
-        hint: max === Number.MAX_SAFE_INTEGER ? "Give it in digits." : `Give ${min} to ${max}.`,
+      const bounded = max < Number.MAX_SAFE_INTEGER || number > max;
+      const range = bounded ? `from ${min} to ${max}` : `of at least ${min}`;
+      throw new CacheError("usage", "invalid-number", `"${text}" is not a whole number ${range}`, {
+        hint: bounded ? `Give ${min} to ${max}.` : "Give it in digits.",
       });
     }),
   });

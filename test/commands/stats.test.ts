@@ -151,6 +151,7 @@ describe("stats", () => {
     [["--by", "size"], "--by needs --top"],
     [["--by", "name", "--top", "3"], '--by: "name" is none of size, age, ttl'],
     [["--top", "0"], "Give 1 to 10000"],
+    [["--top", "99999999999999999999"], "not a whole number from 1 to 10000"],
     [["--top", "10001"], "--top"],
     [["--group-by", "tag"], "none of prefix"],
     [["--prefix", "a"], "--prefix needs --group-by or --top"],
