@@ -162,6 +162,12 @@ export abstract class CacheCommand extends Command {
     return `the fallback ${targetOf({ store: config.fallback })}, pending for ${originLine(config)}`;
   }
 
+  /** The store, or the fallback that was read in its place. */
+  protected readFrom(config: ResolvedConfig): string {
+    if (!this.#standsIn || !config.fallback) return originLine(config);
+    return `the fallback ${targetOf({ store: config.fallback })} in the place of ${originLine(config)}`;
+  }
+
   /** The same for a command that writes. @throws CacheError `read-only`, before the store is touched */
   protected async openForWriting(flags: Readonly<Record<string, unknown>>): Promise<Cache> {
     this.checkWritable(await this.settings(flags));

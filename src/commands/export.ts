@@ -5,7 +5,7 @@ import { optionalArg } from "../cli/flags.js";
 import { Progress } from "../cli/progress.js";
 import { jsonForTerminal } from "../cli/render/value.js";
 import { filterFromFlags, orAll, selectionFlags } from "../cli/selection.js";
-import { origin, originLine, refuseStoreFile } from "../cli/target.js";
+import { origin, refuseStoreFile } from "../cli/target.js";
 import { CacheError } from "../errors.js";
 import { type ExportReport, exportEntries } from "../transfer/export.js";
 import { exportToFile } from "../transfer/export-file.js";
@@ -63,7 +63,7 @@ export default class Export extends CacheCommand {
     if (toFile !== undefined && !/\.(ndjson|jsonl)(\.(gz|br))?$/i.test(toFile)) {
       this.out.warn("warm tells NDJSON by the ending .ndjson", "Rename the file, or say warm --format ndjson.");
     }
-    const summary = this.#summary(report, originLine(config));
+    const summary = this.#summary(report, this.readFrom(config));
     if (toFile === undefined) return this.out.note(summary);
     await this.out.report({ ...origin(config), file: toFile, ...report }, () => (this.out.quiet ? "" : summary));
   }

@@ -201,7 +201,7 @@ export default class Invalidate extends CacheCommand {
     if (interrupted) this.out.note("stopped before the end: this is not all that would go");
     else if (this.out.mode === "text") {
       const entries = `${exact ? "" : "about "}${count} ${count === 1 ? "entry" : "entries"}`;
-      this.out.note(`dry run: would ${flags.soft ? "invalidate" : "delete"} ${entries} from ${originLine(config)}`);
+      this.out.note(`dry run: would ${flags.soft ? "invalidate" : "delete"} ${entries} from ${this.readFrom(config)}`);
     }
   }
 }

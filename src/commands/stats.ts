@@ -114,7 +114,7 @@ export default class Stats extends CacheCommand {
       },
       () =>
         [
-          statsTable(stats, errorRate, originLine(config), this.out.style),
+          statsTable(stats, errorRate, this.readFrom(config), this.out.style),
           ...(stats.tiers ? [tiersTable(stats.tiers, this.out.style)] : []),
           ...(groups ? [groupsTable(groups, this.out.style)] : []),
           ...(top ? [topTable(top, by, cache.clock.now(), this.out.style)] : []),

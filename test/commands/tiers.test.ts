@@ -151,6 +151,11 @@ describe("a fallback", () => {
         answeredBy,
         tiers: { redis: { connected: false } },
       });
+      const standIn = /the fallback sqlite:\S+f\.db in the place of redis:/;
+      for (const argv of [["export"], ["invalidate", "--prefix", "n", "--dry-run"], ["stats"]]) {
+        const { stdout, stderr } = await run(...argv);
+        expect([argv, stdout + stderr]).toEqual([argv, expect.stringMatching(standIn)]);
+      }
       expect((await run("get", "old")).code).toBe(3);
       await away.restart();
       await redisCli(away, "SET", "app:old", "1");
