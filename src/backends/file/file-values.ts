@@ -21,7 +21,7 @@ import { pieceReader, rangeOf } from "../sqlite/piece-reader.js";
 import { type Outlet, PieceWriter } from "../sqlite/piece-writer.js";
 import { type FullRow, headOf, readFull, storedOf } from "../sqlite/read-full.js";
 import { checkEntries, type EntryHead, type Item } from "../sqlite/writer.js";
-import { inParallel, type ValueFiles } from "./value-files.js";
+import { inParallel, SMALL_BYTES, type ValueFiles } from "./value-files.js";
 
 /** A file without an entry may be a value that is just being written; after this many milliseconds it is rubbish. */
 const ORPHAN_AGE_MS = 3_600_000;
@@ -195,6 +195,11 @@ export class FileValues {
 
   async #opened(row: FullRow, options: RangeOptions): Promise<EntryReader | undefined> {
     const range = rangeOf(options, row[5]);
+    if (row[5] <= SMALL_BYTES) {
+      const value = await this.#files.read(nameOf(row), row[5]);
+      if (value === undefined) return undefined;
+      return pieceReader(headOf(row), range, (start, length) => value.subarray(start, start + length), DONE);
+    }
     const file = await this.#files.open(nameOf(row), row[5]);
     if (file === undefined) return undefined;
     const read = (start: number, length: number) =>
@@ -227,6 +232,7 @@ export class FileValues {
   }
 }
 
+const DONE = () => {};
 const nameOf = (row: FullRow) => String(row[1]);
 
 /** A write may take less than it was given. */

@@ -4,11 +4,12 @@ import { type FileHandle, open, opendir, readFile, stat } from "node:fs/promises
 import { dirname, join } from "node:path";
 import { codeOf } from "../../errors.js";
 import { makeFolder } from "../../new-folder.js";
+import { CHUNK_BYTES } from "../backend.js";
 
 /** Files that are read or written at the same time. */
 const CONCURRENCY = 16;
-/** Values up to this size are read synchronously. */
-const SMALL_BYTES = 65_536;
+/** Bytes of the values that are read synchronously, as SQLite reads its own of that size. */
+export const SMALL_BYTES = CHUNK_BYTES;
 /** The name of a value file, with the folder that its first two letters name. */
 const NAME = /^[0-9a-f]{64}-[0-9a-f]{16}$/;
 
