@@ -19,7 +19,7 @@ const CLIENTS = 24;
 const PACE = 4000;
 /** Milliseconds after the origin is back in which what was under way may still fail. */
 const GRACE = 1500;
-/** What the resident memory may grow by in the last two thirds, as a part of its median. */
+/** What memory may grow by in the last two thirds, as a part of its median. */
 const FLAT = 0.1;
 /** Descriptors that may be open more than before the load: connections to the store that come and go. */
 const SPARE = 6;
@@ -63,10 +63,10 @@ async function soak() {
   const server = spawn(
     "node",
     [
-      ...["--require", join(import.meta.dirname, "peers/watched.cjs"), binary, "serve"],
+      ...["--expose-gc", "--require", join(import.meta.dirname, "peers/watched.cjs"), binary, "serve"],
       ...["--origin", `http://127.0.0.1:${origin.port}`, "--port", `${port}`, "--admin-port", `${adminPort}`],
       ...["--admin-tokens", tokensFile(work), "--rules", rules, "--access-log", work.path("access.log")],
-      ...["--store", "memory:?maxEntries=2000&maxBytes=32MB", "--store", redis.url],
+      ...["--store", "memory:?maxEntries=500&maxBytes=8MB", "--store", redis.url],
     ],
     { env: { ...work.env, WATCH_FILE: watched }, stdio: ["ignore", "ignore", "pipe"] },
   );
@@ -155,13 +155,13 @@ async function soak() {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  const late = samples.slice(Math.floor(samples.length / 3));
-  const rss = late.map((sample) => sample.rss / 1e6);
-  const growth = slope(rss) * rss.length;
+  const rss = samples.map((sample) => sample.rss / 1e6);
+  const live = samples.flatMap((sample) => (sample.live ? [sample.live / 1e6] : []));
   const untoward = said.filter((line) => /unhandled|uncaught|warning:.*leak|^\s+at |TypeError|RangeError/i.test(line));
   const total = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   const checks = {
-    "memory is flat": growth <= FLAT * quantile(rss, 0.5),
+    "resident memory is flat": growth(rss) <= FLAT * quantile(rss, 0.5),
+    "what is no garbage is flat": growth(live) <= FLAT * quantile(live, 0.5),
     "no descriptor is left open": atLast <= atFirst + SPARE,
     "no request failed that need not": failures.length === 0,
     "nothing untoward was said": untoward.length === 0,
@@ -169,11 +169,9 @@ async function soak() {
   };
   console.log(`${total} requests:`, outcomes);
   console.log(`the origin was asked ${origin.asked} times; faults:`, made);
-  console.log(
-    `resident memory, MB, in ten parts: ${parts(samples.map((sample) => sample.rss / 1e6)).join(" ")}; ` +
-      `in the last two thirds ${growth >= 0 ? "+" : ""}${growth.toFixed(1)} by its slope`,
-  );
-  console.log(`heap, MB: ${parts(samples.map((sample) => sample.heapUsed / 1e6)).join(" ")}`);
+  for (const [what, values] of Object.entries({ "resident memory": rss, "what is no garbage": live })) {
+    console.log(`${what}, MB, in ten parts: ${parts(values).join(" ")}; growth ${growth(values).toFixed(1)}`);
+  }
   console.log(`descriptors: ${atFirst} before, ${Math.max(...opened)} at most, ${atLast} after`);
   const lates = samples.map((sample) => sample.late);
   console.log(
@@ -234,8 +232,9 @@ function one(agent, port, kind) {
   });
 }
 
-/** By how much values grow from one to the next, by least squares. @param {readonly number[]} values */
-function slope(values) {
+/** By how much values grow in the last two thirds, by least squares. @param {readonly number[]} all */
+function growth(all) {
+  const values = all.slice(Math.floor(all.length / 3));
   const middle = (values.length - 1) / 2;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   let [above, below] = [0, 0];
@@ -243,7 +242,7 @@ function slope(values) {
     above += (i - middle) * (value - mean);
     below += (i - middle) ** 2;
   }
-  return above / below;
+  return (above / below) * values.length;
 }
 
 /** The median of each tenth. @param {readonly number[]} values */

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { askAdmin, cacheServer, get, getAll, originHere } from "../http.js";
+import { askAdmin, cacheServer, cpuTime, get, getAll, originHere } from "../http.js";
 import { quantile } from "../measure.js";
 import { startRedis } from "../redis.js";
 
@@ -31,12 +31,13 @@ export async function measure(work) {
   const figures = [];
   for (const [name, stores] of Object.entries(kinds)) {
     const server = await cacheServer(work, binary, { origin, stores });
-    const [times, waits, most] = [[], [], []];
+    const [times, cpu, waits, most] = [[], [], [], []];
     for (let run = 0; run < RUNS; run++) {
       await getAll(server.port, urls());
       await getAll(server.port, [...OTHERS, ...OTHERS], 1);
       const seen = await purgeOnce(server);
       times.push(seen.seconds);
+      cpu.push(seen.cpu);
       waits.push(seen.p99);
       most.push(seen.most);
     }
@@ -51,6 +52,7 @@ export async function measure(work) {
         unit: "s",
         samples: { times },
       },
+      { what: "(… CPU time of the server, with the hits)", peer: "", seen: quantile(cpu, 0.5), unit: "s" },
       {
         what: "… hits of others meanwhile, p99",
         peer: "",
@@ -70,8 +72,8 @@ function* urls() {
   for (let i = 0; i < RESPONSES; i++) yield `/tagged/${i}`;
 }
 
-/** @param {{ port: number, adminPort: number }} server */
-async function purgeOnce({ port, adminPort }) {
+/** @param {{ child: import("node:child_process").ChildProcess, port: number, adminPort: number }} server */
+async function purgeOnce({ child: server, port, adminPort }) {
   const child = spawn("taskset", ["-c", "1", "node", BYSTANDER, String(port), ...OTHERS], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -83,9 +85,11 @@ async function purgeOnce({ port, adminPort }) {
       resolve(undefined);
     });
   });
+  const before = cpuTime(server);
   const began = performance.now();
   const { deleted } = await askAdmin(adminPort, "/cache/purge", { tags: ["big"] });
   const seconds = (performance.now() - began) / 1000;
+  const cpu = (cpuTime(server) - before) / 1e6;
   child.stdin.end();
   await ended;
   const { p99, most, failed } = JSON.parse(said.slice(said.indexOf("\n")));
@@ -94,5 +98,5 @@ async function purgeOnce({ port, adminPort }) {
     const { fields } = await get(port, `/tagged/${i}`);
     if (!fields.includes("MISS")) throw new Error(`not purged: ${fields.join(" ")}`);
   }
-  return { seconds, p99, most };
+  return { seconds, cpu, p99, most };
 }
