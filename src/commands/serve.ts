@@ -213,7 +213,8 @@ export default class Serve extends CacheCommand {
       };
       isReady = true;
       link.warming(server.warming.state === "warming");
-      link.ready(server.url, { figures: () => watch.figures(), reload });
+      const clear = async (tier: string) => (await cache.clear({ tier })).deleted;
+      link.ready(server.url, { figures: () => watch.figures(), reload, clear });
       await untilAborted(AbortSignal.any([this.signal, link.stopped]));
       await server.stop();
     } catch (error) {

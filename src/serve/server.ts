@@ -65,7 +65,11 @@ export interface AdminPlace extends Omit<AdminSettings, "tokensFile"> {
   /** What goes on in this server, for metrics and events. */
   watch?: Watch;
   /** Who serves clients in the place of this process. */
-  crew?: { readonly url: string; readonly serves: boolean; readonly warming: boolean };
+  crew?: {
+    readonly serves: boolean;
+    readonly warming: boolean;
+    clear(tier: string): Promise<number>;
+  };
 }
 
 /** Is told what goes on in a running server; nothing that is called here may fail. */
@@ -156,6 +160,7 @@ async function start(
     },
     namespace: place?.namespace ?? "",
     watch: place?.watch,
+    clearElsewhere: async (tier) => (await place?.crew?.clear(tier)) ?? 0,
     serves: () => place?.crew?.serves ?? true,
     warming: () => place?.crew?.warming ?? warming?.report.state === "warming",
     explaining: () => ({ rules, cacheableMethods, defaultLifetimeMs }),

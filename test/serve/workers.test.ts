@@ -179,6 +179,11 @@ describe("--workers", () => {
       const hits = Number(/cache_http_requests_total\{outcome="HIT",status="2xx"\} (\d+)/.exec(metrics)?.[1]);
       return hits === asked - 1;
     });
+    const cleared = await request(`${admin}/cache/memory`, { method: "DELETE", headers });
+    // One that each has; what the store has stays.
+    expect(await cleared.body.json()).toMatchObject({ tier: "memory", deleted: 2 });
+    expect(kinds(await ask(url, "/a"))).toEqual(["HIT old"]);
+    expect(origin.seen).toHaveLength(1);
   });
 
   test("what can't be: an admin API at the port of the proxy, and a port that is taken", async () => {

@@ -19,6 +19,8 @@ export interface AdminParts {
   readonly proxies: boolean;
   /** The store is being filled, as it was to be at the start. */
   readonly warming: () => boolean;
+  /** Empties a memory tier that other processes of this server have for themselves. @returns how many entries went */
+  readonly clearElsewhere: (tier: string) => Promise<number>;
   /** Somebody takes requests for the proxy, where there is one. */
   readonly serves: () => boolean;
   /** Under which rules requests are, as they are just now. */

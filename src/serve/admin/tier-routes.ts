@@ -9,7 +9,7 @@ import { callOfTier, healthOfTier, PATIENCE_MS, spaceOf, tierNames } from "./tie
 import { tierOf } from "./tier-of.js";
 
 /** `/cache/{tier}…`: one of several stores, or the only one by its kind. */
-export function tierRoutes(app: FastifyInstance, { cache, backend, namespace }: AdminParts): void {
+export function tierRoutes(app: FastifyInstance, { cache, backend, namespace, clearElsewhere }: AdminParts): void {
   /** @throws Refusal 404 */
   const known = (tier: string): string => {
     const names = tierNames(backend);
@@ -85,7 +85,9 @@ export function tierRoutes(app: FastifyInstance, { cache, backend, namespace }: 
         }
       }
       const { deleted, complete, pending } = await cache.clear({ ...call, signal: goneSignal(reply) });
-      return reply.code(pending ? 202 : 200).send({ tier, deleted, complete, ...(pending && { pending }) });
+      const elsewhere = tierOf(backend, tier).name === "memory" ? await clearElsewhere(tier) : 0;
+      const said = { tier, deleted: deleted + elsewhere, complete, ...(pending && { pending }) };
+      return reply.code(pending ? 202 : 200).send(said);
     },
   );
 }

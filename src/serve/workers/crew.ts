@@ -49,7 +49,7 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #places: Place[];
   readonly #over = new AbortController();
-  readonly #answers = new Map<number, (figures: WorkerFigures) => void>();
+  readonly #answers = new Map<number, (answer: FromWorker) => void>();
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
   #refuse: (error: CacheError) => void = () => {};
@@ -109,11 +109,19 @@ export class Crew {
   async figures(): Promise<WorkerFigures[]> {
     const asked = this.#places.map(async (place) => {
       const { worker, isReady } = place;
-      const figures = worker && isReady ? await this.#ask(worker) : undefined;
+      const answer = worker && isReady ? await this.#ask(worker, { type: "figures" }) : undefined;
+      const figures = answer?.type === "figures" ? answer.figures : undefined;
       if (figures && place.worker === worker) place.last = figures;
       return place.last;
     });
     return [this.#past, ...(await Promise.all(asked))].filter((figures) => figures !== undefined);
+  }
+
+  /** Empties a tier that each of them has for itself. @returns how many entries went */
+  async clear(tier: string): Promise<number> {
+    const workers = this.#places.flatMap(({ worker, isReady }) => (worker && isReady ? [worker] : []));
+    const answers = await Promise.all(workers.map((worker) => this.#ask(worker, { type: "clear", tier })));
+    return answers.reduce((sum, answer) => sum + (answer?.type === "cleared" ? answer.deleted : 0), 0);
   }
 
   /** For those that live, and those that come after them. */
@@ -157,7 +165,7 @@ export class Crew {
     if (message.type === "hello") {
       send(worker, { type: "orders", ...orders, reloaded: this.#reloaded, index: place.index, workers, isFirst });
     } else if (message.type === "warming") place.isWarming = message.on;
-    else if (message.type === "figures") this.#answers.get(message.call)?.(message.figures);
+    else if (message.type === "figures" || message.type === "cleared") this.#answers.get(message.call)?.(message);
     else if (message.type === "ready") {
       this.#url = message.url;
       place.isReady = true;
@@ -184,17 +192,21 @@ export class Crew {
     this.#fill(place, false);
   }
 
-  async #ask(worker: Worker): Promise<WorkerFigures | undefined> {
+  /** Undefined where it does not answer in time. */
+  async #ask(
+    worker: Worker,
+    question: { type: "figures" } | { type: "clear"; tier: string },
+  ): Promise<FromWorker | undefined> {
     this.#calls += 1;
     const call = this.#calls;
     const over = new AbortController();
-    const answer = new Promise<WorkerFigures>((resolve) => this.#answers.set(call, resolve));
-    send(worker, { type: "figures", call });
+    const answer = new Promise<FromWorker>((resolve) => this.#answers.set(call, resolve));
+    send(worker, { ...question, call });
     const late = this.#clock.sleep(PATIENCE_MS, over.signal).then(() => undefined);
-    const figures = await Promise.race([answer, late]);
+    const said = await Promise.race([answer, late]);
     over.abort();
     this.#answers.delete(call);
-    return figures;
+    return said;
   }
 }
 

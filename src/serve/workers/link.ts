@@ -12,6 +12,8 @@ import {
 export interface LinkListener {
   figures: () => Promise<WorkerFigures>;
   reload: (reloaded: Reloaded) => void;
+  /** Empties a tier. @returns how many entries went */
+  clear: (tier: string) => Promise<number>;
 }
 
 /** A worker's end of the channel to its primary. */
@@ -76,9 +78,21 @@ export class Link {
   #told(message: ToWorker): void {
     if (message.type === "stop") this.#stop.abort();
     if (message.type === "reload") this.#listener?.reload(message.reloaded);
+    if (message.type === "clear") {
+      const { call, tier } = message;
+      void this.#answer(this.#listener?.clear(tier), (deleted) => ({ type: "cleared", call, deleted }));
+    }
     if (message.type === "figures") {
       const { call } = message;
-      void this.#listener?.figures().then((figures) => this.#send({ type: "figures", call, figures }));
+      void this.#answer(this.#listener?.figures(), (figures) => ({ type: "figures", call, figures }));
+    }
+  }
+
+  async #answer<T>(work: Promise<T> | undefined, message: (done: T) => FromWorker): Promise<void> {
+    try {
+      if (work) this.#send(message(await work));
+    } catch {
+      // The store fails: who asks goes on without an answer, and whoever needs the store is told by it.
     }
   }
 

@@ -51,6 +51,7 @@ export interface WorkerFigures {
 export type ToWorker =
   | Orders
   | { type: "figures"; call: number }
+  | { type: "clear"; call: number; tier: string }
   | { type: "reload"; reloaded: Reloaded }
   | { type: "stop" };
 
@@ -60,7 +61,8 @@ export type FromWorker =
   | { type: "ready"; url: string }
   | { type: "failed"; kind: ErrorKind; code: string; message: string; hint: string | undefined }
   | { type: "warming"; on: boolean }
-  | { type: "figures"; call: number; figures: WorkerFigures };
+  | { type: "figures"; call: number; figures: WorkerFigures }
+  | { type: "cleared"; call: number; deleted: number };
 
 /** Both ends are this program, and nobody else can write into the channel between them. */
 export function isMessage<M extends { type: string }>(message: unknown): message is M {
