@@ -118,7 +118,12 @@ async function openTier(plan: Plan, tier: PlannedTier, isLowest: boolean, contex
   if (!standsIn) return store;
   try {
     const { journalPath = journalBeside(fallback.store, plan) } = fallback;
-    return withFallback(store, await open(fallback.store), journalPath === undefined ? {} : { journalPath }, full);
+    return withFallback(
+      store,
+      await open(fallback.store),
+      { patient: !plan.livesOn, ...(journalPath !== undefined && { journalPath }) },
+      full,
+    );
   } catch (error) {
     await store.close();
     throw error;

@@ -22,7 +22,7 @@ import { bytes, entry, keysOf, listed, put, texts } from "../contract/harness.js
 import { startRedis } from "../support/redis-server.js";
 import { tempDir } from "../support/temp-dir.js";
 import { until } from "../support/until.js";
-import { type Faulty, faulty, unreachable } from "./resilient-faulty.js";
+import { type Faulty, faulty, never, unreachable } from "./resilient-faulty.js";
 
 const unhandled: unknown[] = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
@@ -490,6 +490,36 @@ describe("the journal on disk", () => {
     expect(second.outer.degraded).toBe(false);
     expect(second.codes()).toEqual([]);
     expect(filesOf(path)).toEqual([]);
+  });
+
+  test("that takes long is waited for by a process that is soon over, as long as the store answers", async () => {
+    const path = journalIn(tempDir());
+    const prefixes = Array.from({ length: 10 }, (_, i) => `p${i}`);
+    const open = (patient: boolean, answers: number) => {
+      writeFileSync(path, prefixes.map((prefix) => lineOf({ selector: { prefix } })).join(""));
+      const it = cache({ journalPath: path, patient });
+      let told = 0;
+      it.link.fault = (method) => {
+        if (method !== "deleteWhere") return undefined;
+        if (told++ >= answers) return () => never();
+        return () => clock.sleep(150).then(() => ({ deleted: 0, softened: 0, complete: true }));
+      };
+      return it;
+    };
+    const patient = open(true, prefixes.length);
+    await put(patient.store, entry("k", "v"));
+    expect(await texts(patient.outer, ["k"])).toEqual(["v"]);
+    expect([patient.outer.degraded, patient.codes(), filesOf(path)]).toEqual([false, [], []]);
+    for (const [isPatient, answers] of [
+      [true, 8],
+      [false, prefixes.length],
+    ] as const) {
+      const it = open(isPatient, answers);
+      await put(it.store, entry("k", "v"));
+      expect(await texts(it.outer, ["k"])).toEqual([undefined]);
+      expect([it.outer.degraded, it.codes()]).toEqual([true, ["fallback-on"]]);
+      await it.back();
+    }
   });
 
   test("of a store that is still away keeps it from being trusted", async () => {

@@ -60,6 +60,8 @@ export interface FallbackOptions {
   maxJournalBytes?: number;
   /** Milliseconds between two attempts to take the store back; default 1,000. A breaker that is open refuses them without asking the store. */
   recheckMs?: number;
+  /** This process is over soon: its first calls wait until the store was told of what an earlier process has noted down. Default: for a second at most. */
+  patient?: boolean;
 }
 
 export interface FallbackContext extends ResilienceContext, Pick<BackendContext, "readOnly"> {
@@ -82,7 +84,13 @@ export function withFallback(
   options: FallbackOptions,
   context: FallbackContext,
 ): WithFallback {
-  const { journalPath, maxJournalKeys = 100_000, maxJournalBytes = 1_000_000, recheckMs = 1000 } = options;
+  const {
+    journalPath,
+    maxJournalKeys = 100_000,
+    maxJournalBytes = 1_000_000,
+    recheckMs = 1000,
+    patient = false,
+  } = options;
   const bounds: JournalBounds = {
     maxKeys: maxJournalKeys,
     maxBytes: maxJournalBytes,
@@ -92,7 +100,7 @@ export function withFallback(
   const journal: Journal = file ?? new MemoryJournal(bounds);
   // Who may not change the store leaves the replay to who may.
   const distrust = context.readOnly !== true && file?.exists() === true;
-  const standby = new Standby(store, fallback, journal, { recheckMs, distrust }, context);
+  const standby = new Standby(store, fallback, journal, { recheckMs, distrust, patient }, context);
   return new FallbackBackend(store, fallback, standby, (pending) => {
     if (file === undefined) {
       context.emit({

@@ -17,6 +17,11 @@ export interface StandbySettings {
   recheckMs: number;
   /** There is a journal of an earlier process: the store is not trusted before it was replayed. */
   distrust: boolean;
+  /**
+   * The first calls wait for as long as that replay goes on, of a process that is over before it would be done: one that is cut is begun anew by the next, which would come no
+   * further. A store that stops answering ends it.
+   */
+  patient: boolean;
 }
 
 /**
@@ -33,6 +38,7 @@ export class Standby {
   readonly #journal: Journal;
   readonly #context: ResilienceContext;
   readonly #recheckMs: number;
+  readonly #patient: boolean;
   readonly #origin = `replay:${randomUUID()}`;
   #distrust: boolean;
   #starting: Promise<void> | undefined;
@@ -49,18 +55,21 @@ export class Standby {
   /** Why the store could not be taken back, as it was told last. */
   #obstacle: string | undefined;
   #stopped = false;
+  /** The store has answered since it was left. */
+  #answers = false;
 
   constructor(
     store: Backend,
     fallback: Backend,
     journal: Journal,
-    { recheckMs, distrust }: StandbySettings,
+    { recheckMs, distrust, patient }: StandbySettings,
     context: ResilienceContext,
   ) {
     this.#store = store;
     this.#fallback = fallback;
     this.#journal = journal;
     this.#recheckMs = recheckMs;
+    this.#patient = patient;
     this.#distrust = distrust;
     this.trusted = !distrust;
     this.#context = context;
@@ -141,7 +150,9 @@ export class Standby {
 
   /** With a journal of an earlier process: if the store is there, replaying takes a moment, and the first calls wait for it. */
   async #start(): Promise<void> {
-    await this.#atMost(this.#recover());
+    const recovery = this.#recover();
+    await this.#atMost(recovery);
+    if (this.#patient && this.#answers) await recovery;
     this.#distrust = false;
     if (!this.trusted) this.#tell("");
   }
@@ -172,7 +183,9 @@ export class Standby {
   async #tryToRecover(): Promise<void> {
     let release: () => void = () => undefined;
     try {
+      this.#answers = false;
       await this.#store.ping();
+      this.#answers = true;
       for (let round = 0; !this.trusted && !this.#stopped; round++) {
         if (round === OPEN_REPLAYS) release = this.#holdChanges();
         await this.#makeGood();
