@@ -125,6 +125,8 @@ export class Listener {
         this.#server.emit(connection, socket);
       };
       this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+        // Node no longer listens to it, while responses to requests before may still be written.
+        socket.on("error", () => socket.destroy());
         afterAnswers(socket, () => upgrade(request, socket, head));
       });
     }

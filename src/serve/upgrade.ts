@@ -6,13 +6,12 @@ import { Client } from "./client.js";
 const LINGER = 1000;
 
 /**
- * The client of a request for another protocol. Node has let go of its connection: it ends with the response, unless that is a 101 and the connection is joined to the origin's.
+ * The client of a request for another protocol. Node has let go of its connection, to whose errors the listener listens: it ends with the response, unless that is a 101 and the connection is joined to the origin's.
  * @param head what came behind the fields of the request
  * @param startedAt monotonic milliseconds
  */
 export function upgradingClient(request: IncomingMessage, head: Uint8Array, startedAt: number): Client {
   const { socket } = request;
-  socket.on("error", () => socket.destroy());
   if (head.length > 0) socket.unshift(head);
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;

@@ -258,6 +258,24 @@ describe("other protocols", () => {
   });
 });
 
+test("a client that breaks off while it waits behind another request is nobody's end", async () => {
+  let answer = () => {};
+  await start((_head, connection) => {
+    answer = () => connection.send(`${"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(10)}${LARGE}`);
+  });
+  for (let i = 0; i < 5; i++) {
+    const browser = (await client()).send(`GET /slow/${i} HTTP/1.1\r\nHost: a\r\n\r\n${HANDSHAKE}`);
+    await until(() => origin.connections.length > i);
+    browser.socket.resetAndDestroy();
+    answer();
+  }
+  answer = () => {};
+  const other = (await client()).send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect(await other.response()).toMatchObject({ status: 200 });
+});
+
+const LARGE = `HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(1_000_000)}`;
+
 describe("an origin that does not switch", () => {
   test("its response is passed on as any other, and the connection ends", async () => {
     await start((_head, connection) => {
