@@ -1,4 +1,4 @@
-// node bench/soak.js [--minutes 10]: `cache serve` (memory over Redis) under mixed load, while its origin and its store come and go, responses are purged and rules read again. Says
+// npm run soak -- --minutes 10: `cache serve` (memory over Redis) under mixed load, while its origin and its store come and go, responses are purged and rules read again. Says
 // whether memory stays flat, descriptors come back, no request fails that need not, and nothing untoward is said; exit 1 where it is otherwise.
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
