@@ -44,20 +44,18 @@ describe("tags of a response", () => {
     expect(TAG_FIELDS.size).toBe(3);
   });
 
-  test("whatever comes, only tags come out, in little time", () => {
+  test("whatever comes, only tags come out, and it comes to an end", () => {
     const name = fc.constantFrom("Surrogate-Key", "Cache-Tag", "xkey");
     fc.assert(
       fc.property(name, fc.string({ unit: "binary", maxLength: 100 }), (field, value) => {
         for (const tag of tagsOf(field, value)) expect(isTag(tag)).toBe(true);
       }),
     );
-    const began = performance.now();
     for (const unit of [",", " ", "\t ", "a,", "a ", "é"]) {
       for (const field of TAG_FIELDS) {
         surrogateTags([field, unit.repeat(65_536 / unit.length)]);
         surrogateTags([field, Array.from({ length: 10_000 }, (_, i) => i).join(unit)]);
       }
     }
-    expect(performance.now() - began).toBeLessThan(1000);
   });
 });
