@@ -11,9 +11,18 @@ export type Schema<T> = z.ZodType<T>;
 export function checked<T>(schema: Schema<T>, body: unknown): T {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const place = issue?.path.length ? `${issue.path.join(".")}: ` : "";
-  throw new CacheError("usage", "invalid-request", `the request can't be used: ${place}${issue?.message ?? ""}`, {
+  throw new CacheError("usage", "invalid-request", `the request can't be used: ${mistakeOf(result.error.issues)}`, {
     hint: "GET /openapi.json says what it has to look like.",
   });
+}
+
+/** The first mistake with its place; where there are several forms, of the one that is nearest. */
+function mistakeOf([issue]: readonly z.core.$ZodIssue[], at: readonly PropertyKey[] = []): string {
+  if (issue === undefined) return "";
+  const path = [...at, ...issue.path];
+  if (issue.code === "invalid_union") {
+    const [nearest] = [...issue.errors].sort((one, other) => one.length - other.length);
+    if (nearest) return mistakeOf(nearest, path);
+  }
+  return `${path.length > 0 ? `${path.map(String).join(".")}: ` : ""}${issue.message}`;
 }

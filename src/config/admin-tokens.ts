@@ -50,12 +50,13 @@ export function readTokens(path: string): readonly AdminToken[] {
   let stats: Stats;
   try {
     stats = statSync(path);
+    checkRights(path, stats);
     text = readFileSync(path, "utf8");
   } catch (error) {
+    if (error instanceof CacheError) throw error;
     const hint = "Check the path; cache serve token makes a line of it.";
     throw invalid([`${path} can't be read (${codeOf(error)})`], hint);
   }
-  checkRights(path, stats);
   const mistakes: string[] = [];
   const tokens: AdminToken[] = [];
   for (const [i, line] of text
@@ -97,7 +98,9 @@ export function addToken(path: string, token: AdminToken): void {
 const NEWLINE = 0x0a;
 
 /** Who reads it has no token, but knows all names and roles; who may write to it lets himself in. */
-function checkRights(path: string, { mode }: Stats): void {
+function checkRights(path: string, stats: Stats): void {
+  if (!stats.isFile()) throw invalid([`${path} is no file`], "Name a file of your own.");
+  const { mode } = stats;
   if (process.platform === "win32" || (mode & 0o077) === 0) return;
   throw invalid([`others can read ${path}`], `Run: chmod 600 ${path}`);
 }

@@ -222,7 +222,7 @@ export function parseRules(text: string, where: string): readonly Rule[] {
     const { place, reason } = syntaxError(bare, messageOf(error));
     throw new RulesError([`${where}${place} is not JSON: ${reason}`], "Correct it; --check-config checks it again.");
   }
-  const result = RULES.safeParse(json);
+  const result = RULES.safeParse(json, { reportInput: true });
   if (!result.success) {
     const mistakes = result.error.issues.flatMap((issue) => mistakesOf(issue).map((said) => `${where}: ${said}`));
     throw new RulesError(mistakes, "Correct them; --check-config checks them again.");

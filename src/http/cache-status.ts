@@ -67,7 +67,8 @@ export function xCache(entry: CacheStatusEntry): CacheOutcome {
   if (entry.ttlSeconds !== undefined && entry.ttlSeconds < 0) return "STALE";
   if ("hit" in entry) return "HIT";
   if (entry.fwd === "bypass" || entry.fwd === "method") return "BYPASS";
-  return entry.fwdStatus === 304 ? "REVALIDATED" : "MISS";
+  // A 304 that was passed on is about what the client holds.
+  return entry.fwdStatus === 304 && entry.stored !== undefined ? "REVALIDATED" : "MISS";
 }
 
 /** RFC 8941 §3.3.1. */

@@ -19,7 +19,7 @@ const COOKIES: ReadonlySet<string> = new Set(["set-cookie"]);
 /** A stored response with the fields and times of an update that is about it (RFC 9111 §3.2, §4.3.4, §4.3.5). */
 export function freshened(
   request: RequestHead,
-  stored: ResponseHead & Pick<StoredResponse, "coding">,
+  stored: ResponseHead & Pick<StoredResponse, "coding" | "forAuthorized">,
   update: Fields,
   times: ExchangeTimes,
   options: AdmissionOptions,
@@ -36,7 +36,9 @@ export function freshened(
   // The cookies are for who asked. What is stored is good for everybody as it was.
   const verdict = "refused" in first && first.refused === "set-cookie" ? judge(withoutFields(shown, COOKIES)) : first;
   if ("refused" in verdict) return { shown, stored: "forget" };
-  // The content stays as it was stored.
   const { admitted } = verdict;
+  // §3.5: it may have been for one who said who he is, and what allowed to give it to others is taken back.
+  if (stored.forAuthorized && !admitted.response.forAuthorized) return { shown, stored: "forget" };
+  // The content stays as it was stored.
   return { shown, stored: { ...admitted, response: { ...admitted.response, coding: stored.coding } } };
 }

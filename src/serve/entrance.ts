@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
 import { endToEnd, isLoop, seenByOrigin, via } from "../http/hop-by-hop.js";
 import { responseKey } from "../http/key.js";
@@ -41,13 +42,15 @@ export class Entrance {
     const hosts = linesOf(fields, "host");
     const secure = "encrypted" in socket;
     const peer = socket.remoteAddress;
-    const outside = forwardedOrigin(fields, { peer, secure, host: hosts[0] ?? "", trusted });
+    // RFC 9112 §3.3: what asks without it as HTTP/1.0 can means the server at this address.
+    const named = hosts[0] ?? (message.httpVersion === "1.0" ? authorityOf(socket) : undefined);
+    const outside = forwardedOrigin(fields, { peer, secure, host: named ?? "", trusted });
     const parsed = parseTarget({
       method,
       requestTarget: url,
-      host: hosts[0] === undefined ? undefined : outside.host,
+      host: named === undefined ? undefined : outside.host,
       secure: outside.secure,
-      hostLines: hosts.length,
+      hostLines: named === undefined ? 0 : Math.max(1, hosts.length),
     });
     if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
     // RFC 9110 §9.3.7: it is about the server that is asked, and that is this one.
@@ -95,6 +98,12 @@ export class Entrance {
 /** What is passed on to origins, which may take fewer or more. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const HOST: ReadonlySet<string> = new Set(["host", "expect"]);
+
+/** `127.0.0.1:4000`: where the client has connected to. */
+function authorityOf({ localAddress = "", localPort }: Socket): string {
+  const address = localAddress.replace(/^::ffff:(?=\d+\.)/, "");
+  return `${address.includes(":") ? `[${address}]` : address}:${localPort}`;
+}
 
 function changedTarget(target: Target, path: string): Target {
   return { ...target, path, url: withPath(target.url, path) };

@@ -137,7 +137,7 @@ export class Fetcher {
     }
     if (ERRORS.has(response.status) && this.#mayUseStale(task, "status")) {
       response.body.resume();
-      return this.#useStale(task, response.status);
+      return this.#useStale(task, { fwdStatus: response.status });
     }
     await this.#take(task, response, times, fill);
   }
@@ -304,7 +304,7 @@ export class Fetcher {
   /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
   async #failed(task: FetchTask, error: unknown): Promise<void> {
     const failure = failureOf(error, task.origin.url.origin);
-    if (this.#mayUseStale(task, "disconnected")) return this.#useStale(task, failure.status);
+    if (this.#mayUseStale(task, "disconnected")) return this.#useStale(task, { detail: failure.reason });
     const entry: CacheStatusEntry = { fwd: task.fwd, detail: failure.reason };
     task.flight.land({ kind: "failed", error: failure });
     this.#listener.answered(task, failure.status, entry);
@@ -316,14 +316,14 @@ export class Fetcher {
     return mayServeOnError(found.response, requestDirectives(request.fields), this.#clock.now(), error);
   }
 
-  async #useStale(task: FetchTask, status: number): Promise<void> {
+  async #useStale(task: FetchTask, why: { fwdStatus: number } | { detail: string }): Promise<void> {
     const { client, request, found, flight } = task;
     if (found.kind !== "response") return;
     const now = this.#clock.now();
     const { response, body } = found;
     const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
     const ttlSeconds = Math.min(-1, Math.floor((response.lifetimeMs - age) / 1000));
-    const entry: CacheStatusEntry = { fwd: "stale", fwdStatus: status, ttlSeconds };
+    const entry: CacheStatusEntry = { fwd: "stale", ...why, ttlSeconds };
     this.#listener.answered(task, response.status, entry);
     if (body instanceof Uint8Array) flight.land({ kind: "response", request, response, body });
     const said = this.#ours(entry, Math.floor(age / 1000));

@@ -195,7 +195,7 @@ export class CachingProxy {
     // RFC 9111 §3.5: what was stored for anybody may not be what the origin gives this one.
     if (!response.forAuthorized && isAuthorized(request.fields)) {
       closeBody(found);
-      return this.#passing.pass(exchange, "request");
+      return directives.onlyIfCached ? this.#gatewayTimeout(exchange) : this.#passing.pass(exchange, "request");
     }
     const decision = decideReuse(response, directives, now);
     if (decision.use === "fresh") return this.#send(exchange, found, now);

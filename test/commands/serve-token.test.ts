@@ -45,6 +45,7 @@ describe("cache serve token", () => {
     [["--name", "a", "--role", "root"], "root"],
     [["--name", ""], "name is empty"],
     [["--name", "a", "--file", "/proc/none/x"], "can't be written"],
+    [["--name", "a", "--file", "/dev/null"], "/dev/null is no file"],
   ])("%j is refused with exit 2", async (args, said) => {
     const { code, stdout, stderr } = await made(tempDir("token"), ...args);
     expect([code, stdout, stderr]).toEqual([2, "", expect.stringContaining(said)]);

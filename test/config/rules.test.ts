@@ -56,6 +56,7 @@ describe("rules", () => {
     ["{}", "r.json: rules: must be a list of rules"],
     ["[7]", "r.json: rules[0]: must be a rule in braces"],
     ["[{}]", "r.json: rules[0].pattern: is missing"],
+    ['[{"pattern": 5}]', "r.json: rules[0].pattern: must be text in quotes"],
   ])("%s is refused with its place", (text, said) => {
     const [first = ""] = mistakes(text);
     expect(first.startsWith(said)).toBe(true);

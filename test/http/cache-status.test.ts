@@ -84,8 +84,10 @@ test("X-Cache says in one word what became of the request", () => {
   expect(xCache({ hit: true, ttlSeconds: -1, detail: "stale-while-revalidate" })).toBe("STALE");
   expect(xCache({ fwd: "uri-miss", fwdStatus: 200, stored: true, ttlSeconds: 60 })).toBe("MISS");
   expect(xCache({ fwd: "vary-miss" })).toBe("MISS");
-  expect(xCache({ fwd: "stale", fwdStatus: 304, ttlSeconds: 60 })).toBe("REVALIDATED");
-  expect(xCache({ fwd: "request", fwdStatus: 304 })).toBe("REVALIDATED");
+  expect(xCache({ fwd: "stale", fwdStatus: 304, stored: true, ttlSeconds: 60 })).toBe("REVALIDATED");
+  expect(xCache({ fwd: "request", fwdStatus: 304, stored: false })).toBe("REVALIDATED");
+  // Of what the client holds.
+  expect(xCache({ fwd: "request", fwdStatus: 304 })).toBe("MISS");
   expect(xCache({ fwd: "stale", fwdStatus: 200 })).toBe("MISS");
   // The origin failed, and a stale response is sent instead.
   expect(xCache({ fwd: "stale", fwdStatus: 503, ttlSeconds: -5, detail: "stale-if-error" })).toBe("STALE");

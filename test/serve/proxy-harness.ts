@@ -1,7 +1,7 @@
 import { request } from "undici";
 import type { Cache } from "../../src/cache/cache.js";
 import { type OpenCacheOptions, openCache } from "../../src/library.js";
-import { type RunningServer, type ServeOptions, startServer } from "../../src/serve/server.js";
+import { type RunningServer, type ServeListener, type ServeOptions, startServer } from "../../src/serve/server.js";
 import { NO_WARMING, type WarmPlan } from "../../src/serve/warming.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { type HttpOrigin, startOrigin } from "../support/http-origin.js";
@@ -9,6 +9,7 @@ import { type HttpOrigin, startOrigin } from "../support/http-origin.js";
 export interface ProxySetup {
   store?: OpenCacheOptions["store"];
   options?: Partial<Omit<ServeOptions, "warm">> & { warm?: WarmPlan };
+  listener?: Partial<ServeListener>;
 }
 
 interface Got {
@@ -57,6 +58,7 @@ export async function startProxy(answer: HttpOrigin["answer"], setup: ProxySetup
       answered: () => {},
       asked: () => {},
       storeFailed: (error) => failures.push(error),
+      ...setup.listener,
     },
   );
   const send: ProxyUnderTest["send"] = async (method, path, headers = {}, body) => {

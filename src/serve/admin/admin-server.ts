@@ -130,8 +130,11 @@ function challenge(error: unknown): string {
 /** What fastify refuses by itself, in our words; anything else as it is. */
 function tellable(error: unknown): unknown {
   if (error instanceof CacheError) return error;
-  const { statusCode = 500, message }: Partial<FastifyError> = error instanceof Error ? error : {};
+  const { statusCode = 500, code, message }: Partial<FastifyError> = error instanceof Error ? error : {};
   if (statusCode >= 500) return error;
+  if (code === "FST_ERR_CTP_INVALID_JSON_BODY") {
+    return new Refusal(400, "invalid-request", "the body is no JSON, or names a __proto__ or constructor");
+  }
   if (statusCode === 413) return new Refusal(413, "body-too-large", "the body is too large for this call");
   if (statusCode === 415) return new Refusal(415, "unsupported-media-type", "this call takes no body of that type");
   return new Refusal(statusCode, "invalid-request", message ?? "the request can't be understood");

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import { cacheHealthAnswer, liveAnswer, readyAnswer } from "../../api/admin.js";
-import type { CounterReport } from "../../backends/backend.js";
+import type { Backend, CounterReport } from "../../backends/backend.js";
 import type { Cache } from "../../cache/cache.js";
+import type { Clock } from "../../clock.js";
 import type { AdminParts } from "./admin-parts.js";
 import { documented } from "./documented.js";
 import { Recent, type RecentCounts } from "./recent-counts.js";
@@ -41,7 +42,7 @@ export function healthRoutes(
       const names = tierNames(cache.backend);
       const { connected } = await healthOfTier(cache, names.at(-1) ?? "");
       // A proxy goes on with its origins; without any there is nothing but the store, or what stands in for it.
-      const served = serves() && (connected || proxies || (await canRead(cache)));
+      const served = serves() && (connected || proxies || (await canRead(cache.backend, clock)));
       const status = stopping.aborted ? "stopping" : served ? "ready" : "unavailable";
       return reply.code(status === "ready" ? 200 : 503).send({ status, degraded: !connected, warming: warming() });
     },
@@ -68,11 +69,18 @@ export function healthRoutes(
   );
 }
 
-async function canRead(cache: Cache): Promise<boolean> {
-  return cache.has("readiness", { timeout: PATIENCE_MS }).then(
+/** Asks below the cache, which may take a read that fails for a miss. */
+async function canRead(backend: Backend, clock: Clock): Promise<boolean> {
+  const over = new AbortController();
+  const read = async () => backend.getMany(["readiness"], { peek: true, signal: over.signal });
+  const answered = read().then(
     () => true,
     () => false,
   );
+  const late = clock.sleep(PATIENCE_MS, over.signal).then(() => false);
+  const answer = await Promise.race([answered, late]);
+  over.abort();
+  return answer;
 }
 
 /** Of each tier; none where the store can't be asked, of which its connection tells. */

@@ -111,6 +111,10 @@ describe("/health/ready", () => {
     await redis.stop();
     try {
       const ask = (one: AdminUnderTest, path: string) => whileTimePasses(one, one.call(path, { as: "viewer" }));
+      // That a connection has ended is heard a moment later.
+      for (const one of [proxy, alone]) {
+        await until(async () => (await ask(one, "/health/ready")).json().degraded === true);
+      }
       const [ready, not] = [await ask(proxy, "/health/ready"), await ask(alone, "/health/ready")];
       expect([ready.status, ready.json()]).toMatchObject([200, { status: "ready", degraded: true }]);
       expect([not.status, not.json()]).toMatchObject([503, { status: "unavailable", degraded: true }]);

@@ -187,6 +187,20 @@ describe("responses", () => {
     expect([status, json()]).toMatchObject([400, { error: { code } }]);
   });
 
+  test.each([
+    [{ urls: "x" }, "urls: Invalid input: expected array"],
+    [{}, "urls: "],
+  ])("POST /cache/purge %j is refused with the place of the mistake", async (body, said) => {
+    const { json } = await admin.call("/cache/purge", { method: "POST", body });
+    expect(json()).toMatchObject({ error: { message: expect.stringContaining(said) } });
+  });
+
+  test("a body that would change what objects are is refused as that", async () => {
+    const call = { method: "POST", text: '{"match":"/z*","__proto__":{}}', type: "application/json" };
+    const { status, json } = await admin.call("/cache/purge", call);
+    expect([status, json()]).toMatchObject([400, { error: { message: expect.stringContaining("__proto__") } }]);
+  });
+
   test("GET /cache/explain: which rule, key and freshness", async () => {
     await admin.get("/explain");
     const url = encodeURIComponent(`${admin.server.url}/explain`);

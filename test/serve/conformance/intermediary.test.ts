@@ -289,6 +289,13 @@ describe("requests that are not for a cache", () => {
     expect(await raw("/", `Host: ${host()}`)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  test("RFC 9112 §3.3: a request of HTTP/1.0 without Host is for the address that it came to", async () => {
+    const resource = site.resource({ fields: { "cache-control": "max-age=60" } });
+    expect(await site.raw(`GET ${resource.path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*X-Cache: MISS/);
+    expect(await site.raw(`GET ${resource.path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*X-Cache: HIT/);
+    expect(await resource.get()).toMatchObject({ cache: "HIT" });
+  });
+
   test("RFC 9110 §15.6.3, §15.6.5: an origin that gives no valid response is told of with 502", async () => {
     for (const lines of [["nonsense"], ["HTTP/1.1 200 OK", "Content-Length: 1, 2"], ["HTTP/1.1 999999 OK"]]) {
       expect((await site.resource(asWritten(lines)).get()).status, lines.join()).toBe(502);

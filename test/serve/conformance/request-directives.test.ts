@@ -103,6 +103,7 @@ describe("Cache-Control of requests", () => {
     expect((await resource.get(wish("only-if-cached"))).status).toBe(504);
     expect((await resource.get(wish("only-if-cached, max-stale=10"))).cache).toBe("STALE");
     expect((await site.resource().get(wish("only-if-cached"))).status).toBe(504);
+    expect((await resource.get({ ...wish("only-if-cached"), authorization: "x" })).status).toBe(504);
     expect(resource.asked).toBe(1);
   });
 

@@ -8,7 +8,7 @@ import { type ProxySetup, type ProxyUnderTest, startProxy } from "../proxy-harne
 type Seen = HttpOrigin["seen"][number];
 
 /** What the origin answers to one request: 200 and `answer N` unless it says something else. */
-export interface Said {
+interface Said {
   status?: number;
   fields?: Record<string, string | string[]>;
   body?: string | Buffer;

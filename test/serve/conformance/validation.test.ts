@@ -190,6 +190,18 @@ describe("fields that a 304 brings", () => {
     expect(await resource.get({ "accept-language": "fr" })).toMatchObject({ text: "fr", cache: "MISS" });
   });
 
+  test("RFC 9111 §3.5, §4.3.4: a 304 that takes back what allows to answer others MUST NOT leave it to them", async () => {
+    const resource = site.resource(
+      { fields: { "cache-control": "public, max-age=60", etag: '"1"' } },
+      { status: 304, fields: { "cache-control": FRESH } },
+      { body: "anonymous" },
+    );
+    await resource.get({ authorization: "x" });
+    site.wait(61);
+    await resource.get();
+    expect(await resource.get()).toMatchObject({ text: "anonymous", cache: "MISS" });
+  });
+
   test("RFC 9111 §4.3.4: a 304 without new freshness gives the lifetime again that the stored fields have", async () => {
     const resource = await stale({ etag: '"1"' }, { status: 304 });
     await resource.get();
