@@ -10,6 +10,11 @@ redis-cli|redis-tools|redis
 openssl|openssl|openssl
 curl|curl|curl
 nginx|nginx-light|nginx
+tmux|tmux|tmux
+zsh|zsh|zsh
+fish|fish|fish
+man|man-db|man-db
+chromium|chromium|chromium
 "
 
 missing_commands=()
