@@ -107,6 +107,17 @@ function invalid(why: string): CacheError {
   });
 }
 
+/** A glob that no key can miss: nothing but stars, and one `?` at most, since every key has a character. */
+const ANY_KEY = /^\*+\??\**$|^\?\*+$/;
+
+/** True if no entry can fall outside. */
+export function isEverything(selector: Selector): boolean {
+  if ("keys" in selector) return false;
+  if ("all" in selector) return true;
+  const { match, types: _types, tagMode: _mode, ...rest } = selector;
+  return Object.keys(rest).length === 0 && match !== undefined && ANY_KEY.test(match);
+}
+
 /** A test of one entry against a filter, at the instant `now` (epoch milliseconds). */
 export function compileFilter(filter: Filter, now: () => number): (entry: Candidate) => boolean {
   const glob = filter.match === undefined ? undefined : compileGlob(filter.match);

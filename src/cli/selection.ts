@@ -64,17 +64,6 @@ export function orAll(filter: Filter): Selector {
   return types ? { all: true, types } : { all: true };
 }
 
-/** A glob that no key can miss: nothing but stars, and one `?` at most, since every key has a character. */
-const ANY_KEY = /^\*+\??\**$|^\?\*+$/;
-
-/** True if no entry can fall outside. */
-export function isEverything(selector: Selector): boolean {
-  if ("keys" in selector) return false;
-  if ("all" in selector) return true;
-  const { match, types: _types, tagMode: _mode, ...rest } = selector;
-  return Object.keys(rest).length === 0 && match !== undefined && ANY_KEY.test(match);
-}
-
 /**
  * The keys of a command line: as text, then those given as base64.
  * @throws CacheError `invalid-key` for an empty one, which is an unset variable of a script rather than somebody's key; `invalid-base64`

@@ -10,21 +10,13 @@ import { binaryKeysFlag, countFlag, Flags, nullFlag, rateFlag, severalArg } from
 import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { escapeLine } from "../cli/render/value.js";
-import {
-  checkTypes,
-  filterFromFlags,
-  isEverything,
-  keyAsJson,
-  keysFrom,
-  selectionFlags,
-  typeFlag,
-} from "../cli/selection.js";
+import { checkTypes, filterFromFlags, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine, refuseStoreFile, targetOf } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 import { showKey } from "../key.js";
-import type { Selector } from "../selector.js";
+import { isEverything, type Selector } from "../selector.js";
 import { backupEntries } from "../transfer/backup.js";
 
 /** Named keys that are looked at one by one when they were not deleted. */

@@ -8,7 +8,7 @@ import { origin, originLine, targetOf } from "../cli/target.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 import { HttpCache, type PurgeReport } from "../http/http-cache.js";
-import { isGlob, type PurgeRequest, planPurge } from "../http/purge.js";
+import { isGlob, type PurgeRequest, planPurge, purgesEverything } from "../http/purge.js";
 import { showKey } from "../key.js";
 
 /** Keys that are shown before the question. */
@@ -85,7 +85,7 @@ export default class Purge extends CacheCommand {
   /** Asks what must be asked, and says no at once where nobody can be. */
   async #confirm(requests: readonly PurgeRequest[], config: ResolvedConfig, flags: PurgeFlags): Promise<void> {
     const asking = { io: this.io, out: this.out, interactive: this.interactive };
-    if (requests.some(isEverything)) {
+    if (requests.some(purgesEverything)) {
       const target = config.keyPrefix === "" ? targetOf(config) : config.keyPrefix.replace(/:$/, "");
       return confirmEverything(asking, { target, given: flags.confirm, verb: "purge" });
     }
@@ -163,9 +163,4 @@ function requestsOf(named: readonly string[], flags: PurgeFlags): PurgeRequest[]
   }
   for (const request of requests) planPurge(request);
   return requests;
-}
-
-/** A glob that every URL is in. */
-function isEverything(request: PurgeRequest): boolean {
-  return "match" in request && /^(?:\*+:\/\/)?\/?\*+(?:\/\**)?$/.test(request.match);
 }

@@ -54,6 +54,11 @@ export function isGlob(text: string): boolean {
   return text.startsWith("/") || text.includes("*");
 }
 
+/** Whether no URL can fall outside: a glob that every one is in. */
+export function purgesEverything(request: PurgeRequest): boolean {
+  return "match" in request && /^(?:\*+:\/\/)?\/?\*+(?:\/\**)?$/.test(request.match);
+}
+
 function planGlob(match: string): PurgePlan {
   if (/^(?:https?|\*):\/\//i.test(match)) {
     return { selectors: METHODS.map((method) => ({ match: `r:${method} ${match}` })) };
