@@ -1,14 +1,12 @@
 import { z } from "zod";
+import { selectorSchema } from "./entries.js";
+import { milliseconds, pending, several, tagMode, tier } from "./listing.js";
 
 const count = z.int().nonnegative();
 const rate = z.number().min(0).max(1).nullable().describe("0 to 1, null before the first lookup");
 const ms = z.number().nonnegative().nullable().describe("milliseconds, null where there was no answer");
 const size = z.string().describe("for people, like 45.2MB; the number is beside it");
 const connected = z.boolean().describe("the store itself answers");
-/** One or several of a parameter. */
-const several = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
-const flag = z.enum(["true", "false", ""]).transform((value) => value !== "false");
-const limit = z.coerce.number().int().min(1).max(1000).default(100);
 
 /** What is refused or fails. */
 export const errorAnswer = z.object({
@@ -111,65 +109,7 @@ export const clearQuery = z.strictObject({
   confirm: z.string().exactOptional().describe("the target of the tier, where the whole of a store is meant"),
 });
 
-const pending = z
-  .literal(true)
-  .exactOptional()
-  .describe("the store is away: it is noted down, and made before the store is used again");
-
 export const clearAnswer = z.strictObject({ tier: z.string(), deleted: count, complete: z.boolean(), pending });
-
-const entryFacts = {
-  key: z.string(),
-  ttl: z.number().nonnegative().nullable().describe("milliseconds left, null = never expires"),
-  size: count.exactOptional().describe("bytes"),
-  age: z.number().nonnegative().exactOptional().describe("milliseconds"),
-  tags: z.array(z.string()),
-};
-
-export const entriesQuery = z.strictObject({
-  prefix: z.string().exactOptional(),
-  match: z.string().exactOptional().describe("a glob on the whole key"),
-  tag: several.exactOptional().describe("repeatable: any of them"),
-  cursor: z.string().exactOptional(),
-  limit,
-});
-
-export const entriesAnswer = z.strictObject({
-  entries: z.array(z.strictObject({ ...entryFacts, type: z.string().exactOptional() })),
-  cursor: z.string().exactOptional().describe("where to go on; absent when there is nothing more"),
-});
-
-const key = z.string().describe("percent-encoded bytes of a key");
-
-export const entryQuery = z.strictObject({
-  key,
-  raw: flag.exactOptional().describe("the bytes of the value alone"),
-});
-
-export const entryAnswer = z.strictObject({
-  ...entryFacts,
-  value: z.string().exactOptional().describe("text"),
-  encoding: z.literal("base64").exactOptional(),
-  data: z.string().exactOptional().describe("bytes that are no text"),
-  truncated: z.literal(true).exactOptional().describe("the value is large: ask for it with raw=true"),
-});
-
-export const putQuery = z.strictObject({
-  key,
-  ttl: z.string().exactOptional().describe("5m, a number of seconds, none; default as cache set"),
-  tag: several.exactOptional(),
-  mode: z.enum(["always", "if-absent", "if-present"]).exactOptional(),
-  encoding: z.literal("base64").exactOptional().describe("the body is a JSON string of base64"),
-});
-
-/** A string is stored as its UTF-8, anything else as the source that was sent. */
-export const putBody = z.unknown().describe("the value: a string as its UTF-8, any other JSON as it stands");
-
-export const putAnswer = z.strictObject({ key: z.string(), outcome: z.literal("stored"), size: count, pending });
-
-export const deleteQuery = z.strictObject({ key });
-
-export const deleteAnswer = z.strictObject({ key: z.string(), deleted: z.boolean(), pending });
 
 export const explainQuery = z.strictObject({
   url: z.string(),
@@ -183,10 +123,50 @@ export const explainAnswer = z.looseObject({
   rule: z.string().nullable(),
   cacheable: z.boolean(),
   because: z.string(),
+  considered: z
+    .array(z.strictObject({ place: z.string(), pattern: z.string(), matches: z.boolean(), because: z.string() }))
+    .describe("the rules in their order, as far as they were looked at"),
   key: z.string(),
   dependsOn: z.array(z.string()),
   freshness: z.array(z.string()),
   tags: z.array(z.string()),
+  stored: z
+    .strictObject({
+      ...{ key: z.string(), status: z.int(), bytes: count, ageMs: milliseconds, lifetimeMs: milliseconds },
+      ...{ lifetimeFrom: z.string(), tags: z.array(z.string()) },
+      use: z.string().describe("fresh, stale, or that the origin is asked: validate, fetch"),
+    })
+    .nullable()
+    .exactOptional()
+    .describe("what is stored for it now; null = nothing, absent = nobody looked"),
+});
+
+const duration = milliseconds.exactOptional();
+
+/** The rules as they are in force, in their order. */
+export const rulesAnswer = z.strictObject({
+  rules: z.array(
+    z.strictObject({
+      ...{ place: z.string(), pattern: z.string() },
+      ttlMs: milliseconds.nullable().exactOptional().describe("of freshness; null = as long as can be"),
+      ...{ swrMs: duration, sieMs: duration },
+      methods: z.array(z.string()).exactOptional().describe("absent: those that are cacheable by the settings"),
+      conditions: z.strictObject({
+        headers: z.array(z.strictObject({ name: z.string(), glob: z.string() })),
+        statusCodes: z.array(z.int()).exactOptional(),
+        minSize: z.number().exactOptional(),
+        maxSize: z.number().exactOptional(),
+      }),
+      query: z
+        .strictObject({ sort: z.boolean(), ignore: z.array(z.string()), only: z.array(z.string()).exactOptional() })
+        .exactOptional(),
+      vary: z.strictObject({ headers: z.array(z.string()), cookies: z.array(z.string()) }),
+      tags: z.array(z.string()),
+      ...{ bypass: z.boolean(), compress: z.boolean(), override: z.boolean() },
+    }),
+  ),
+  cacheableMethods: z.array(z.string()),
+  defaultLifetimeMs: milliseconds.nullable().describe("freshness of responses that carry none; null = a heuristic"),
 });
 
 const MOST_URLS = 10_000;
@@ -196,12 +176,31 @@ const purging = {
 };
 const texts = z.array(z.string()).min(1).max(MOST_URLS);
 
+const purges = [{ urls: texts }, { prefix: z.string() }, { match: z.string() }, { tags: texts, tagMode }] as const;
+const [byUrls, byPrefix, byMatch, byTags] = purges;
+
 export const purgeBody = z.union([
-  z.strictObject({ urls: texts, ...purging }),
-  z.strictObject({ prefix: z.string(), ...purging }),
-  z.strictObject({ match: z.string(), ...purging }),
-  z.strictObject({ tags: texts, tagMode: z.enum(["any", "all"]).exactOptional(), ...purging }),
+  z.strictObject({ ...byUrls, ...purging }),
+  z.strictObject({ ...byPrefix, ...purging }),
+  z.strictObject({ ...byMatch, ...purging }),
+  z.strictObject({ ...byTags, ...purging }),
 ]);
+
+/** What an invalidation or a purge would be about. */
+export const countBody = z.union([
+  z.strictObject({ selector: selectorSchema, tier }),
+  z.strictObject({
+    purge: z.union([z.strictObject(byUrls), z.strictObject(byPrefix), z.strictObject(byMatch), z.strictObject(byTags)]),
+  }),
+]);
+
+export const countAnswer = z.strictObject({
+  count,
+  exact: z.boolean().describe("false: about so many"),
+  sample: z.array(z.string()).describe("some of the keys"),
+  target: z.string().describe("what it would be taken from"),
+  everything: z.boolean().describe("nothing can fall outside: who means that types the target's name"),
+});
 
 export const purgeAnswer = z.union([
   z.strictObject({ deleted: count, softened: count, complete: z.boolean(), pending }),

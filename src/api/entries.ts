@@ -11,7 +11,7 @@ const position = z.string().describe("a place in the log, as the server gave it"
 const types = z.array(name);
 
 /** Which entries: keys, or everything, or conditions. */
-const selectorSchema = z.union([
+export const selectorSchema = z.union([
   z.strictObject({ keys: z.array(name), types: types.exactOptional() }),
   z.strictObject({ all: z.literal(true), types: types.exactOptional() }),
   z.strictObject({

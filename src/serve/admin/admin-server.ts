@@ -6,8 +6,10 @@ import { type DocumentedRoute, openApi } from "../../api/openapi.js";
 import type { AdminToken } from "../../config/admin-tokens.js";
 import { CacheError, codeOf } from "../../errors.js";
 import type { AdminParts } from "./admin-parts.js";
+import { countRoute } from "./count-route.js";
 import { documented } from "./documented.js";
 import { duplexRoutes } from "./duplex-routes.js";
+import { editRoutes } from "./edit-routes.js";
 import { entryRoutes } from "./entry-routes.js";
 import { checkCrossSite, checkHost, TokenCheck } from "./guard.js";
 import { healthRoutes } from "./health-routes.js";
@@ -44,6 +46,8 @@ const GROUPS = [
   statsRoutes,
   tierRoutes,
   listingRoutes,
+  editRoutes,
+  countRoute,
   purgeRoutes,
   entryRoutes,
   storeRoutes,

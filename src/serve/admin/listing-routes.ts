@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import {
   deleteAnswer,
   deleteQuery,
@@ -10,22 +10,23 @@ import {
   putAnswer,
   putBody,
   putQuery,
-} from "../../api/admin.js";
-import type { EntryInfo, EntryReader } from "../../backends/backend.js";
+  SHOWN_BYTES,
+} from "../../api/listing.js";
+import type { EntryReader } from "../../backends/backend.js";
 import type { WriteEntry } from "../../cache/cache.js";
-import { keyFromBytes } from "../../key.js";
 import type { Selection } from "../../selector.js";
 import { bytesOfBase64 } from "../../transfer/record-fields.js";
 import { parseTtl } from "../../units.js";
 import { textOf } from "../../utf8.js";
 import type { AdminParts } from "./admin-parts.js";
 import { documented } from "./documented.js";
+import { changed, versionOf } from "./edit-routes.js";
+import { factsOf, headFacts } from "./entry-facts.js";
+import { keyOf } from "./key-of.js";
 import { goneSignal } from "./line-stream.js";
 import { PendingNote } from "./pending-note.js";
 import { Refusal } from "./refusal.js";
 
-/** Bytes of a value that is shown within JSON at most; a larger one is asked for by itself. */
-const SHOWN_BYTES = 1024 * 1024;
 /** Bytes of the body of a `PUT`. */
 const MAX_VALUE_BODY = 96 * 1024 * 1024;
 
@@ -47,12 +48,13 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
       query: entriesQuery,
       answers: { 200: entriesAnswer },
     },
-    async ({ query: { cursor, limit, ...conditions } }, reply) => {
+    async ({ query: { cursor, limit, tier, ...conditions } }, reply) => {
       const options = {
         fields: "all",
         limit,
         signal: goneSignal(reply),
         ...(cursor !== undefined && { cursor }),
+        ...(tier !== undefined && { tier }),
       } as const;
       const entries: object[] = [];
       let next: string | undefined;
@@ -75,28 +77,24 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
       query: entryQuery,
       answers: { 200: entryAnswer },
     },
-    async ({ query: { raw } }, reply, request) => {
+    async ({ query: { raw, first, tier } }, reply, request) => {
       const key = keyOf(request);
-      const reader = await cache.openRead(key, { want: "all", peek: true });
+      const reader = await cache.openRead(key, { want: "all", peek: true, ...(tier !== undefined && { tier }) });
       if (reader === undefined) throw new Refusal(404, "no-such-entry", "there is no entry with this key");
       if (raw) {
         // Whatever it is, no browser shows it as a page of ours.
         reply.headers({ "content-disposition": "attachment", "content-length": reader.head.size });
         return reply.type("application/octet-stream").send(Readable.from(piecesOf(reader)));
       }
-      const facts = factsOf({ key, ...reader.head }, clock.now());
-      if (reader.head.size > SHOWN_BYTES) {
+      const now = clock.now();
+      const facts = { ...factsOf({ key, ...reader.head }, now), ...headFacts(reader.head, now) };
+      if (reader.head.size > SHOWN_BYTES && first === undefined) {
         reader.close();
         return { ...facts, truncated: true };
       }
-      const pieces: Uint8Array[] = [];
-      for await (const piece of piecesOf(reader)) pieces.push(piece);
-      const bytes = Buffer.concat(pieces);
-      const text = textOf(bytes);
-      return {
-        ...facts,
-        ...(text === undefined ? { encoding: "base64", data: bytes.toString("base64") } : { value: text }),
-      };
+      const bytes = await firstBytes(reader, first ?? SHOWN_BYTES);
+      const truncated = bytes.length < reader.head.size;
+      return { ...facts, ...shownValue(bytes, truncated), ...(truncated && { truncated }) };
     },
   );
 
@@ -114,9 +112,12 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
       answers: { 200: putAnswer, 202: putAnswer },
       bodyLimit: MAX_VALUE_BODY,
     },
-    async ({ query: { ttl, tag, mode, encoding }, body }, reply, request) => {
+    async ({ query: { ttl, tag, mode, ifVersion, encoding }, body }, reply, request) => {
       const key = keyOf(request);
       const value = storedValue(body, encoding);
+      // What is changed between the look at the version and the write is refused by the store.
+      const since = ifVersion === undefined ? undefined : await cache.position();
+      if (since !== undefined) await versionOf(cache, key, ifVersion);
       const entry: WriteEntry = {
         key,
         value,
@@ -124,11 +125,16 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
         ...(ttl !== undefined && { ttl: parseTtl(ttl) }),
       };
       const { onPending, answered } = new PendingNote();
-      const [outcome = "rejected"] = await cache.writeMany([entry], { onPending, ...(mode && { mode }) });
+      const [outcome = "rejected"] = await cache.writeMany([entry], {
+        onPending,
+        ...(mode && { mode }),
+        ...(since !== undefined && { since }),
+      });
       if (outcome === "stored") {
         const answer = answered({ key, outcome, size: value.length });
         return reply.code("pending" in answer ? 202 : 200).send(answer);
       }
+      if (outcome === "condition" && since !== undefined) throw changed();
       const [status, code, message] = UNSTORED[outcome];
       throw new Refusal(status, code, message);
     },
@@ -151,26 +157,36 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
   );
 }
 
-type Conditions = { prefix?: string; match?: string; tag?: string[] };
+type Conditions = { prefix?: string; match?: string; tag?: string[]; tagMode?: "any" | "all" };
 
-function selectionOf({ prefix, match, tag: tags }: Conditions): Selection {
+function selectionOf({ prefix, match, tag: tags, tagMode }: Conditions): Selection {
   const filter = {
     ...(prefix !== undefined && { prefix }),
     ...(match !== undefined && { match }),
-    ...(tags && { tags }),
+    ...(tags && { tags, ...(tagMode && { tagMode }) }),
   };
   return Object.keys(filter).length === 0 ? { all: true } : (filter as Selection);
 }
 
-/** What is known of an entry, with times as durations. */
-function factsOf({ key, expiresAt, createdAt, size, tags = [] }: EntryInfo, now: number) {
-  return {
-    key,
-    ttl: expiresAt === undefined ? null : Math.max(0, expiresAt - now),
-    ...(size !== undefined && { size }),
-    ...(createdAt !== undefined && { age: Math.max(0, now - createdAt) }),
-    tags,
-  };
+/** The beginning of a value; the reader is closed. */
+async function firstBytes(reader: EntryReader, most: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of piecesOf(reader)) {
+    pieces.push(piece.subarray(0, most - length));
+    length += piece.length;
+    if (length >= most) break;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Bytes as text, where they are that; of one that was cut in the middle of a character without it. */
+function shownValue(bytes: Buffer, isCut: boolean) {
+  for (let cut = 0; cut <= (isCut ? 3 : 0); cut += 1) {
+    const text = textOf(bytes.subarray(0, bytes.length - cut));
+    if (text !== undefined) return { value: text };
+  }
+  return { encoding: "base64", data: bytes.toString("base64") } as const;
 }
 
 async function* piecesOf({ body, close }: EntryReader): AsyncGenerator<Uint8Array> {
@@ -179,20 +195,6 @@ async function* piecesOf({ body, close }: EntryReader): AsyncGenerator<Uint8Arra
   } finally {
     close();
   }
-}
-
-/**
- * The key of a call. A key may be bytes that are no text, which no parser of queries gives back.
- * @throws Refusal 400
- */
-function keyOf({ raw: { url = "" } }: FastifyRequest): string {
-  const query = url.slice(url.indexOf("?") + 1);
-  const [said = "", more] = query.split("&").flatMap((part) => (part.startsWith("key=") ? part.slice(4) : []));
-  if (more !== undefined) throw new Refusal(400, "invalid-request", "the call names more than one key");
-  const bytes = said.replaceAll("+", "%20").split(/%([0-9a-fA-F]{2})/);
-  return keyFromBytes(
-    Buffer.concat(bytes.map((part, i) => (i % 2 === 0 ? Buffer.from(part) : Buffer.from(part, "hex")))),
-  );
 }
 
 /**

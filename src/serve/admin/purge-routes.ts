@@ -1,15 +1,13 @@
 import type { FastifyInstance } from "fastify";
-import { explainAnswer, explainQuery, purgeAnswer, purgeBody } from "../../api/admin.js";
-import { Distinct } from "../../cache/distinct.js";
-import type { HttpCache } from "../../http/http-cache.js";
-import type { PurgeRequest } from "../../http/purge.js";
+import { explainAnswer, explainQuery, purgeAnswer, purgeBody, rulesAnswer } from "../../api/admin.js";
 import { explainUrl, fieldFromText } from "../explain-url.js";
 import type { AdminParts } from "./admin-parts.js";
+import { countPurge } from "./count-route.js";
 import { documented } from "./documented.js";
 import { goneSignal } from "./line-stream.js";
 import { Refusal } from "./refusal.js";
 
-/** What is about stored HTTP responses: `POST /cache/purge`, `GET /cache/explain`. */
+/** What is about stored HTTP responses: `POST /cache/purge`, `GET /cache/explain`, `GET /cache/rules`. */
 export function purgeRoutes(app: FastifyInstance, { http, clock, explaining, watch }: AdminParts): void {
   documented(
     app,
@@ -22,7 +20,10 @@ export function purgeRoutes(app: FastifyInstance, { http, clock, explaining, wat
     },
     async ({ body: { soft = false, dryRun = false, ...request } }, reply) => {
       const signal = goneSignal(reply);
-      if (dryRun) return { dryRun, ...(await countOf(http, request, signal)) };
+      if (dryRun) {
+        const { count, exact } = await countPurge(http, request, signal);
+        return { dryRun, count, exact: exact && !signal.aborted };
+      }
       const { deleted, softened, pending } = await http.purge(request, { soft, signal });
       watch?.purged(request, { deleted, softened });
       const report = { deleted, softened, complete: !signal.aborted && !pending, ...(pending && { pending }) };
@@ -44,16 +45,20 @@ export function purgeRoutes(app: FastifyInstance, { http, clock, explaining, wat
       return explainUrl({ url, method, fields }, { ...explaining(), store: http, now: clock.now() });
     },
   );
-}
 
-async function countOf(http: HttpCache, request: PurgeRequest, signal: AbortSignal) {
-  // A store may name a key twice, and two selectors may hold the same.
-  const distinct = new Distinct(true);
-  let count = 0;
-  for await (const keys of http.purgeable(request, { signal })) {
-    for (const key of keys) if (!distinct.isRepeat(key)) count += 1;
-  }
-  return { count, exact: distinct.exact && !signal.aborted };
+  documented(
+    app,
+    ["GET", "/cache/rules"],
+    {
+      role: "viewer",
+      summary: "The rules for HTTP responses as they are in force; the first that matches a request counts.",
+      answers: { 200: rulesAnswer },
+    },
+    async () => {
+      const { rules, cacheableMethods, defaultLifetimeMs = null } = explaining();
+      return { rules, cacheableMethods, defaultLifetimeMs };
+    },
+  );
 }
 
 /** @throws Refusal 400 */

@@ -63,6 +63,7 @@ describe("entries", () => {
     expect(got.json()).toEqual({
       ...{ key: "a/b c", ttl: 3_600_000, size: 9, age: 0, tags: ["x", "y"] },
       value: '{"one":1}',
+      version: expect.any(String),
     });
     const raw = await admin.call("/cache/entry?key=a%2Fb+c&raw=true", { as: "viewer" });
     expect([raw.text, raw.fields["content-type"], raw.fields["content-length"]]).toEqual([
@@ -255,6 +256,7 @@ describe("GET /openapi.json", () => {
       "GET /cache/entries",
       "GET /cache/entry",
       "PUT /cache/entry",
+      "PATCH /cache/entry",
       "DELETE /cache/entry",
       "GET /cache/{tier}/health",
       "GET /cache/{tier}/ping",
@@ -262,6 +264,8 @@ describe("GET /openapi.json", () => {
       "DELETE /cache/{tier}",
       "POST /cache/purge",
       "GET /cache/explain",
+      "GET /cache/rules",
+      "POST /cache/count",
       "GET /health/live",
       "GET /health/ready",
       "GET /health/cache",
