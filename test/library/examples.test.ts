@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { allBlocks, blocksOf, readDocument } from "../support/documents.js";
 import { compileProject, nodeIn, type Packed, packPackage, projectWith } from "../support/packed-project.js";
 import { type RedisServer, redisCli, startRedis } from "../support/redis-server.js";
 
@@ -18,24 +19,20 @@ beforeAll(async () => {
 
 afterAll(() => redis.stop());
 
-describe("the README", () => {
-  /** Its programs, with the server of this test in place of the reader's own. */
-  function programs(): string[] {
-    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-    return [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text = ""]) =>
-      text.replaceAll("redis://localhost:6379", redis.url),
-    );
-  }
+describe("the documents", () => {
+  /** Their programs, with the server of this test in place of the reader's own. */
+  const programs = () => allBlocks("ts").map(({ text }) => text.replaceAll("redis://localhost:6379", redis.url));
 
   /** What a program says it prints: the comment behind each `console.log`. */
   const promised = (program: string) =>
     [...program.matchAll(/\bconsole\.log\(.*\); \/\/ (.*)$/gm)].map(([, printed = ""]) => printed);
 
-  test("begins its library with five lines", () => {
-    expect(programs()[0]?.trim().split("\n")).toHaveLength(5);
+  test("begin with five lines", () => {
+    const first = blocksOf(readDocument("README.md")).find(({ language }) => language === "ts");
+    expect(first?.text.trim().split("\n")).toHaveLength(5);
   });
 
-  test("has programs that compile in a new project, and print what they say", { timeout: 60_000 }, async () => {
+  test("have programs that compile in a new project, and print what they say", { timeout: 60_000 }, async () => {
     const folder = await projectWith(packed);
     const all = programs();
     expect(all.length).toBeGreaterThanOrEqual(8);
