@@ -1,10 +1,11 @@
 // Bundles the command line into two files, dist/main.cjs with what short commands on SQLite need and dist/rest.cjs with all else, in which each command begins when it
-// is run, and has V8 compile them; and the library into dist/lib/.
+// is run, and has V8 compile them; the library into dist/lib/; and the admin page into dist/page/.
 import { execFileSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { buildLibrary } from "./build-library.js";
+import { buildPage } from "./build-page.js";
 import { split, whatBegins } from "./split.js";
 
 /**
@@ -168,3 +169,4 @@ for (const half of halves) {
 }
 execFileSync(process.execPath, ["scripts/code-cache.js", resolve(outdir)], { stdio: ["ignore", "ignore", "inherit"] });
 await buildLibrary(join(outdir, "lib"), [version]);
+await buildPage(join(outdir, "page"));

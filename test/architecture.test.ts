@@ -21,6 +21,7 @@ const GROUND = [
   "namespace-scope.ts",
   "new-folder.ts",
   "real-path.ts",
+  "package-folder.ts",
   "utf8.ts",
   "version.ts",
 ];
@@ -63,6 +64,8 @@ const FLOORS: readonly Floor[] = [
   { at: "transfer/", from: ["cache/"], types: ["backends/backend.ts"] },
   { at: "bench/", from: ["cache/"] },
   { at: "serve/", from: ["http/", "transfer/", "cache/", "api/", "backends/backend.ts"], types: ["config/"] },
+  // Another program, in a browser: it knows what the admin API says, and nothing else of this one.
+  { at: "page/", from: [], types: ["api/"] },
   { at: "cli/", from: ["open-cache.ts", "config/"], types: ["cache/", "transfer/", "backends/backend.ts"] },
   { at: "commands/serve.ts", from: ["cli/", "cache/", "transfer/", "serve/", "http/", "config/"] },
   { at: "commands/serve/", from: ["cli/", "config/"] },
@@ -91,6 +94,8 @@ const HOMES: Record<string, readonly string[]> = {
   "cli-table3": ["cli/"],
   zod: ["config/", "api/"],
   "@msgpack/msgpack": ["cache/"],
+  preact: ["page/"],
+  uplot: ["page/"],
 };
 
 /** What the core may not do: it is handed clock, streams and environment. */

@@ -4,6 +4,9 @@ import { CacheError } from "../errors.js";
 /** What something has to look like. */
 export type Schema<T> = z.ZodType<T>;
 
+/** What has that look. */
+export type Checked<S extends z.ZodType> = z.output<S>;
+
 /**
  * The body of a call as its schema has it.
  * @throws CacheError `invalid-request` with the place of the first mistake

@@ -24,14 +24,21 @@ export interface Source {
  * import and export statement at the start of a line.
  */
 export function readSources(root: string): Source[] {
-  return readdirSync(root, { recursive: true, encoding: "utf8" })
+  const paths = readdirSync(root, { recursive: true, encoding: "utf8" })
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path) => path.endsWith(".ts"))
-    .sort()
-    .map((path) => {
-      const text = readFileSync(join(root, path), "utf8");
-      return { path, text, imports: importsOf(path, text) };
-    });
+    .filter((path) => /\.tsx?$/.test(path))
+    .sort();
+  const known = new Set(paths);
+  return paths.map((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    // Both `a.ts` and `a.tsx` are imported as `a.js`.
+    const imports = importsOf(path, text).map((one) =>
+      one.file !== undefined && !known.has(one.file) && known.has(`${one.file}x`)
+        ? { ...one, file: `${one.file}x` }
+        : one,
+    );
+    return { path, text, imports };
+  });
 }
 
 /** @throws Error for an import whose name is not written out: nobody could tell what it loads */

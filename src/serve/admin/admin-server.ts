@@ -5,22 +5,32 @@ import { errorToWire } from "../../api/errors.js";
 import { type DocumentedRoute, openApi } from "../../api/openapi.js";
 import type { AdminToken } from "../../config/admin-tokens.js";
 import { CacheError, codeOf } from "../../errors.js";
+import { pageFolder, readPage } from "../ui/page-files.js";
+import { pageRoutes } from "../ui/page-routes.js";
 import type { AdminParts } from "./admin-parts.js";
 import { countRoute } from "./count-route.js";
 import { documented } from "./documented.js";
 import { duplexRoutes } from "./duplex-routes.js";
 import { editRoutes } from "./edit-routes.js";
 import { entryRoutes } from "./entry-routes.js";
-import { checkCrossSite, checkHost, TokenCheck } from "./guard.js";
+import { Access, type Caller, checkCrossSite, checkHost } from "./guard.js";
 import { healthRoutes } from "./health-routes.js";
 import { listingRoutes } from "./listing-routes.js";
 import { purgeRoutes } from "./purge-routes.js";
 import { answerStatus, Refusal } from "./refusal.js";
+import { sessionRoutes } from "./session-routes.js";
 import { statsRoutes } from "./stats-routes.js";
 import { storeRoutes } from "./store-routes.js";
 import { tierRoutes } from "./tier-routes.js";
 import { warmRoute } from "./warm-route.js";
 import { watchRoutes } from "./watch-routes.js";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who was let in; undefined where everybody is. */
+    caller: Caller | undefined;
+  }
+}
 
 export interface AdminOptions {
   tokens: readonly AdminToken[];
@@ -67,7 +77,7 @@ const FIELDS = {
 
 /** Puts the admin API together. */
 export async function openAdmin(parts: AdminParts, options: AdminOptions): Promise<AdminApi> {
-  const tokens = new TokenCheck(options.tokens);
+  const access = new Access(options.tokens, parts.clock);
   const names = new Set(options.names);
   const methods = new Methods();
   const fail = (error: unknown, reply: FastifyReply) => {
@@ -90,6 +100,7 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     if (body === "" && request.method === "DELETE") done(null);
     else parse(request, body, done);
   });
+  app.decorateRequest("caller", undefined);
   const known: DocumentedRoute[] = [];
   app.addHook("onRoute", ({ url, method, config: { role, doc } = {} }) => {
     if (role === undefined || doc === undefined) throw new Error(`nobody said who may call ${url}, and what for`);
@@ -101,7 +112,7 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     reply.headers(FIELDS);
     checkHost(request, names);
     const { role } = request.routeOptions.config;
-    if (role !== "public") tokens.check(request, role ?? "viewer");
+    if (role !== "public") request.caller = access.check(request, role ?? "viewer");
     checkCrossSite(request);
   });
   app.setErrorHandler((error, _request, reply) => fail(error, reply));
@@ -113,6 +124,9 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     throw new Refusal(405, "method-not-allowed", `this takes ${allowed.join(", ")}`);
   });
   for (const routes of GROUPS) await app.register(async (group) => routes(group, parts));
+  await app.register(async (group) => sessionRoutes(group, access));
+  const page = await readPage(pageFolder());
+  await app.register(async (group) => pageRoutes(group, page));
   documented(
     app,
     ["GET", "/openapi.json"],
@@ -122,7 +136,7 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
   await app.ready();
   return {
     handle: (request, response) => app.routing(request, response),
-    useTokens: (now) => tokens.use(now),
+    useTokens: (now) => access.use(now),
   };
 }
 

@@ -1,9 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import type { FastifyRequest } from "fastify";
+import type { Clock } from "../../clock.js";
 import type { AdminRole, AdminToken } from "../../config/admin-tokens.js";
 import { linesOf } from "../../http/message.js";
 import { Refusal } from "./refusal.js";
+import { isEncrypted, sessionSecrets } from "./session-cookie.js";
+import { type Session, Sessions } from "./sessions.js";
 
 /** The names in `Host` that are ours whatever we listen on: a page elsewhere can't get its own name to be one of them. */
 const OWN_NAMES = ["localhost"];
@@ -48,15 +51,10 @@ const MEDIA_TYPES = new Set(["application/json", "application/x-ndjson"]);
  * What a page elsewhere could make a browser send without asking us first: a form, or text. JSON it can't send without a preflight, which nobody answers here.
  * @throws Refusal 403, 415
  */
-export function checkCrossSite({ method, headers, raw }: FastifyRequest): void {
+export function checkCrossSite(request: FastifyRequest): void {
+  const { method, headers } = request;
   if (SAFE.has(method)) return;
-  const site = headers["sec-fetch-site"];
-  const { origin } = headers;
-  const own = `${"encrypted" in raw.socket ? "https" : "http"}://${headers.host}`;
-  const isForeign = origin !== undefined && origin.toLowerCase() !== own.toLowerCase();
-  if (isForeign || (site !== undefined && site !== "same-origin" && site !== "none")) {
-    throw new Refusal(403, "cross-site", "the request comes from a page of another site");
-  }
+  refuseForeign(request);
   const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
   const hasBody = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
   if (type === undefined ? !hasBody : MEDIA_TYPES.has(type)) return;
@@ -68,38 +66,115 @@ export function checkCrossSite({ method, headers, raw }: FastifyRequest): void {
   );
 }
 
-/** Knows tokens by their hashes, and compares in a time that says nothing of them. */
-export class TokenCheck {
-  #known: readonly { role: AdminRole; hash: Buffer }[] = [];
+/** @throws Refusal 403 for what a page of another origin sends */
+function refuseForeign({ headers, raw }: FastifyRequest): void {
+  const site = headers["sec-fetch-site"];
+  const { origin } = headers;
+  const own = `${isEncrypted(raw) ? "https" : "http"}://${headers.host}`;
+  const isForeign = origin !== undefined && origin.toLowerCase() !== own.toLowerCase();
+  if (isForeign || (site !== undefined && site !== "same-origin" && site !== "none")) {
+    throw new Refusal(403, "cross-site", "the request comes from a page of another site");
+  }
+}
 
-  constructor(tokens: readonly AdminToken[]) {
+/** Who makes a request. */
+export interface Caller {
+  /** Of the token, as the file of tokens has it. */
+  readonly name: string;
+  readonly role: AdminRole;
+  /** Where it is the cookie of a browser that says so. */
+  readonly session: Session | undefined;
+  /** Whether the same would be let in now: a token is taken away, a session ends. */
+  holds(): boolean;
+}
+
+interface KnownToken extends Pick<AdminToken, "name" | "role"> {
+  hash: Buffer;
+}
+
+/** Knows tokens by their hashes, and compares in a time that says nothing of them. A browser that logged in with one sends a cookie in its place. */
+export class Access {
+  readonly #sessions: Sessions;
+  #known: readonly KnownToken[] = [];
+
+  constructor(tokens: readonly AdminToken[], clock: Clock) {
+    this.#sessions = new Sessions(clock);
     this.use(tokens);
   }
 
   /** These from now on, and no others. */
   use(tokens: readonly AdminToken[]): void {
-    this.#known = tokens.map(({ role, sha256 }) => ({ role, hash: Buffer.from(sha256, "hex") }));
+    this.#known = tokens.map(({ name, role, sha256 }) => ({ name, role, hash: Buffer.from(sha256, "hex") }));
+    this.#sessions.keepOnly(this.#known.map(({ hash }) => hash));
+  }
+
+  /**
+   * Whoever says who he is; undefined for who does not.
+   * @throws Refusal 401 for a token that is not known, 403 for a cookie that a page of another site sends
+   */
+  callerOf(request: FastifyRequest): Caller | undefined {
+    const { authorization } = request.headers;
+    if (authorization === undefined) return this.#callerByCookie(request);
+    const [, token] = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i.exec(authorization) ?? [];
+    const known = token === undefined ? undefined : this.#tokenBy(hashOf(token));
+    if (known === undefined) throw wrongToken();
+    const { name, role, hash } = known;
+    return { name, role, session: undefined, holds: () => this.#tokenBy(hash) !== undefined };
   }
 
   /** @throws Refusal 401 without a token that is known, 403 where its role does not allow the call */
-  check({ headers }: FastifyRequest, needed: AdminRole): void {
-    const { authorization } = headers;
-    if (authorization === undefined) throw unauthorized("missing-token", "the call needs a token");
-    const [, token] = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i.exec(authorization) ?? [];
-    const role = token === undefined ? undefined : this.#roleOf(token);
-    if (role === undefined) throw unauthorized("wrong-token", "the token is not one that this server knows");
-    if (needed === "operator" && role !== "operator") {
-      throw new Refusal(403, "wrong-role", `the token is that of a ${role}`, "Use the token of an operator.");
+  check(request: FastifyRequest, needed: AdminRole): Caller {
+    const caller = this.callerOf(request);
+    if (caller === undefined) throw unauthorized("missing-token", "the call needs a token");
+    if (needed === "operator" && caller.role !== "operator") {
+      throw new Refusal(403, "wrong-role", `the token is that of a ${caller.role}`, "Use the token of an operator.");
     }
+    return caller;
   }
 
-  #roleOf(token: string): AdminRole | undefined {
-    const hash = createHash("sha256").update(token).digest();
-    let role: AdminRole | undefined;
-    // All are compared, so that the time tells nothing of which one it was.
-    for (const known of this.#known) if (timingSafeEqual(known.hash, hash)) role = known.role;
-    return role;
+  /** A session for a browser that has a token. @returns what its cookie holds, and for how many seconds. @throws Refusal 401 */
+  logIn(token: string): { caller: Caller; secret: string; maxAge: number } {
+    const known = this.#tokenBy(hashOf(token));
+    if (known === undefined) throw wrongToken();
+    const { session, secret, maxAge } = this.#sessions.open(known.hash);
+    return { caller: this.#callerOfSession(session, known), secret, maxAge };
   }
+
+  logOut({ session }: Caller): void {
+    if (session) this.#sessions.end(session);
+  }
+
+  #callerByCookie(request: FastifyRequest): Caller | undefined {
+    // Another program at this host may have set one of the same name for a path of its own.
+    for (const secret of sessionSecrets(request.raw)) {
+      const session = this.#sessions.find(secret);
+      const known = session && this.#tokenBy(session.token);
+      if (!known) continue;
+      // Browsers send it from pages at other ports of the same host too.
+      refuseForeign(request);
+      return this.#callerOfSession(session, known);
+    }
+    return undefined;
+  }
+
+  #callerOfSession(session: Session, { name, role }: KnownToken): Caller {
+    return { name, role, session, holds: () => this.#sessions.has(session) };
+  }
+
+  #tokenBy(hash: Buffer): KnownToken | undefined {
+    let found: KnownToken | undefined;
+    // All are compared, so that the time tells nothing of which one it was.
+    for (const known of this.#known) if (timingSafeEqual(known.hash, hash)) found = known;
+    return found;
+  }
+}
+
+function hashOf(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+function wrongToken(): Refusal {
+  return unauthorized("wrong-token", "the token is not one that this server knows");
 }
 
 function unauthorized(code: string, message: string): Refusal {

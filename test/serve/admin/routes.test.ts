@@ -266,6 +266,13 @@ describe("GET /openapi.json", () => {
       "GET /cache/explain",
       "GET /cache/rules",
       "POST /cache/count",
+      "GET /cache/session",
+      "POST /cache/session",
+      "DELETE /cache/session",
+      "GET /",
+      "GET /cache/ui",
+      "GET /cache/ui/",
+      "GET /cache/ui/{file}",
       "GET /health/live",
       "GET /health/ready",
       "GET /health/cache",
@@ -284,7 +291,7 @@ describe("GET /openapi.json", () => {
       ]);
       expect([route, security]).toEqual([
         route,
-        /health|openapi/.test(path) && !path.includes("tier") ? [] : [{ token: [] }],
+        /health|openapi|session|ui|^\/$/.test(path) && !path.includes("tier") ? [] : [{ token: [] }],
       ]);
     }
   });

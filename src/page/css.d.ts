@@ -1,0 +1,2 @@
+/** Taken in by the bundler, which makes one style sheet of all. */
+declare module "*.css";

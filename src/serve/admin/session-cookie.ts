@@ -1,0 +1,34 @@
+import type { IncomingMessage } from "node:http";
+
+type Request = Pick<IncomingMessage, "socket" | "headers">;
+
+/** What the value of a session's cookie looks like; nothing else is looked at. */
+const SECRET = /^[A-Za-z0-9_-]{43}$/;
+
+export function isEncrypted({ socket }: Pick<IncomingMessage, "socket">): boolean {
+  return "encrypted" in socket;
+}
+
+/**
+ * Cookies know hosts and no ports (RFC 6265 §8.5): two servers on one machine need two names. Behind TLS nobody can set one of this name without it (`__Host-`).
+ */
+function cookieName(request: Request): string {
+  return `${isEncrypted(request) ? "__Host-" : ""}cachectl-${request.socket.localPort ?? 0}`;
+}
+
+/** What cookies of the session's name hold; more than one where others set such, too. */
+export function sessionSecrets(request: Request): string[] {
+  const name = cookieName(request);
+  return (request.headers.cookie ?? "")
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1))
+    .filter((value) => SECRET.test(value));
+}
+
+/** The field that gives a browser its session, or takes it away. @param maxAge seconds, 0 = it ends */
+export function sessionCookie(request: Request, secret: string, maxAge: number): string {
+  const secure = isEncrypted(request) ? "; Secure" : "";
+  return `${cookieName(request)}=${secret}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${secure}`;
+}
