@@ -50,18 +50,17 @@ const key = z.string().describe("percent-encoded bytes of a key");
 /** Bytes of a value that are shown within JSON at most; a larger one is asked for by itself. */
 export const SHOWN_BYTES = 1024 * 1024;
 
+const first = z.int().min(1).max(SHOWN_BYTES);
+const AT_MOST = "bytes of the value at most; without it a large one is left out";
+
 export const entryQuery = z.strictObject({
   key,
   raw: flag.exactOptional().describe("the bytes of the value alone"),
-  first: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(SHOWN_BYTES)
-    .exactOptional()
-    .describe("bytes of the value at most; without it a large one is left out"),
+  first: z.coerce.number().pipe(first).exactOptional().describe(AT_MOST),
   tier,
 });
+
+export const entryBody = z.strictObject({ key: z.string(), first: first.exactOptional().describe(AT_MOST), tier });
 
 export const milliseconds = z.number().describe("milliseconds");
 

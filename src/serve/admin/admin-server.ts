@@ -22,6 +22,7 @@ import { sessionRoutes } from "./session-routes.js";
 import { statsRoutes } from "./stats-routes.js";
 import { storeRoutes } from "./store-routes.js";
 import { tierRoutes } from "./tier-routes.js";
+import { valueRoutes } from "./value-routes.js";
 import { warmRoute } from "./warm-route.js";
 import { watchRoutes } from "./watch-routes.js";
 
@@ -56,6 +57,7 @@ const GROUPS = [
   statsRoutes,
   tierRoutes,
   listingRoutes,
+  valueRoutes,
   editRoutes,
   countRoute,
   purgeRoutes,

@@ -1,10 +1,10 @@
-import type { z } from "zod";
+import type { Checked } from "../../api/checked.js";
 import type { entryAnswer } from "../../api/listing.js";
 import type { EntryInfo, Head } from "../../backends/backend.js";
 import { currentAgeMs } from "../../http/freshness.js";
 import { decodeHead, type StoredResponse } from "../../http/stored-response.js";
 
-type EntryAnswer = z.output<typeof entryAnswer>;
+type EntryAnswer = Checked<typeof entryAnswer>;
 
 /** What is known of an entry, with times as durations. */
 export function factsOf({ key, expiresAt, staleAt, createdAt, size, tags = [] }: EntryInfo, now: number) {

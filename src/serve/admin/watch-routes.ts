@@ -14,8 +14,8 @@ export function watchRoutes(app: FastifyInstance, { watch, stopping }: AdminPart
     const { contentType, text } = await (await metrics).scrape();
     return reply.type(contentType).send(text);
   });
-  app.get("/events", { config: { role: "viewer", doc: EVENTS }, exposeHeadRoute: false }, async (_request, reply) => {
-    const { events, history } = watch;
+  app.get("/events", { config: { role: "viewer", doc: EVENTS }, exposeHeadRoute: false }, async ({ caller }, reply) => {
+    const { events } = watch;
     if (!events.open) {
       throw new Refusal(503, "too-many-listeners", "no more can listen to events just now", "Try again later.");
     }
@@ -24,7 +24,7 @@ export function watchRoutes(app: FastifyInstance, { watch, stopping }: AdminPart
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
     // A proxy in front would else keep events until there are many.
     raw.writeHead(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
-    events.join(raw, [history]);
+    watch.join(raw, () => caller?.holds() ?? false);
     return reply;
   });
 }

@@ -70,10 +70,16 @@ describe("a part of a value", () => {
   });
 });
 
+test("POST /cache/entry: a key that is too long for a URL", async () => {
+  const look = (key: string) => admin.call("/cache/entry", { method: "POST", as: "viewer", body: { key, first: 1 } });
+  await admin.cache.set("post", 12);
+  expect((await look("post")).json()).toMatchObject({ key: "post", value: "1", truncated: true });
+  for (const key of ["ü".repeat(20_000), "\udcff"]) expect((await look(key)).status).toBe(404);
+});
+
 describe("one of several stores", () => {
   test("is looked into alone", async () => {
     await admin.cache.setBytes("below", Buffer.from("1"));
-    await admin.cache.backend.deleteMany([]);
     expect((await entry("below", "&tier=sqlite")).json()).toMatchObject({ value: "1" });
     const keysIn = async (tier: string) => {
       const { json } = await admin.call(`/cache/entries?prefix=below&tier=${tier}`);

@@ -255,6 +255,7 @@ describe("GET /openapi.json", () => {
       "GET /cache/stats",
       "GET /cache/entries",
       "GET /cache/entry",
+      "POST /cache/entry",
       "PUT /cache/entry",
       "PATCH /cache/entry",
       "DELETE /cache/entry",
