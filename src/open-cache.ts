@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import type { BackendContext, BackendKind } from "./backends/backend.js";
-import type { StoreOptions } from "./backends/open.js";
+import { type BackendContext, type BackendInfo, type BackendKind, hasTiers } from "./backends/backend.js";
+import { openBackend, type StoreOptions } from "./backends/open.js";
 import type { ResilienceOptions } from "./backends/resilient/index.js";
 import { Cache } from "./cache/cache.js";
 import { compose, type Plan, type PlannedTier } from "./compose.js";
@@ -75,16 +75,9 @@ export async function openServed(
   context: Pick<BackendContext, "clock" | "emit" | "signal">,
   processes = 1,
 ): Promise<Cache> {
-  const tiers = config.tiers.map(
-    ({ name, store }): PlannedTier => ({
-      name,
-      store: storeOptions(store.kind === "memory" ? shareOf(store, processes) : store, config),
-      ...(store.ttl !== undefined && { ttlMs: store.ttl }),
-    }),
-  );
   const readOnly = config.settings.readOnly?.value === true;
   const plan: Plan = {
-    tiers,
+    tiers: servedTiers(config, processes),
     ...(config.fallback && { fallback: { store: storeOptions(config.fallback, withoutSecrets(config)) } }),
     namespace: config.keyPrefix,
     readOnly,
@@ -95,6 +88,62 @@ export async function openServed(
   const { clock, emit } = context;
   const backend = await compose(plan, context);
   return new Cache(backend, { clock, emit, defaultTtl: config.defaultTtl, readOnly });
+}
+
+/**
+ * From settings to a cache whose speed is measured: its tiers as in a process that lives on, memory too; but a store that fails is not asked again, nothing stands in for it, and nothing is
+ * counted in it. Ready when the promise resolves: upper tiers take copies.
+ * @param namespace raw prefix of every key, in the place of the one of the settings
+ * @throws CacheError what the stores say
+ */
+export async function openMeasured(
+  config: ResolvedConfig,
+  namespace: string,
+  context: Pick<BackendContext, "clock" | "emit">,
+): Promise<Cache> {
+  const backend = await compose(
+    {
+      tiers: servedTiers(config, 1),
+      namespace,
+      readOnly: false,
+      transform: await transformOf(config),
+      resilience: false,
+      livesOn: true,
+    },
+    context,
+  );
+  if (hasTiers(backend)) await backend.ready();
+  return new Cache(backend, { ...context, defaultTtl: config.defaultTtl, keepsCounts: false });
+}
+
+/** What a store says of itself, of all namespaces together. @throws CacheError what it says instead */
+export async function describeWhole(
+  config: ResolvedConfig,
+  store: StoreTarget,
+  context: Pick<BackendContext, "clock" | "emit">,
+): Promise<BackendInfo> {
+  if (store.kind === "memory" || ("path" in store && !existsSync(store.path))) {
+    const { maxEntries, maxBytes } = store;
+    const facts = {
+      ...(maxEntries !== undefined && { max_entries: maxEntries }),
+      ...(maxBytes !== undefined && { max_bytes: maxBytes }),
+    };
+    return { kind: store.kind, target: store.kind, entries: 0, bytes: 0, facts, warnings: [] };
+  }
+  const backend = await openBackend(storeOptions(store, config), { ...context, namespace: "", readOnly: true });
+  try {
+    return await backend.describe();
+  } finally {
+    await backend.close();
+  }
+}
+
+function servedTiers(config: ResolvedConfig, processes: number): PlannedTier[] {
+  return config.tiers.map(({ name, store }) => ({
+    name,
+    store: storeOptions(store.kind === "memory" ? shareOf(store, processes) : store, config),
+    ...(store.ttl !== undefined && { ttlMs: store.ttl }),
+  }));
 }
 
 /** Unless somebody asked for it: memory answers in a fraction of the time that undoing it takes. */

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
   export: () => import("./commands/export.js"),
   stats: () => import("./commands/stats.js"),
   info: () => import("./commands/info.js"),
+  bench: () => import("./commands/bench.js"),
   serve: () => import("./commands/serve.js"),
   "serve:token": () => import("./commands/serve/token.js"),
   purge: () => import("./commands/purge.js"),

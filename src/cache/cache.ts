@@ -107,7 +107,8 @@ export class Cache {
     this.clock = clock;
     this.#backend = backend;
     this.#defaultTtl = options.defaultTtl === undefined ? DEFAULT_TTL : options.defaultTtl;
-    this.#tally = new Tally(readOnly || !backend.capabilities.counts ? undefined : backend, countInterval);
+    const counts = backend.capabilities.counts && !readOnly && options.keepsCounts !== false;
+    this.#tally = new Tally(counts ? backend : undefined, countInterval);
     this.#feed = new ChangeFeed(backend, clock);
     const window = new ChangeWindow();
     const parts = { backend, clock, tally: this.#tally, defaultTtl: this.#defaultTtl, readOnly };

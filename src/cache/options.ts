@@ -20,6 +20,8 @@ export interface CacheOptions {
   readOnly?: boolean;
   /** How often counters are written to the store, in milliseconds. 0 = only on `close`. Default 5,000. */
   countInterval?: number;
+  /** False: what is counted is not kept in the store. */
+  keepsCounts?: boolean;
   /**
    * What becomes of a read whose store can't be reached or does not answer in time: `throw` (default) it, or give a `miss`, counted as an error and told as the
    * event `cache-bypassed`.

@@ -76,8 +76,8 @@ export function readSentinelPassword(
   return undefined;
 }
 
-/** One password can't be right for several servers, and each would get to see it. */
-function refuseForSeveral({ password, passwordFile, askPassword }: Settings): void {
+/** One password can't be right for several servers, and each would get to see it. @throws CacheError `ambiguous-password` */
+export function refuseForSeveral({ password, passwordFile, askPassword }: Readonly<Settings>): void {
   const setting = password ?? passwordFile ?? (askPassword?.value === true ? askPassword : undefined);
   if (!setting) return;
   throw new CacheError(

@@ -10,6 +10,7 @@ export const COMMAND_NAMES = [
   "export",
   "stats",
   "info",
+  "bench",
   "serve token",
   "config init",
   "config show",

@@ -1,0 +1,212 @@
+import type { Cache } from "../cache/cache.js";
+import type { Clock } from "../clock.js";
+import type { CacheError } from "../errors.js";
+import { watchMachine } from "./machine.js";
+import { asCacheError, measureRound, NOTHING, type Round } from "./measure.js";
+import { type BenchSettings, type Cell, cellsOf, interleaved } from "./plan.js";
+import { type BenchReport, type BenchResult, errorOf, type Overhead, resultOf, type StoreReport } from "./report.js";
+import { Material } from "./workload.js";
+
+/** A store that is to be measured. */
+export interface Subject {
+  name: string;
+  target: string;
+  /** Raw prefix of all that is written, this run's own. */
+  namespace: string;
+  /** Others may use it, or its entries outlive the command. */
+  lasting: boolean;
+  /** @throws CacheError where it can't be used */
+  open(): Promise<Cache>;
+  /** Removes what there is of it besides entries. Called once all stores are closed, also where this one was never opened. */
+  dispose(): Promise<void>;
+}
+
+export interface BenchContext {
+  clock: Clock;
+  /** When it is given, what is under way ends, all is removed, and what was measured is told. */
+  signal: AbortSignal;
+  /** 0 to 1. */
+  onProgress(share: number): void;
+  /** A cell has been measured on all stores that still answer. */
+  onResults(cell: Cell, results: readonly BenchResult[]): Promise<void>;
+}
+
+/** Milliseconds that an entry lives if nobody is left to remove it. */
+export const ENTRY_TTL_MS = 600_000;
+/** Entries older than this are written anew before they are read. */
+const REFILL_MS = ENTRY_TTL_MS / 2;
+/** Milliseconds for which measuring is measured, after as many that don't count. */
+const OVERHEAD_MS = 50;
+
+/** A subject, and how it goes with it. */
+interface Measured {
+  subject: Subject;
+  cache?: Cache;
+  /** Bytes of the values it is filled with, and the monotonic time when. */
+  filled?: { valueSize: number; at: number };
+  failure?: CacheError;
+  report: StoreReport;
+}
+
+/**
+ * Measures every cell on every store, round by round in turn. A store that fails is left out from then on. Whatever happens, the entries of this run are removed from every store that
+ * takes it, and the stores are closed.
+ * @returns also the errors of the stores that failed, in the order of the subjects
+ * @throws CacheError of the kind `usage`, where a store can't be opened as it is asked for
+ */
+export async function runBench(
+  subjects: readonly Subject[],
+  settings: BenchSettings,
+  context: BenchContext,
+): Promise<{ report: BenchReport; failures: CacheError[] }> {
+  const { clock, signal } = context;
+  const startedAt = clock.now();
+  const start = clock.monotonic();
+  const machine = watchMachine();
+  const cells = cellsOf(settings);
+  const all = subjects.map(
+    (subject): Measured => ({
+      subject,
+      report: {
+        name: subject.name,
+        target: subject.target,
+        namespace: subject.namespace,
+        lasting: subject.lasting,
+        state: "measured",
+      },
+    }),
+  );
+  const overhead: Overhead[] = [];
+  try {
+    await Promise.all(all.map((one) => guarded(one, () => open(one))));
+    const unusable = all.find(({ failure }) => failure?.kind === "usage")?.failure;
+    if (unusable) throw unusable;
+    for (const concurrency of settings.concurrency) overhead.push(await overheadAt(concurrency, context));
+    for (const [done, cell] of cells.entries()) {
+      if (signal.aborted) break;
+      await measureCell(cell, all, settings, context, (share) => context.onProgress((done + share) / cells.length));
+    }
+  } finally {
+    await Promise.all(all.map((one) => withoutThrowing(one, () => removeEntries(one))));
+    await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose())));
+  }
+  return {
+    report: {
+      startedAt,
+      ms: clock.monotonic() - start,
+      machine: machine(),
+      overhead,
+      stores: all.map(({ report, failure }) => ({
+        ...report,
+        state: failure ? "failed" : signal.aborted ? "stopped" : "measured",
+        ...(failure && { error: errorOf(failure) }),
+      })),
+      interrupted: signal.aborted,
+    },
+    failures: all.flatMap(({ failure }) => failure ?? []),
+  };
+}
+
+/** What the store fails with is its own affair: the others go on. */
+async function guarded(one: Measured, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    one.failure ??= asCacheError(error);
+  }
+}
+
+async function open(one: Measured): Promise<void> {
+  one.cache = await one.subject.open();
+  const { facts } = await one.cache.backend.describe();
+  one.report.facts = facts;
+}
+
+async function overheadAt(concurrency: number, { clock, signal }: BenchContext): Promise<Overhead> {
+  const options = { clock, concurrency, until: { ms: OVERHEAD_MS }, from: 0, signal };
+  await measureRound(NOTHING, options);
+  const { ms, ops } = await measureRound(NOTHING, options);
+  return { concurrency, nsPerOp: ops === 0 ? 0 : (ms * 1e6) / ops };
+}
+
+async function measureCell(
+  cell: Cell,
+  all: readonly Measured[],
+  settings: BenchSettings,
+  { clock, signal, onResults }: BenchContext,
+  onProgress: (share: number) => void,
+): Promise<void> {
+  const { concurrency } = cell;
+  const material = new Material(cell, settings, ENTRY_TTL_MS);
+  const rounds = new Map<Measured, Round[]>(all.map((one) => [one, []]));
+  const warmUps = settings.warmUpMs > 0 ? 1 : 0;
+  const orders = interleaved(all.length, warmUps + settings.rounds);
+  for (const [number, order] of orders.entries()) {
+    for (const [place, index] of order.entries()) {
+      const one = all[index];
+      if (one?.cache === undefined || one.failure || signal.aborted) continue;
+      const { cache } = one;
+      const isWarmUp = number < warmUps;
+      await guarded(one, async () => {
+        await fillIfNeeded(one, cache, material, clock, signal);
+        if (signal.aborted) return;
+        const until = isWarmUp ? { ms: settings.warmUpMs } : lengthOfRound(settings);
+        // Every store is asked for the same keys in the same order.
+        const from = number * FIRST_TURNS;
+        const round = await measureRound(material.operation(cache), { clock, concurrency, until, from, signal });
+        if (round.failure) one.failure = round.failure;
+        if (!isWarmUp && !signal.aborted) rounds.get(one)?.push(round);
+      });
+      onProgress((number + (place + 1) / order.length) / orders.length);
+    }
+  }
+  const results = [...rounds].flatMap(([{ subject }, its]) => resultOf(cell, subject.name, its) ?? []);
+  if (results.length > 0) await onResults(cell, results);
+}
+
+/** Rounds begin at different places among the drawn keys. */
+const FIRST_TURNS = 7919;
+
+function lengthOfRound({ length, rounds }: BenchSettings): { ms: number } | { ops: number } {
+  return "ms" in length ? { ms: length.ms / rounds } : { ops: Math.ceil(length.ops / rounds) };
+}
+
+async function fillIfNeeded(
+  one: Measured,
+  cache: Cache,
+  material: Material,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { valueSize } = material.cell;
+  const now = clock.monotonic();
+  if (one.filled?.valueSize === valueSize && now - one.filled.at < REFILL_MS) return;
+  await material.fill(cache, signal);
+  one.filled = { valueSize, at: now };
+}
+
+/** What could not be removed is told; entries end by their own deadline. */
+async function withoutThrowing({ report }: Measured, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    report.left ??= asCacheError(error).message;
+  }
+}
+
+async function removeEntries({ subject, cache }: Measured): Promise<void> {
+  if (!cache) return;
+  try {
+    if (subject.lasting) await removeAll(cache);
+  } finally {
+    await cache.close();
+  }
+}
+
+async function removeAll(cache: Cache): Promise<void> {
+  for (let cursor: string | undefined; ; ) {
+    const report = await cache.clear(cursor === undefined ? {} : { cursor });
+    if (report.complete || report.cursor === undefined) return;
+    cursor = report.cursor;
+  }
+}

@@ -1,0 +1,217 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Need } from "../bench/plan.js";
+import type { checkRoom } from "../bench/room.js";
+import type { Subject } from "../bench/run.js";
+import type { Cache } from "../cache/cache.js";
+import { cacheFolder } from "../config/choose-store.js";
+import type { ResolvedConfig } from "../config/load.js";
+import { refuseForSeveral } from "../config/password.js";
+import { parseRedisUrl } from "../config/redis-url.js";
+import { redactUrl, type StoreTarget } from "../config/store-url.js";
+import { CacheError, codeOf, messageOf } from "../errors.js";
+import type { Listener } from "../events.js";
+import { makeFolder } from "../new-folder.js";
+import { describeWhole, openMeasured } from "../open-cache.js";
+import type { Io } from "./io.js";
+import { targetOf } from "./target.js";
+
+/** What the stores of a run are made with. */
+export interface BenchTools {
+  io: Io;
+  emit: Listener;
+  need: Need;
+  /** @throws CacheError `bench-no-room` */
+  checkRoom: typeof checkRoom;
+}
+
+export interface BenchStores {
+  subjects: Subject[];
+  /** Of the usual ones those that can't be had here. */
+  skipped: { name: string; target: string; reason: string }[];
+}
+
+/** Memory has room for what is written, and for the keys beside it. */
+const MEMORY_BYTES_PER_ENTRY = 256;
+
+/** One name for all that this run writes, which nobody else has. */
+const ownName = () => `bench:${randomBytes(6).toString("hex")}:`;
+
+/**
+ * The stores that were named, each by itself.
+ * @param named as typed, with what it says
+ * @throws CacheError `ambiguous-password`, `conflicting-flags`
+ */
+export function namedStores(
+  named: readonly { text: string; config: ResolvedConfig }[],
+  { io, ...tools }: BenchTools,
+): BenchStores {
+  const servers = named.filter(({ config }) => config.tiers.some(({ store }) => store.kind === "redis"));
+  if (servers.length > 1) for (const { config } of servers) refuseForSeveral(config.settings);
+  const own = ownName();
+  const subjects = named.map(({ text, config }) => {
+    const kinds = kindsOf(config);
+    const isAlone = named.filter((other) => kindsOf(other.config) === kinds).length === 1;
+    return lasting(isAlone ? kinds : redactUrl(text).replaceAll("\n", " "), config, own, { io, ...tools });
+  });
+  return { subjects, skipped: [] };
+}
+
+/**
+ * Memory, a SQLite file and a file store of this run's own, and Redis where one answers.
+ * @param base what the settings say
+ * @param redis what they say if it is to be Redis
+ */
+export async function usualStores(
+  base: ResolvedConfig,
+  redis: () => Promise<ResolvedConfig>,
+  tools: BenchTools,
+): Promise<BenchStores> {
+  const own = ownName();
+  const folder = temporaryFolder(cacheFolder(tools.io.env), own.replaceAll(":", "-"));
+  const here = (name: string, store: (folder: string) => StoreTarget): Subject => ({
+    name,
+    target: name === "memory" ? "memory:" : `${name}:${join(folder.parent, "bench-…")} (for this run)`,
+    namespace: base.keyPrefix + own,
+    lasting: false,
+    open: async () =>
+      openMeasured(
+        alone(base, sized(store(name === "memory" ? "" : await folder.make()), tools.need)),
+        base.keyPrefix + own,
+        { clock: tools.io.clock, emit: tools.emit },
+      ),
+    dispose: () => folder.remove(),
+  });
+  const stores: BenchStores = {
+    subjects: [
+      here("memory", () => ({ kind: "memory" })),
+      here("sqlite", (at) => ({ kind: "sqlite", path: join(at, "cache.db") })),
+      here("file", (at) => ({ kind: "file", path: join(at, "files") })),
+    ],
+    skipped: [],
+  };
+  await addServer(stores, base, redis, own, tools);
+  return stores;
+}
+
+/** The server that the settings name, or else the usual one on this machine: nothing else is written to that nobody named. */
+async function addServer(
+  stores: BenchStores,
+  base: ResolvedConfig,
+  redis: () => Promise<ResolvedConfig>,
+  own: string,
+  tools: BenchTools,
+): Promise<void> {
+  const isNamed = base.store.kind === "redis" || base.store.kind === "remote";
+  const name = isNamed ? kindsOf(base) : "redis";
+  let target = "";
+  try {
+    const config = isNamed ? base : await redis();
+    target = targetOf(config);
+    if (!isNamed && !isOnThisMachine(config.store)) {
+      throw new CacheError(
+        "usage",
+        "not-named",
+        `${target} is on another machine: name it with -s to have it measured`,
+      );
+    }
+    await describeWhole(config, config.store, { clock: tools.io.clock, emit: tools.emit });
+    stores.subjects.push(lasting(name, config, own, tools));
+  } catch (error) {
+    stores.skipped.push({ name, target, reason: messageOf(error) });
+  }
+}
+
+/** A store that may hold other entries, or outlives the command. */
+function lasting(name: string, config: ResolvedConfig, own: string, tools: BenchTools): Subject {
+  if (config.settings.fallback?.source.layer === "flag") {
+    throw new CacheError("usage", "conflicting-flags", "nothing stands in for a store that is measured", {
+      hint: `Leave out ${config.settings.fallback.source.where}.`,
+    });
+  }
+  const { clock } = tools.io;
+  const context = { clock, emit: tools.emit };
+  const namespace = config.keyPrefix + own;
+  const stores = config.tiers.map(({ store }) => store);
+  const isInMemory = stores.every(({ kind }) => kind === "memory");
+  const [only, another] = stores;
+  const measured = isInMemory && only && !another ? alone(config, sized(only, tools.need)) : config;
+  const made: string[] = [];
+  return {
+    name,
+    target: stores.map((store) => targetOf({ store })).join(" over "),
+    namespace,
+    lasting: !isInMemory,
+    async open(): Promise<Cache> {
+      for (const { store } of measured.tiers) {
+        const isCopies = store.kind === "memory" && !isInMemory;
+        if (!isCopies) tools.checkRoom(name, await describeWhole(measured, store, context), tools.need);
+        if ("path" in store && !existsSync(store.path)) made.push(store.path);
+      }
+      return openMeasured(measured, namespace, context);
+    },
+    async dispose() {
+      for (const { store } of measured.tiers) {
+        if (!("path" in store) || !made.includes(store.path) || !existsSync(store.path)) continue;
+        const { entries } = await describeWhole(measured, store, context);
+        if (entries !== 0) continue;
+        for (const end of ["", "-wal", "-shm"]) await rm(store.path + end, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+function alone(config: ResolvedConfig, store: StoreTarget): ResolvedConfig {
+  return { ...config, tiers: [{ name: store.kind, store }], store, fallback: undefined };
+}
+
+/** Memory whose bounds nobody named is made large enough. */
+function sized(store: StoreTarget, { entries, bytes }: Need): StoreTarget {
+  if (store.kind !== "memory") return store;
+  const { maxEntries = 2 * entries, maxBytes = 2 * (bytes + entries * MEMORY_BYTES_PER_ENTRY) } = store;
+  return { ...store, maxEntries, maxBytes };
+}
+
+function kindsOf({ tiers }: ResolvedConfig): string {
+  return tiers.map(({ store }) => store.kind).join(" over ");
+}
+
+function isOnThisMachine(store: StoreTarget): boolean {
+  if (store.kind !== "redis") return false;
+  return parseRedisUrl(store.url, "").hosts.every((host) =>
+    /^(?:localhost|127\.[\d.]+|\[?::1\]?)(?::\d+)?$/.test(host),
+  );
+}
+
+/** A folder that is made when it is first asked for, and removed with what is in it, as are those above it that were made for it. */
+function temporaryFolder(parent: string, prefix: string) {
+  let made: Promise<string> | undefined;
+  const above: string[] = [];
+  const make = async () => {
+    for (let path = parent; !existsSync(path) && dirname(path) !== path; path = dirname(path)) above.push(path);
+    makeFolder(parent);
+    return mkdtemp(join(parent, prefix));
+  };
+  return {
+    parent,
+    make: () => {
+      made ??= make();
+      return made;
+    },
+    async remove() {
+      if (made === undefined) return;
+      const path = await made.catch(() => undefined);
+      if (path !== undefined) await rm(path, { recursive: true, force: true });
+      for (const folder of above) {
+        try {
+          await rmdir(folder);
+        } catch (error) {
+          // Somebody else has put something into it meanwhile.
+          if (codeOf(error) !== "ENOTEMPTY" && codeOf(error) !== "ENOENT") throw error;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { cellsOf, needOf } from "../bench/plan.js";
+import { checkRoom } from "../bench/room.js";
+import { runBench } from "../bench/run.js";
+import { CacheCommand } from "../cli/base-command.js";
+import { benchFlags, benchSettings } from "../cli/bench-options.js";
+import { type BenchStores, type BenchTools, namedStores, usualStores } from "../cli/bench-stores.js";
+import { EXIT, exitCodeOf } from "../cli/exit-codes.js";
+import { Progress } from "../cli/progress.js";
+import { cellText, lengthText, planText, summaryText } from "../cli/render/bench.js";
+
+export default class Bench extends CacheCommand {
+  static override summary = "Compare stores side by side on this machine: throughput and latency.";
+  static override description =
+    'Each --store is a store of its own here, compared with the others; tiers are several URLs in one --store, as in CACHE_STORE: -s "memory: redis://localhost". Without one: memory, a SQLite file and a file store made for it, and Redis where one answers. Nothing but keys of its own is written, under a name of their own, and removed at the end, also after Ctrl-C; what is killed leaves keys that expire after 10 minutes.';
+  static override examples = [
+    "<%= config.bin %> bench --duration 30ms --warm-up 0",
+    "<%= config.bin %> bench -s sqlite:./a.db -s file:./b --workload get,set --ops 1000",
+    '<%= config.bin %> bench -s "memory: sqlite:./a.db" -s sqlite:./b.db --workload mixed --ops 1000',
+    "<%= config.bin %> bench --workload get --value-size 100,1KB --concurrency 1 --ops 100 --json",
+  ];
+  static override flags = benchFlags;
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Bench);
+    const settings = benchSettings(flags);
+    const cells = cellsOf(settings);
+    const need = needOf(cells);
+    const stores = await this.#stores(flags, {
+      io: this.io,
+      emit: ({ message, hint }) => this.out.warn(message, hint),
+      need,
+      checkRoom,
+    });
+    const { subjects, skipped } = stores;
+    this.out.note(lengthText(cells.length, subjects.length, settings));
+    for (const line of planText(
+      subjects.filter(({ lasting }) => lasting),
+      need,
+    ))
+      this.out.note(line);
+    for (const { name, reason } of skipped) this.out.note(`${name} is left out: ${reason}`);
+    const progress = new Progress(this.io, this.out, "measured");
+    const nameWidth = Math.max(...subjects.map(({ name }) => name.length));
+    let done = 0;
+    const { report, failures } = await runBench(subjects, settings, {
+      clock: this.io.clock,
+      signal: this.signal,
+      onProgress: (share) => progress.update({ done, share }),
+      onResults: async (cell, results) => {
+        progress.end();
+        done += results.length;
+        if (this.out.mode === "text")
+          return this.out.write(`${cellText(cell, results, this.out.columns, nameWidth, this.out.style)}\n\n`);
+        for (const result of results) await this.out.record("results", "result", { ...result }, () => "");
+      },
+    });
+    progress.end();
+    const [failure] = failures;
+    if (failure) this.exitCode = failures.length === subjects.length ? exitCodeOf(failure) : EXIT.partial;
+    await this.out.report(
+      { ...report, settings: { ...settings }, skipped },
+      () => summaryText(report, skipped, this.out.style),
+      "results",
+    );
+  }
+
+  async #stores(flags: Readonly<Record<string, unknown>>, tools: BenchTools): Promise<BenchStores> {
+    const texts = Array.isArray(flags.store) ? flags.store.map(String) : [];
+    // A password is asked for once, for the first: it has to be the one that needs it.
+    const first = texts.find((text) => /\bredis/i.test(text)) ?? texts[0];
+    const base = await this.settings(first === undefined ? flags : { ...flags, store: [first] });
+    this.checkWritable(base);
+    if (first === undefined && base.storeSource.layer !== "flag")
+      return usualStores(base, () => this.settingsAnew({ ...flags, backend: "redis" }), tools);
+    const named = [];
+    for (const text of texts.length > 0 ? texts : [""]) {
+      const config = text === first || text === "" ? base : await this.settingsAnew({ ...flags, store: [text] });
+      named.push({ text, config });
+    }
+    return namedStores(named, tools);
+  }
+}
