@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
+import { COMPLETE } from "./cli/command-host.js";
 import { EXIT } from "./cli/exit-codes.js";
 import type { Io } from "./cli/io.js";
 import { StandardSink } from "./cli/standard-sink.js";
@@ -51,6 +52,8 @@ export async function main(): Promise<void> {
   };
   const code = await run(argv, io);
   process.exitCode = code === EXIT.interrupted ? stopped : code;
+  // A shell waits at the press of a key: what a store that is away still has open is not waited for.
+  if (argv[0] === COMPLETE) process.exit();
   process.off("SIGINT", interrupt);
   process.off("SIGTERM", terminate);
   // An input that is still open, because not all of it was wanted, does not keep the process.

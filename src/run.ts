@@ -1,6 +1,6 @@
 import { splitLeading } from "./cli/argv.js";
 import type { CacheCommand } from "./cli/base-command.js";
-import { BIN, CommandHost } from "./cli/command-host.js";
+import { BIN, COMPLETE, CommandHost } from "./cli/command-host.js";
 import { EXIT } from "./cli/exit-codes.js";
 import type { Io } from "./cli/io.js";
 import { nearest } from "./cli/nearest.js";
@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
   serve: () => import("./commands/serve.js"),
   "serve:token": () => import("./commands/serve/token.js"),
   purge: () => import("./commands/purge.js"),
+  completion: () => import("./commands/completion.js"),
   "config:init": () => import("./commands/config/init.js"),
   "config:show": () => import("./commands/config/show.js"),
   "config:validate": () => import("./commands/config/validate.js"),
@@ -39,6 +40,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (first === "--version" || first === "-v" || first === "version") {
     io.stdout.write(`${host.userAgent}\n`);
     return EXIT.done;
+  }
+  if (first === COMPLETE) {
+    const { complete } = await import("./cli/completion/index.js");
+    return complete(argv.slice(1), io, COMMANDS);
   }
   const { leading, words } = splitLeading(first === "help" ? argv.slice(1) : argv);
   const nested = `${words[0]}:${words[1]}`;

@@ -1,7 +1,14 @@
+import type { Command } from "@oclif/core/command";
 import { Config } from "@oclif/core/config";
 import type { Io } from "./io.js";
 
 export const BIN = "cache";
+
+/** What the scripts of shells ask for at a press of Tab, in the place of a command; people don't see it. */
+export const COMPLETE = "__complete";
+
+/** Every command by its id (`config:show`), loaded when it is wanted. */
+export type CommandTable = Readonly<Record<string, () => Promise<{ default: typeof Command }>>>;
 
 /**
  * What oclif's commands, parser and help need to know of the tool. oclif's own `Config.load` looks for plugins, themes, shells and a

@@ -23,7 +23,7 @@ interface SelectionInput {
   type?: string[] | undefined;
 }
 
-const TYPES = ["string", "hash", "list", "set", "zset", "stream", "any"];
+export const REDIS_TYPES = ["string", "hash", "list", "set", "zset", "stream", "any"];
 
 /** The conditions that were given; `{}` where none was. */
 export function filterFromFlags(flags: SelectionInput): Filter {
@@ -36,8 +36,10 @@ export function filterFromFlags(flags: SelectionInput): Filter {
     throw new CacheError("usage", "invalid-arguments", "--all-tags needs --tag", { hint: "Name the tags with --tag." });
   }
   for (const type of flags.type ?? []) {
-    if (!TYPES.includes(type)) {
-      throw new CacheError("usage", "invalid-type", `"${type}" is no Redis type`, { hint: `Use ${TYPES.join(", ")}.` });
+    if (!REDIS_TYPES.includes(type)) {
+      throw new CacheError("usage", "invalid-type", `"${type}" is no Redis type`, {
+        hint: `Use ${REDIS_TYPES.join(", ")}.`,
+      });
     }
   }
   return {
