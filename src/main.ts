@@ -4,6 +4,7 @@ import { COMPLETE } from "./cli/command-host.js";
 import { EXIT } from "./cli/exit-codes.js";
 import type { Io } from "./cli/io.js";
 import { StandardSink } from "./cli/standard-sink.js";
+import { holdTerminal } from "./cli/terminal-hold.js";
 import { systemClock } from "./clock.js";
 import { run } from "./run.js";
 
@@ -49,6 +50,11 @@ export async function main(): Promise<void> {
       process.on("SIGHUP", listener);
       return () => process.off("SIGHUP", listener);
     },
+    onExit: (listener) => {
+      process.on("exit", listener);
+      return () => process.off("exit", listener);
+    },
+    holdTerminal,
   };
   const code = await run(argv, io);
   process.exitCode = code === EXIT.interrupted ? stopped : code;

@@ -1,8 +1,9 @@
-import type { CounterName, Counters } from "../backends/backend.js";
+import { COUNTER_NAMES, type Counters } from "../backends/backend.js";
 import { type Clock, LONGEST_TIMER_MS } from "../clock.js";
 import { CacheError, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 import { CALLBACK, checkOptions, type Forms, numberFrom, SIGNAL } from "../option-checks.js";
+import { NOTHING, stepOf } from "./counter-steps.js";
 import type { CacheStats } from "./options.js";
 
 /** What happened to the cache between two looks at it. */
@@ -82,9 +83,6 @@ const DEFAULTS: Thresholds = { hitRateBelow: 0.7, errorsAbove: 10, errorRateAbov
 const DEFAULT_INTERVAL = 10_000;
 const DEFAULT_HISTORY = 360;
 
-const NONE: Counters = { hits: 0, misses: 0, sets: 0, deletes: 0, expirations: 0, evictions: 0, errors: 0 };
-const NAMES = Object.keys(NONE) as CounterName[];
-
 /** Looks at a cache at an interval, keeps a short history and tells when a threshold is crossed. It keeps no process alive. */
 export class Monitor {
   readonly #look: () => Promise<CacheStats>;
@@ -156,7 +154,8 @@ export class Monitor {
     const at = this.#clock.now();
     try {
       const { counters, info } = await this.#look();
-      const since = this.#difference(counters);
+      const since = stepOf(this.#before, counters);
+      this.#before = counters;
       this.#countTrips(info.resilience?.trips);
       const lookups = since.hits + since.misses;
       return {
@@ -169,21 +168,8 @@ export class Monitor {
       };
     } catch (thrown) {
       const error = thrown instanceof CacheError ? thrown : new CacheError("store", "unknown", messageOf(thrown));
-      return { at, counters: { ...NONE }, hitRate: undefined, latency: 0, error };
+      return { at, counters: { ...NOTHING }, hitRate: undefined, latency: 0, error };
     }
-  }
-
-  /** Counters that were set back to zero have counted what they show. */
-  #difference(now: Partial<Counters>): Counters {
-    const before = this.#before;
-    this.#before = now;
-    const since = { ...NONE };
-    if (before === undefined) return since;
-    for (const name of NAMES) {
-      const [last, value] = [before[name] ?? 0, now[name] ?? 0];
-      since[name] = value >= last ? value - last : value;
-    }
-    return since;
   }
 
   #countTrips(trips: number | undefined): void {
@@ -195,8 +181,8 @@ export class Monitor {
 
   #judge(sample: Sample, limits: Thresholds): void {
     this.#set("unreachable", sample.error !== undefined, `the store can't be read: ${sample.error?.message}`);
-    const sum = { ...NONE };
-    for (const { counters } of this.#samples) for (const name of NAMES) sum[name] += counters[name];
+    const sum = { ...NOTHING };
+    for (const { counters } of this.#samples) for (const name of COUNTER_NAMES) sum[name] += counters[name];
     const lookups = sum.hits + sum.misses;
     if (lookups < limits.minLookups) return;
     const hitRate = sum.hits / lookups;

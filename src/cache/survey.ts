@@ -14,8 +14,16 @@ export interface PrefixGroup {
 const MOST_GROUPS = 10_000;
 const REST = "…";
 
+/** How much of a store is looked through: default all of it, as fast as it goes. */
+export interface SurveyOptions extends CallOptions {
+  /** Entries at most. */
+  limit?: number;
+  /** Entries a second at most. */
+  rate?: number;
+}
+
 /** Entries and bytes by the first part of the key, the largest first. Reads every entry's head once. */
-export async function groupByPrefix(cache: Cache, selector: Selector, options: CallOptions): Promise<PrefixGroup[]> {
+export async function groupByPrefix(cache: Cache, selector: Selector, options: SurveyOptions): Promise<PrefixGroup[]> {
   const groups = new Map<string, PrefixGroup>();
   for await (const entry of heads(cache, selector, options)) {
     let prefix = entry.key.slice(0, entry.key.indexOf(":") + 1);
@@ -44,7 +52,7 @@ export async function topEntries(
   selector: Selector,
   options: CallOptions & { by: TopBy; limit: number },
 ): Promise<TopEntry[]> {
-  const { by, limit } = options;
+  const { by, limit, signal } = options;
   let best: TopEntry[] = [];
   const rank = ({ size = 0, createdAt = Number.POSITIVE_INFINITY, expiresAt = Number.POSITIVE_INFINITY }: TopEntry) =>
     by === "size" ? -size : by === "age" ? createdAt : expiresAt;
@@ -52,7 +60,7 @@ export async function topEntries(
     best.sort((a, b) => rank(a) - rank(b));
     best = best.slice(0, limit);
   };
-  for await (const { key, size, createdAt, expiresAt } of heads(cache, selector, options)) {
+  for await (const { key, size, createdAt, expiresAt } of heads(cache, selector, signal ? { signal } : {})) {
     const entry: TopEntry = { key };
     if (size !== undefined) entry.size = size;
     if (createdAt !== undefined) entry.createdAt = createdAt;
@@ -65,9 +73,18 @@ export async function topEntries(
 }
 
 /** Every entry's head; one that the store repeats right after itself or within a million keys comes once. */
-async function* heads(cache: Cache, selector: Selector, { signal }: CallOptions): AsyncGenerator<EntryInfo> {
+async function* heads(
+  cache: Cache,
+  selector: Selector,
+  { signal, limit, rate }: SurveyOptions,
+): AsyncGenerator<EntryInfo> {
   const distinct = new Distinct(cache.backend.capabilities.repeatsInScan);
-  for await (const page of cache.scan(selector, { fields: "all", ...(signal && { signal }) })) {
+  const bounds = {
+    ...(signal && { signal }),
+    ...(limit !== undefined && { limit }),
+    ...(rate !== undefined && { rate }),
+  };
+  for await (const page of cache.scan(selector, { fields: "all", ...bounds })) {
     for (const entry of page.entries) if (!distinct.isRepeat(entry.key)) yield entry;
   }
 }

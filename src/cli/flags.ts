@@ -11,7 +11,7 @@ import {
 } from "../config/settings.js";
 import { joinStores } from "../config/store-url.js";
 import { CacheError } from "../errors.js";
-import { parseSize, parseTtl } from "../units.js";
+import { formatDuration, parseDuration, parseSize, parseTtl } from "../units.js";
 
 /** One flag for every setting, from its spec; values stay as typed until the settings are resolved. */
 export const settingFlags: FlagInput = flagsOf(settingNamesOf());
@@ -87,6 +87,22 @@ export const ttlFlag = (name: string, common: Common, words: readonly ("keep" | 
       return word ?? parseTtl(text) ?? "none";
     }),
   });
+
+/** Milliseconds, from `min` up. */
+export const durationFlag = (name: string, common: Common & { min: number }) => {
+  const { min, ...rest } = common;
+  return definition.whole({
+    ...rest,
+    helpValue: "DURATION",
+    parse: parsed(name, (text) => {
+      const ms = parseDuration(text);
+      if (ms >= min) return ms;
+      throw new CacheError("usage", "invalid-duration", `"${text}" is less than ${formatDuration(min)}`, {
+        hint: `Give ${formatDuration(min)} or more.`,
+      });
+    }),
+  });
+};
 
 /** Bytes. */
 export const sizeFlag = (name: string, common: Common) =>

@@ -127,6 +127,11 @@ export class Output {
     }
   }
 
+  /** A line of NDJSON, whatever form was asked for: of what has no end there is no other. */
+  async line(data: Json): Promise<void> {
+    await this.write(`${this.#json({ ...data, ...this.#also() })}\n`);
+  }
+
   #json(data: Json): string {
     return this.terminal ? jsonForTerminal(stringify(data)) : stringify(data);
   }

@@ -27,6 +27,10 @@ export class StandardSink implements Sink {
     return this.#stream?.columns;
   }
 
+  get rows(): number | undefined {
+    return this.#stream?.rows;
+  }
+
   write(data: string | Uint8Array): boolean {
     if (this.#stream !== undefined) return this.#stream.write(data);
     const bytes = typeof data === "string" ? Buffer.from(data) : data;

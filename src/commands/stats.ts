@@ -1,12 +1,15 @@
+import type { Interfaces } from "@oclif/core";
 import type { BackendInfo } from "../backends/backend.js";
 import type { CacheStats } from "../cache/cache.js";
+import { Readings } from "../cache/readings.js";
 import { groupByPrefix, type TopBy, topEntries } from "../cache/survey.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { EXIT } from "../cli/exit-codes.js";
-import { countFlag, Flags, percentFlag } from "../cli/flags.js";
+import { countFlag, durationFlag, Flags, percentFlag } from "../cli/flags.js";
 import { groupsTable, hitRateOf, statsTable, tiersTable, topTable } from "../cli/render/stats.js";
 import { filterFromFlags, keyAsJson, orAll, selectionFlags } from "../cli/selection.js";
 import { origin, originLine } from "../cli/target.js";
+import type { ResolvedConfig } from "../config/load.js";
 import { CacheError } from "../errors.js";
 
 /** What is counted of each store, with what it says of itself. */
@@ -34,6 +37,9 @@ function isConnected(info: BackendInfo | undefined): boolean {
   return info?.resilience?.connected ?? true;
 }
 
+/** Milliseconds. */
+const DEFAULT_INTERVAL = 1000;
+
 export default class Stats extends CacheCommand {
   static override summary = "Show hits, misses, hit rate, sizes and errors of the store.";
   static override description =
@@ -42,6 +48,8 @@ export default class Stats extends CacheCommand {
     "<%= config.bin %> stats",
     "<%= config.bin %> stats --group-by prefix",
     "<%= config.bin %> stats --top 10 --by size",
+    "<%= config.bin %> stats --watch",
+    "<%= config.bin %> stats --watch --interval 10s >> stats.ndjson",
     "<%= config.bin %> stats --fail-below-hit-rate 80 --min-requests 1000",
   ];
   static override flags = {
@@ -60,6 +68,8 @@ export default class Stats extends CacheCommand {
       summary: "with fewer lookups --fail-below-hit-rate passes, with a warning",
     }),
     reset: Flags.boolean({ summary: "set the counters back to zero" }),
+    watch: Flags.boolean({ summary: "live: a screen on a terminal, NDJSON elsewhere" }),
+    interval: durationFlag("interval", { summary: "time between two looks of --watch [default: 1s]", min: 100 }),
   };
 
   async run(): Promise<void> {
@@ -78,6 +88,8 @@ export default class Stats extends CacheCommand {
         hint: "Say the rate: --fail-below-hit-rate 80.",
       });
     }
+    checkWatch(flags);
+    if (flags.watch) return this.#watch(flags, config);
     const cache = await (flags.reset ? this.openForWriting(flags) : this.openCache(flags));
     const from = origin(config);
     if (flags.reset) {
@@ -124,6 +136,28 @@ export default class Stats extends CacheCommand {
     this.#threshold(flags["fail-below-hit-rate"], flags["min-requests"] ?? 1, lookups, hitRate);
   }
 
+  /** A screen on a terminal that can be one, else lines, until somebody has enough. */
+  async #watch(flags: StatsFlags, config: ResolvedConfig): Promise<void> {
+    const cache = await this.openCache(flags);
+    const { watchStats } = await import("../cli/watch-stats.js");
+    const interrupted = await watchStats({
+      io: this.io,
+      out: this.out,
+      signal: this.signal,
+      config,
+      interval: flags.interval ?? DEFAULT_INTERVAL,
+      open: (signal) => {
+        const counters = async () => ({ store: cache.backend.name, ...(await cache.counters({ signal })) });
+        const readings = new Readings(counters, () => cache.stats({ signal }), cache.clock);
+        return {
+          take: () => readings.take(),
+          survey: (bounds) => groupByPrefix(cache, { all: true }, { ...bounds, signal }),
+        };
+      },
+    });
+    if (interrupted) this.exitCode = EXIT.interrupted;
+  }
+
   #threshold(percent: number | undefined, needed: number, lookups: number, hitRate: number | undefined): void {
     if (percent === undefined) return;
     if (lookups < needed || hitRate === undefined) {
@@ -133,4 +167,21 @@ export default class Stats extends CacheCommand {
       this.out.note(`the hit rate of ${(hitRate * 100).toFixed(1)}% is below ${percent}%`);
     }
   }
+}
+
+type StatsFlags = Interfaces.InferredFlags<typeof Stats.flags>;
+
+/** @throws CacheError where `--watch` is asked for what is said once, or `--interval` alone */
+function checkWatch(flags: StatsFlags): void {
+  if (!flags.watch) {
+    if (flags.interval === undefined) return;
+    throw new CacheError("usage", "invalid-arguments", "--interval needs --watch", { hint: "Say --watch as well." });
+  }
+  const once = (["group-by", "top", "fail-below-hit-rate", "reset"] as const).find(
+    (name) => flags[name] !== undefined && flags[name] !== false,
+  );
+  if (once === undefined) return;
+  throw new CacheError("usage", "conflicting-flags", `--watch goes on and on, --${once} is done once`, {
+    hint: "Leave out one of them.",
+  });
 }
