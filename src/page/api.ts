@@ -107,7 +107,8 @@ export async function ask(
   throw errorFrom(response.status, said);
 }
 
-function queryText(query: NonNullable<CallOptions["query"]>): string {
+/** The query of a URL with its `?`, empty where there is nothing to ask. */
+export function queryText(query: NonNullable<CallOptions["query"]>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : value === undefined ? [] : [value]).map(
       (one: string | number | boolean) => `${encodeURIComponent(name)}=${encodeBytes(String(one))}`,

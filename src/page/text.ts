@@ -34,6 +34,7 @@ export function showCount(count: number): string {
 export function showMs(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 0.01) return "< 0.01 ms";
   return `${ms >= 10 ? Math.round(ms) : ms.toFixed(2)} ms`;
 }
 

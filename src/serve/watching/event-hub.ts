@@ -10,6 +10,13 @@ export interface EventSink {
   readonly writableLength: number;
 }
 
+/** Who listens. */
+interface Listener {
+  readonly sink: EventSink;
+  /** Whether he would be let in now. */
+  readonly holds: () => boolean;
+}
+
 export interface HubEvent {
   /** The name that a listener asks for. */
   event: string;
@@ -27,7 +34,7 @@ const SUM_MS = 1000;
 /** Server-sent events (WHATWG HTML §9.2) to any number of listeners; none of them can hold up another, or fill the memory. */
 export class EventHub {
   readonly #clock: Clock;
-  readonly #sinks = new Set<EventSink>();
+  readonly #listeners = new Set<Listener>();
   #changes: Record<string, number> = {};
   #over: AbortController | undefined;
   #closed = false;
@@ -37,19 +44,20 @@ export class EventHub {
   }
 
   get listeners(): number {
-    return this.#sinks.size;
+    return this.#listeners.size;
   }
 
   /** Whether there is room for another one. */
   get open(): boolean {
-    return !this.#closed && this.#sinks.size < MOST_LISTENERS;
+    return !this.#closed && this.#listeners.size < MOST_LISTENERS;
   }
 
-  /** @param first what the listener is told at once, and alone */
-  join(sink: EventSink, first: readonly HubEvent[]): void {
-    sink.once("close", () => this.#leave(sink));
+  /** @param first what the listener is told at once, and alone @param holds is asked before he is told more */
+  join(sink: EventSink, first: readonly HubEvent[], holds: () => boolean): void {
+    const listener = { sink, holds };
+    sink.once("close", () => this.#leave(listener));
     sink.write(`retry: 2000\n\n${first.map(textOf).join("")}`);
-    this.#sinks.add(sink);
+    this.#listeners.add(listener);
     if (!this.#over) {
       this.#over = new AbortController();
       this.#changes = {};
@@ -58,18 +66,18 @@ export class EventHub {
   }
 
   tell(event: HubEvent): void {
-    if (this.#sinks.size > 0) this.#send(textOf(event));
+    if (this.#listeners.size > 0) this.#send(textOf(event));
   }
 
   /** Counts a change, to be told of with others. */
   changed(op: string): void {
-    if (this.#sinks.size > 0) this.#changes[op] = (this.#changes[op] ?? 0) + 1;
+    if (this.#listeners.size > 0) this.#changes[op] = (this.#changes[op] ?? 0) + 1;
   }
 
   close(): void {
     this.#closed = true;
-    for (const sink of this.#sinks) sink.end();
-    this.#sinks.clear();
+    for (const { sink } of this.#listeners) sink.end();
+    this.#listeners.clear();
     this.#over?.abort();
   }
 
@@ -91,17 +99,21 @@ export class EventHub {
   }
 
   #send(text: string): void {
-    for (const sink of this.#sinks) {
-      if (sink.writableLength > MOST_WAITING) {
-        this.#leave(sink);
+    for (const listener of this.#listeners) {
+      const { sink, holds } = listener;
+      if (!holds()) {
+        this.#leave(listener);
+        sink.end();
+      } else if (sink.writableLength > MOST_WAITING) {
+        this.#leave(listener);
         sink.destroy();
       } else sink.write(text);
     }
   }
 
-  #leave(sink: EventSink): void {
-    this.#sinks.delete(sink);
-    if (this.#sinks.size > 0) return;
+  #leave(listener: Listener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
     this.#over?.abort();
     this.#over = undefined;
   }

@@ -23,8 +23,10 @@ import type { Exchange } from "../question.js";
 import type { WorkerFigures } from "../workers/messages.js";
 import { ownTiers, sumTraffic, withOwnTiers } from "../workers/sums.js";
 import type { AccessLog } from "./access-log.js";
-import { EventHub, type HubEvent } from "./event-hub.js";
+import { EventHub, type EventSink, type HubEvent } from "./event-hub.js";
 import type { BreakerState, Seen } from "./family.js";
+import { healthOf } from "./health.js";
+import { Recorder } from "./recorder.js";
 import { StoreLooks } from "./store-look.js";
 import { Traffic } from "./traffic.js";
 
@@ -63,6 +65,8 @@ export class Watch {
   readonly #warn: WatchOptions["warn"];
   readonly #crew: WatchOptions["crew"];
   readonly #cache: Cache;
+  readonly #recorder: Recorder;
+  readonly #proxies: boolean;
   #quietUntil = 0;
   readonly #breakers = new Map<string, BreakerState>();
 
@@ -75,7 +79,18 @@ export class Watch {
     this.#warn = warn;
     this.#crew = crew;
     this.#cache = cache;
+    this.#proxies = origins.length > 0;
     this.events = new EventHub(clock);
+    this.#recorder = new Recorder(clock, {
+      see: () => this.see(),
+      idleMs: monitorMs,
+      isHeard: () => this.events.listeners > 0,
+      onLook: (seen, point) => {
+        if (point) this.events.tell({ event: "point", data: point });
+        this.events.tell({ event: "health", data: healthOf(seen, clock.now(), this.#proxies) });
+      },
+      onFailure: (error) => this.storeFailed(error),
+    });
     if (monitorMs > 0) {
       const monitored: MonitorOptions = {
         interval: monitorMs,
@@ -139,9 +154,11 @@ export class Watch {
     this.events.tell({ event: "store", data: { at: this.#clock.now(), code, store, message } });
   }
 
-  /** The samples that there are, the oldest first. */
-  get history(): HubEvent {
-    return { event: "history", data: (this.#monitor?.samples ?? []).map(sampleData) };
+  /** Tells somebody what happens from now on, and first what there was. @param holds whether he would be let in now */
+  join(sink: EventSink, holds: () => boolean): void {
+    const history = { event: "history", data: (this.#monitor?.samples ?? []).map(sampleData) };
+    this.events.join(sink, [history, { event: "points", data: this.#recorder.points }], holds);
+    this.#recorder.wake();
   }
 
   /** What a worker tells its primary. */
@@ -175,6 +192,7 @@ export class Watch {
   /** When the last request has ended, and before the store is let go. */
   async settled(): Promise<void> {
     this.events.close();
+    await this.#recorder.stop();
     await this.#monitor?.stop();
     await this.#log?.close();
   }
