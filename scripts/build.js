@@ -167,6 +167,9 @@ for (const half of halves) {
   );
   await writeFile(outfile, ascii);
 }
-execFileSync(process.execPath, ["scripts/code-cache.js", resolve(outdir)], { stdio: ["ignore", "ignore", "inherit"] });
+// The seed goes into what V8 compiles, and each process would have another: the same sources give the same bytes.
+execFileSync(process.execPath, ["--random-seed=1", "scripts/code-cache.js", resolve(outdir)], {
+  stdio: ["ignore", "ignore", "inherit"],
+});
 await buildLibrary(join(outdir, "lib"), [version]);
 await buildPage(join(outdir, "page"));

@@ -15,7 +15,8 @@ function load(name) {
   const before = loaded.get(name);
   if (before) return before.module.exports;
   const filename = join(dist, name);
-  const script = new Script(readFileSync(filename, "latin1"), { filename });
+  // Not where it lies here: that would go into what is kept.
+  const script = new Script(readFileSync(filename, "latin1"), { filename: name });
   const module = { exports: { main: async () => undefined } };
   loaded.set(name, { script, module });
   script.runInThisContext()(module.exports, requireHere, module, filename, dist);

@@ -13,10 +13,12 @@ const MARK = "@@@ block at line ";
 
 /** Blocks that can't be run, all of them: who adds one says so here too. */
 const NOT_RUN = [
+  ["CONTRIBUTING.md", "npm ci"],
+  ["CONTRIBUTING.md", "npm ci && npm test && npm run test:deep && npm run check"],
   ["README.md", "npm install --global ."],
   ["README.md", "npm ci && npm test"],
   ["docs/operations.md", "npm ci && npm install --global ."],
-  ["docs/operations.md", "bash scripts/pack-standalone.sh"],
+  ["docs/operations.md", "npm run pack:standalone"],
   ["docs/operations.md", "install -d -m 0700 /etc/cachectl"],
   ["docs/operations.md", "podman build -f examples/serve/Containerfile -t cachectl ."],
   [
@@ -70,7 +72,7 @@ interface Servers {
   redis: string;
 }
 
-/** A block with the servers of this test in place of the reader's own. The clone is installed already, and \`npx cache\` in it is this program. */
+/** A block with the servers of this test in place of the reader's own. The clone is installed already, and `npx cache` in it is this program. */
 function asHere({ text }: Block, { proxy, origin, redis }: Servers): string {
   return text
     .replaceAll(/\\\n\s*/g, "")
@@ -109,7 +111,7 @@ async function follow(document: string, blocks: readonly Block[]): Promise<Map<n
   return new Map(parts.map((part) => [Number.parseInt(part, 10), part.slice(part.indexOf("\n") + 1)]));
 }
 
-/** Output as a document shows it: \`…\` is anything on that line, and any number with a fraction is any other. */
+/** Output as a document shows it: `…` is anything on that line, and any number with a fraction is any other. */
 function asShown(text: string): RegExp {
   const literal = text.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^\\s*${literal.replaceAll("…", ".*").replaceAll(/\d+\\\.\d+/g, "\\d+\\.\\d+")}\\s*$`);

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { doFourJobs } from "../support/four-jobs.js";
 import { compileProject, nodeIn, type Packed, packPackage, projectWith } from "../support/packed-project.js";
+import { tempDir } from "../support/temp-dir.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -14,7 +16,7 @@ beforeAll(async () => {
 describe("the package", () => {
   test("holds what is needed, and nothing else", () => {
     const wanted =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|pino|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts))$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|pino|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts)|dist\/page\/[\w-]+\.(?:html|js|css|svg)(?:\.br|\.gz)?|man\/cache(?:-\w+)*\.1)$/;
     expect(packed.files.filter((path) => !wanted.test(path))).toEqual([]);
     const needed = [
       "README.md",
@@ -25,11 +27,34 @@ describe("the package", () => {
       "dist/rest.cjs",
       "dist/lib/index.js",
     ];
-    expect([...needed, "dist/lib/index.d.ts"].filter((path) => !packed.files.includes(path))).toEqual([]);
+    expect(
+      [...needed, "dist/lib/index.d.ts", "dist/page/index.html"].filter((path) => !packed.files.includes(path)),
+    ).toEqual([]);
     // Of the types those alone that index.d.ts leads to.
     expect(packed.files.filter((path) => /d\.ts$/.test(path) && /sqlite|redis|memory|cli|commands/.test(path))).toEqual(
       [],
     );
+  });
+
+  test("is small enough to be fetched in a script", () => {
+    expect(packed.size).toBeLessThan(2.5e6);
+    expect(packed.unpackedSize).toBeLessThan(7.5e6);
+  });
+
+  test("does what people have it for, in an empty folder of somebody who has configured nothing", async () => {
+    const folder = await projectWith(packed);
+    const cwd = tempDir("empty");
+    const program = join(folder, "node_modules/cachectl/bin/cache.js");
+    await doFourJobs({ command: [process.execPath, program], cwd, env: { HOME: tempDir("home") } });
+  });
+
+  test("says of itself what a registry shows", () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+    for (const field of ["description", "keywords", "license", "engines", "bin", "exports", "files"])
+      expect(manifest[field], field).toBeTruthy();
+    expect(manifest.private).toBeUndefined();
+    // What is bundled is not installed again with the package.
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(["@msgpack/msgpack", "better-sqlite3", "ioredis"]);
   });
 
   test("in a new TypeScript project its types allow and refuse what they should", async () => {

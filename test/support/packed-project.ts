@@ -15,6 +15,9 @@ export interface Packed {
   tarball: string;
   /** Paths in it. */
   files: readonly string[];
+  /** Bytes of the tarball, and of what is in it. */
+  size: number;
+  unpackedSize: number;
 }
 
 export async function packPackage(): Promise<Packed> {
@@ -22,8 +25,11 @@ export async function packPackage(): Promise<Packed> {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
     cwd: ROOT,
   });
-  const [packed]: { filename: string; files: { path: string }[] }[] = JSON.parse(stdout);
-  return { tarball: join(folder, packed?.filename ?? ""), files: packed?.files.map(({ path }) => path) ?? [] };
+  const [packed]: { filename: string; files: { path: string }[]; size: number; unpackedSize: number }[] =
+    JSON.parse(stdout);
+  if (!packed) throw new Error(`npm packed nothing: ${stdout}`);
+  const { filename, files, size, unpackedSize } = packed;
+  return { tarball: join(folder, filename), files: files.map(({ path }) => path), size, unpackedSize };
 }
 
 /**

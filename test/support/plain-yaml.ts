@@ -102,6 +102,7 @@ const isPair = (text: string) => PAIR.test(text);
 function scalar(text: string, { number }: Line): Yaml {
   if (text.startsWith('"')) return JSON.parse(text) as string;
   if (text.startsWith("[")) return JSON.parse(text) as Yaml[];
+  if (text === "{}") return {};
   if (text.startsWith("{")) {
     const inside = /^\{ (.*) \}$/.exec(text)?.[1];
     if (inside === undefined) throw new Error(`line ${number}: ${text}`);
