@@ -1,5 +1,11 @@
 import { existsSync } from "node:fs";
-import { type BackendContext, type BackendInfo, type BackendKind, hasTiers } from "./backends/backend.js";
+import {
+  type BackendContext,
+  type BackendInfo,
+  type BackendKind,
+  hasTiers,
+  keepsNamespace,
+} from "./backends/backend.js";
 import { openBackend, type StoreOptions } from "./backends/open.js";
 import type { ResilienceOptions } from "./backends/resilient/index.js";
 import { Cache } from "./cache/cache.js";
@@ -114,6 +120,26 @@ export async function openMeasured(
   );
   if (hasTiers(backend)) await backend.ready();
   return new Cache(backend, { ...context, defaultTtl: config.defaultTtl, keepsCounts: false });
+}
+
+/**
+ * Removes from each store what it keeps of a namespace besides entries, after {@link openMeasured} was closed.
+ * @throws CacheError what the stores say
+ */
+export async function forgetMeasured(
+  config: ResolvedConfig,
+  namespace: string,
+  context: Pick<BackendContext, "clock" | "emit">,
+): Promise<void> {
+  for (const { store } of config.tiers) {
+    if (store.kind === "memory" || store.kind === "remote" || ("path" in store && !existsSync(store.path))) continue;
+    const backend = await openBackend(storeOptions(store, config), { ...context, namespace });
+    try {
+      if (keepsNamespace(backend)) await backend.forgetNamespace();
+    } finally {
+      await backend.close();
+    }
+  }
 }
 
 /** What a store says of itself, of all namespaces together. @throws CacheError what it says instead */

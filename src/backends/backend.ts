@@ -515,6 +515,16 @@ export function showsEntries(backend: Backend): backend is Backend & EntryViewer
   return "getEntry" in backend;
 }
 
+/** What a backend has beside the contract, if its store keeps more of a namespace than entries. */
+export interface NamespaceKeeper {
+  /** Forgets the counters and the log of the namespace, and who listens to it. For one that nobody else uses. */
+  forgetNamespace(): Promise<void>;
+}
+
+export function keepsNamespace(backend: Backend): backend is Backend & NamespaceKeeper {
+  return "forgetNamespace" in backend;
+}
+
 /** What a backend has beside the contract, if it puts several stores together. */
 export interface TierAccess {
   /** Fastest first. */

@@ -17,8 +17,11 @@ export interface Subject {
   lasting: boolean;
   /** @throws CacheError where it can't be used */
   open(): Promise<Cache>;
-  /** Removes what there is of it besides entries. Called once all stores are closed, also where this one was never opened. */
-  dispose(): Promise<void>;
+  /**
+   * Removes what there is of it besides entries. Called once all stores are closed, also where this one was never opened.
+   * @param emptied its entries are gone
+   */
+  dispose(emptied: boolean): Promise<void>;
 }
 
 export interface BenchContext {
@@ -88,7 +91,7 @@ export async function runBench(
     }
   } finally {
     await Promise.all(all.map((one) => withoutThrowing(one, () => removeEntries(one))));
-    await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose())));
+    await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose(one.report.left === undefined))));
   }
   return {
     report: {

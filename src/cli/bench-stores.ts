@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Need } from "../bench/plan.js";
 import type { checkRoom } from "../bench/room.js";
@@ -14,7 +14,7 @@ import { redactUrl, type StoreTarget } from "../config/store-url.js";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 import { makeFolder } from "../new-folder.js";
-import { describeWhole, openMeasured } from "../open-cache.js";
+import { describeWhole, forgetMeasured, openMeasured } from "../open-cache.js";
 import type { Io } from "./io.js";
 import { targetOf } from "./target.js";
 
@@ -27,8 +27,14 @@ export interface BenchTools {
   checkRoom: typeof checkRoom;
 }
 
+/** A store, and how to remove by hand what is left of a run that was ended on the spot. */
+export interface BenchStore extends Subject {
+  /** A command for a shell; undefined where nothing lasts. */
+  removal: string | undefined;
+}
+
 export interface BenchStores {
-  subjects: Subject[];
+  subjects: BenchStore[];
   /** Of the usual ones those that can't be had here. */
   skipped: { name: string; target: string; reason: string }[];
 }
@@ -70,19 +76,20 @@ export async function usualStores(
   tools: BenchTools,
 ): Promise<BenchStores> {
   const own = ownName();
-  const folder = temporaryFolder(cacheFolder(tools.io.env), own.replaceAll(":", "-"));
-  const here = (name: string, store: (folder: string) => StoreTarget): Subject => ({
+  const folder = temporaryFolder(join(cacheFolder(tools.io.env), own.slice(0, -1).replace(":", "-")));
+  const here = (name: string, store: (folder: string) => StoreTarget): BenchStore => ({
     name,
-    target: name === "memory" ? "memory:" : `${name}:${join(folder.parent, "bench-…")} (for this run)`,
+    target: name === "memory" ? "memory:" : `${name}:${folder.path} (for this run)`,
     namespace: base.keyPrefix + own,
     lasting: false,
     open: async () =>
       openMeasured(
-        alone(base, sized(store(name === "memory" ? "" : await folder.make()), tools.need)),
+        alone(base, sized(store(name === "memory" ? "" : folder.make()), tools.need)),
         base.keyPrefix + own,
         { clock: tools.io.clock, emit: tools.emit },
       ),
     dispose: () => folder.remove(),
+    removal: name === "memory" ? undefined : `rm -r ${quoted(folder.path)}`,
   });
   const stores: BenchStores = {
     subjects: [
@@ -125,7 +132,7 @@ async function addServer(
 }
 
 /** A store that may hold other entries, or outlives the command. */
-function lasting(name: string, config: ResolvedConfig, own: string, tools: BenchTools): Subject {
+function lasting(name: string, config: ResolvedConfig, own: string, tools: BenchTools): BenchStore {
   if (config.settings.fallback?.source.layer === "flag") {
     throw new CacheError("usage", "conflicting-flags", "nothing stands in for a store that is measured", {
       hint: `Leave out ${config.settings.fallback.source.where}.`,
@@ -152,7 +159,10 @@ function lasting(name: string, config: ResolvedConfig, own: string, tools: Bench
       }
       return openMeasured(measured, namespace, context);
     },
-    async dispose() {
+    removal: isInMemory ? undefined : removalOf(config, own),
+    async dispose(emptied) {
+      if (isInMemory || !emptied) return;
+      await forgetMeasured(measured, namespace, context);
       for (const { store } of measured.tiers) {
         if (!("path" in store) || !made.includes(store.path) || !existsSync(store.path)) continue;
         const { entries } = await describeWhole(measured, store, context);
@@ -161,6 +171,25 @@ function lasting(name: string, config: ResolvedConfig, own: string, tools: Bench
       }
     },
   };
+}
+
+/** What removes the entries; who runs it says password and token as he did here. */
+function removalOf({ tiers, settings, keyPrefix }: ResolvedConfig, own: string): string {
+  const { profile, redisKeyPrefix } = settings;
+  const prefix = String(redisKeyPrefix?.value ?? "");
+  const namespace = keyPrefix.slice(tiers.some(({ store }) => store.kind === "redis") ? prefix.length : 0);
+  const lasting = tiers.filter(({ store }) => store.kind !== "memory");
+  return [
+    `cache invalidate --prefix ${own} --yes`,
+    ...lasting.map(({ store }) => `-s ${quoted(targetOf({ store }))}`),
+    ...(profile?.source.layer === "flag" ? [`-p ${quoted(String(profile.value))}`] : []),
+    ...(namespace === "" ? [] : [`-n ${quoted(namespace)}`]),
+  ].join(" ");
+}
+
+/** For a shell, if it has to be. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function alone(config: ResolvedConfig, store: StoreTarget): ResolvedConfig {
@@ -186,29 +215,24 @@ function isOnThisMachine(store: StoreTarget): boolean {
 }
 
 /** A folder that is made when it is first asked for, and removed with what is in it, as are those above it that were made for it. */
-function temporaryFolder(parent: string, prefix: string) {
-  let made: Promise<string> | undefined;
+function temporaryFolder(path: string) {
   const above: string[] = [];
-  const make = async () => {
-    for (let path = parent; !existsSync(path) && dirname(path) !== path; path = dirname(path)) above.push(path);
-    makeFolder(parent);
-    return mkdtemp(join(parent, prefix));
-  };
   return {
-    parent,
-    make: () => {
-      made ??= make();
-      return made;
+    path,
+    make(): string {
+      if (existsSync(path)) return path;
+      for (let folder = dirname(path); !existsSync(folder) && dirname(folder) !== folder; folder = dirname(folder))
+        above.push(folder);
+      makeFolder(path);
+      return path;
     },
-    async remove() {
-      if (made === undefined) return;
-      const path = await made.catch(() => undefined);
-      if (path !== undefined) await rm(path, { recursive: true, force: true });
+    async remove(): Promise<void> {
+      await rm(path, { recursive: true, force: true });
       for (const folder of above) {
         try {
           await rmdir(folder);
         } catch (error) {
-          // Somebody else has put something into it meanwhile.
+          // Somebody else has put something into it, or has removed it.
           if (codeOf(error) !== "ENOTEMPTY" && codeOf(error) !== "ENOENT") throw error;
         }
       }

@@ -3,7 +3,7 @@ import { checkRoom } from "../bench/room.js";
 import { runBench } from "../bench/run.js";
 import { CacheCommand } from "../cli/base-command.js";
 import { benchFlags, benchSettings } from "../cli/bench-options.js";
-import { type BenchStores, type BenchTools, namedStores, usualStores } from "../cli/bench-stores.js";
+import { type BenchStore, type BenchStores, type BenchTools, namedStores, usualStores } from "../cli/bench-stores.js";
 import { EXIT, exitCodeOf } from "../cli/exit-codes.js";
 import { Progress } from "../cli/progress.js";
 import { cellText, lengthText, planText, summaryText } from "../cli/render/bench.js";
@@ -25,21 +25,23 @@ export default class Bench extends CacheCommand {
     const settings = benchSettings(flags);
     const cells = cellsOf(settings);
     const need = needOf(cells);
-    const stores = await this.#stores(flags, {
+    const { subjects, skipped } = await this.#stores(flags, {
       io: this.io,
       emit: ({ message, hint }) => this.out.warn(message, hint),
       need,
       checkRoom,
     });
-    const { subjects, skipped } = stores;
-    this.out.note(lengthText(cells.length, subjects.length, settings));
-    for (const line of planText(
-      subjects.filter(({ lasting }) => lasting),
-      need,
-    ))
-      this.out.note(line);
-    for (const { name, reason } of skipped) this.out.note(`${name} is left out: ${reason}`);
     const progress = new Progress(this.io, this.out, "measured");
+    this.out.note(lengthText(cells.length, subjects.length, settings));
+    const lasting = subjects.filter((subject) => subject.lasting);
+    for (const line of planText(lasting, need)) this.out.note(line);
+    for (const { name, reason } of skipped) this.out.note(`${name} is left out: ${reason}`);
+    const onStop = () => {
+      progress.end();
+      this.out.note("stopping, and removing what was written; Ctrl-C again leaves it there");
+    };
+    this.signal.addEventListener("abort", onStop, { once: true });
+    const offExit = this.io.onExit?.(() => this.#sayWhatIsLeft(subjects));
     const nameWidth = Math.max(...subjects.map(({ name }) => name.length));
     let done = 0;
     const { report, failures } = await runBench(subjects, settings, {
@@ -53,15 +55,28 @@ export default class Bench extends CacheCommand {
           return this.out.write(`${cellText(cell, results, this.out.columns, nameWidth, this.out.style)}\n\n`);
         for (const result of results) await this.out.record("results", "result", { ...result }, () => "");
       },
+    }).finally(() => {
+      progress.end();
+      offExit?.();
+      this.signal.removeEventListener("abort", onStop);
     });
-    progress.end();
+    const left = subjects.filter((_, i) => report.stores[i]?.left !== undefined);
+    for (const { name, error } of report.stores) if (error) this.out.alert(`${name}: ${error.message}`, error.hint);
     const [failure] = failures;
     if (failure) this.exitCode = failures.length === subjects.length ? exitCodeOf(failure) : EXIT.partial;
+    else if (left.length > 0) this.exitCode = EXIT.partial;
     await this.out.report(
       { ...report, settings: { ...settings }, skipped },
       () => summaryText(report, skipped, this.out.style),
       "results",
     );
+    this.#sayWhatIsLeft(left);
+  }
+
+  #sayWhatIsLeft(stores: readonly BenchStore[]): void {
+    for (const { name, namespace, removal } of stores)
+      if (removal !== undefined)
+        this.out.alert(`${name} still holds what is under ${namespace}`, `Remove it: ${removal}`);
   }
 
   async #stores(flags: Readonly<Record<string, unknown>>, tools: BenchTools): Promise<BenchStores> {

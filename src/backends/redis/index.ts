@@ -20,6 +20,7 @@ import type {
   Lease,
   LeaseAnswer,
   LeaseOptions,
+  NamespaceKeeper,
   NewEntry,
   Position,
   RangeOptions,
@@ -73,7 +74,7 @@ export async function openRedis(options: RedisOptions): Promise<Backend & Foreig
   }
 }
 
-class RedisBackend implements Backend, ForeignReader {
+class RedisBackend implements Backend, ForeignReader, NamespaceKeeper {
   readonly name = "redis";
   readonly capabilities: Capabilities;
   readonly #store: Store;
@@ -144,6 +145,12 @@ class RedisBackend implements Backend, ForeignReader {
   async resetCounters(): Promise<void> {
     refuseWhenReadOnly(this.#readOnly);
     await this.#counters.reset();
+  }
+
+  async forgetNamespace(): Promise<void> {
+    refuseWhenReadOnly(this.#readOnly);
+    if (this.capabilities.counts) await this.#counters.reset();
+    await this.#log.forget();
   }
 
   describe(): Promise<BackendInfo> {

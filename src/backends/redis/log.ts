@@ -148,6 +148,18 @@ export class Log {
     if (!signal.aborted) this.#store.connection.checkOpen();
   }
 
+  /** Removes it, and the namespace from those that are listened to. */
+  async forget(): Promise<void> {
+    const { connection, names } = this.#store;
+    const [removed] = await connection.pipelineRaw([
+      ["UNLINK", names.log],
+      // Who may not be in the set never was.
+      ["SREM", LISTENERS, names.namespace],
+    ]);
+    if (removed instanceof Error) throw mapError(removed, connection.target);
+    this.#listened = false;
+  }
+
   async close(): Promise<void> {
     this.#over.abort();
     await Promise.all([...this.#open].map((connection) => connection.close()));

@@ -198,6 +198,12 @@ export class Watch {
   }
 }
 
+/** Removes all that is kept of a namespace besides entries. */
+export function forgetNamespace(link: Link, namespace: string): void {
+  for (const table of ["listeners", "log", "log_ends", "counters"])
+    link.action(`DELETE FROM ${table} WHERE namespace = ?`).run(namespace);
+}
+
 /** Removes the log where nobody listens any more. */
 export function dropUnheard(link: Link, now: number): void {
   link.action("DELETE FROM listeners WHERE until <= ?").run(now);

@@ -1,6 +1,7 @@
-import type { Backend, Capabilities } from "../backend.js";
+import type { Backend, Capabilities, NamespaceKeeper } from "../backend.js";
 import type { Core } from "./core.js";
 import { count, counters, resetCounters } from "./counting.js";
+import { forgetNamespace } from "./log.js";
 
 const CAPABILITIES: Capabilities = {
   persistent: true,
@@ -15,7 +16,7 @@ const CAPABILITIES: Capabilities = {
 type OfValues = "name" | "getMany" | "setMany" | "commit" | "atomic" | "openRead" | "openWrite";
 
 /** What a backend takes from the core as it is: everything but the values. */
-export function operationsOf(core: Core): Omit<Backend, OfValues> {
+export function operationsOf(core: Core): Omit<Backend, OfValues> & NamespaceKeeper {
   const { store, namespace, follower, leases } = core;
   return {
     capabilities: CAPABILITIES,
@@ -33,6 +34,10 @@ export function operationsOf(core: Core): Omit<Backend, OfValues> {
     count: (deltas) => count(store, namespace, deltas),
     counters: () => counters(store, namespace),
     resetCounters: () => resetCounters(store, namespace),
+    forgetNamespace: async () => {
+      store.checkWritable();
+      await store.change((link) => forgetNamespace(link, namespace));
+    },
     describe: () => core.describe(),
     ping: () => core.ping(),
     prune: () => core.prune(),
