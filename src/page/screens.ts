@@ -1,6 +1,10 @@
 import type { ComponentType } from "preact";
+import { Entries } from "./entries/entries.js";
+import { EntryScreen } from "./entry/entry.js";
+import { Invalidate } from "./invalidate/invalidate.js";
 import { Overview } from "./overview/overview.js";
 import type { Route } from "./route.js";
+import { RulesScreen } from "./rules/rules.js";
 
 /** What can be shown in the page. */
 export interface Screen {
@@ -15,4 +19,10 @@ export interface Screen {
 }
 
 /** In the order of the navigation; the first is shown where the address names none. */
-export const SCREENS: readonly Screen[] = [{ name: "overview", title: "Overview", view: Overview }];
+export const SCREENS: readonly Screen[] = [
+  { name: "overview", title: "Overview", view: Overview },
+  { name: "entries", title: "Entries", view: Entries },
+  { name: "entry", title: "Entry", view: EntryScreen, hidden: true },
+  { name: "invalidate", title: "Invalidate", view: Invalidate },
+  { name: "rules", title: "Rules", view: RulesScreen },
+];

@@ -1,0 +1,31 @@
+import { showCount, showKey } from "../text.js";
+
+/** Signs of a text that are shown where there are others beside it. */
+const SHORT = 240;
+/** What `showKey` puts in the place of signs that can't be seen. */
+const ESCAPE = /(\\(?:[\\nrt]|x[0-9a-f]{2}|u\{[0-9a-f]+\}))/;
+
+/** Text of somebody else's, in which every sign can be seen and none reaches what is beside it. */
+export function KeyText({ text, isWhole = false }: { text: string; isWhole?: boolean }) {
+  const isCut = !isWhole && text.length > SHORT;
+  // Not between the halves of a surrogate pair.
+  const shown = isCut ? text.slice(0, SHORT).replace(/[\ud800-\udbff]$/, "") : text;
+  return (
+    <code class="key" dir="ltr">
+      {escaped(shown)}
+      {isCut && <span class="more">… {showCount(text.length)} characters</span>}
+    </code>
+  );
+}
+
+/** The same as {@link KeyText}, of several lines. */
+export function escapedLines(text: string) {
+  return text.split(/(\r?\n|\t)/).map((part, i) => (i % 2 === 0 ? escaped(part) : part));
+}
+
+/** Escapes are told apart from text that looks like them. */
+function escaped(text: string) {
+  return showKey(text)
+    .split(ESCAPE)
+    .map((part, i) => (i % 2 === 0 ? part : <span class="escape">{part}</span>));
+}
