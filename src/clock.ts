@@ -11,6 +11,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal, idle?: boolean): Promise<void>;
 }
 
+/** Why a sleep is ended early, for `abort`: without a reason Node makes an error with its stack each time, some 2 KB. */
+export const AWAKE = "awake";
+
 /** The longest time that a timer of Node can be set to, in milliseconds: 24.8 days. A longer one fires at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

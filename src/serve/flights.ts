@@ -20,7 +20,7 @@ export class Flight {
   readonly key: string;
   /** That of its URL, which a purge names; the same, or that of the index where `key` is of a variant. */
   readonly resourceKey: string;
-  readonly landed: Promise<Landing>;
+  #landed: Promise<Landing>;
   #land: (landing: Landing) => void = () => {};
   /** Tags of the response, once they are known: a purge by tag covers it then. */
   tags: readonly string[] | undefined;
@@ -28,16 +28,32 @@ export class Flight {
   constructor(key: string, resourceKey: string) {
     this.key = key;
     this.resourceKey = resourceKey;
-    this.landed = new Promise((resolve) => {
+    this.#landed = new Promise((resolve) => {
       this.#land = resolve;
     });
+  }
+
+  /** To be asked for by who has just found or begun it. */
+  get landed(): Promise<Landing> {
+    return this.#landed;
   }
 
   /** The first landing counts. */
   land(landing: Landing): void {
     this.#land(landing);
   }
+
+  /**
+   * It has landed, and nobody will ask what came of it any more. What a Map has held outlives V8's quick collections when the Map grew meanwhile, since its former
+   * tables are linked; without this every response would do so, with its body.
+   */
+  empty(): void {
+    this.#landed = NOTHING;
+    this.#land = () => {};
+  }
 }
+
+const NOTHING: Promise<Landing> = Promise.resolve({ kind: "unshared" });
 
 /** Keys that are remembered as not to be waited for. */
 const MAX_UNSHARED = 10_000;
@@ -82,6 +98,7 @@ export class Flights {
     if (!this.#isUnshared(key)) this.#open.set(key, flight);
     void flight.landed.then(({ kind }) => {
       if (this.#open.get(key) === flight) this.#open.delete(key);
+      flight.empty();
       if (kind === "unshared") this.#remember(key);
       else this.#unshared.delete(key);
       if (kind === "response" || kind === "stored") this.#hasLanded(key);

@@ -9,7 +9,7 @@ export interface UpgradeRequest {
   headers: string[];
   /** Value of `Upgrade`. */
   upgrade: string;
-  signal: AbortSignal;
+  signal?: AbortSignal | undefined;
   onInformational: (head: ResponseHead) => void;
 }
 
@@ -26,13 +26,13 @@ export function requestUpgrade(pool: Dispatcher, request: UpgradeRequest): Promi
   return new Promise((resolve, reject) => {
     let body: Readable | undefined;
     let abort = () => {};
-    signal.addEventListener("abort", () => abort(), { once: true });
+    signal?.addEventListener("abort", () => abort(), { once: true });
     pool.dispatch(
       { ...rest, method: rest.method as Dispatcher.HttpMethod, upgrade },
       {
         onRequestStart(controller) {
           abort = () => controller.abort(new Error("the client went away"));
-          if (signal.aborted) abort();
+          if (signal?.aborted) abort();
         },
         onRequestUpgrade(controller, status, _headers, socket) {
           const fields = latin1Of(controller.rawHeaders);

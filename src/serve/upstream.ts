@@ -29,7 +29,7 @@ export interface OriginRequest {
   body?: Readable | Uint8Array;
   /** Another protocol that is asked for: value of `Upgrade`. Such a request has no body. */
   upgrade?: string | undefined;
-  signal: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** A 1xx response other than 101. */
   onInformational?: (head: ResponseHead) => void;
 }
@@ -104,7 +104,7 @@ export class Origin {
       try {
         return await this.#ask(request);
       } catch (error) {
-        if (request.signal.aborted) throw request.signal.reason;
+        if (request.signal?.aborted) throw request.signal.reason;
         if (isRepeated || !mayRepeat(request, error)) throw failureOf(error, this.url.origin);
       }
     }
@@ -112,7 +112,7 @@ export class Origin {
 
   async #ask(request: OriginRequest): Promise<OriginResponse> {
     const { method, path, fields, body, signal, onInformational, upgrade } = request;
-    const asked = { method, path: this.pathOf(path), headers: [...fields], signal };
+    const asked = { method, path: this.pathOf(path), headers: [...fields], ...(signal && { signal }) };
     const inform = interims(onInformational);
     if (upgrade !== undefined) {
       const answer = await requestUpgrade(this.pool, { ...asked, upgrade, onInformational: inform });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Change, type ChangeOp, type Concerned, coverage } from "../../changes.js";
-import type { Clock } from "../../clock.js";
+import { AWAKE, type Clock } from "../../clock.js";
 import type { Selector } from "../../selector.js";
 import { type ChangePage, LISTEN_MS, type Position } from "../backend.js";
 
@@ -12,6 +12,11 @@ const MAX_TEXT = 4_000_000;
 
 /** Milliseconds between two looks of a follower when nothing happens; the contract allows 300. */
 const LOOK_MS = 200;
+
+/** A follower. Among the others for as long as it follows: what comes and goes with every change would leave garbage behind that only V8's slow collections find. */
+interface Waiting {
+  sleep: AbortController | undefined;
+}
 
 interface Kept {
   change: Change;
@@ -33,7 +38,7 @@ export class ChangeRing {
   #text = 0;
   /** Monotonic time until which changes are kept; undefined while nobody ever asked. */
   #until: number | undefined;
-  readonly #waiting = new Set<AbortController>();
+  readonly #waiting = new Set<Waiting>();
   #closed = false;
 
   constructor(clock: Clock) {
@@ -60,7 +65,7 @@ export class ChangeRing {
     this.#kept.push({ change, text });
     this.#text += text;
     this.#trim();
-    for (const waiting of this.#waiting) waiting.abort();
+    for (const waiting of this.#waiting) waiting.sleep?.abort(AWAKE);
   }
 
   /** True if a change after the position covers the entry, or may have: the position is lost. */
@@ -79,30 +84,36 @@ export class ChangeRing {
   /** What {@link ChangeLog.changes} gives; ends when the signal is given or the ring is closed. */
   async *follow(after: Position, signal: AbortSignal): AsyncGenerator<ChangePage> {
     let position = after;
-    while (!this.#closed && !signal.aborted) {
-      this.#keep(LISTEN_MS);
-      const index = this.#indexAfter(position);
-      const changes = index === undefined ? [] : this.#kept.slice(index).map(({ change }) => change);
-      position = this.#positionAt(this.#end);
-      yield { changes, position, gap: index === undefined };
-      if (position === this.#positionAt(this.#end)) await this.#nextChange(signal);
+    const waiting: Waiting = { sleep: undefined };
+    const stop = () => waiting.sleep?.abort(AWAKE);
+    this.#waiting.add(waiting);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      while (!this.#closed && !signal.aborted) {
+        this.#keep(LISTEN_MS);
+        const index = this.#indexAfter(position);
+        const changes = index === undefined ? [] : this.#kept.slice(index).map(({ change }) => change);
+        position = this.#positionAt(this.#end);
+        yield { changes, position, gap: index === undefined };
+        if (position === this.#positionAt(this.#end)) await this.#nextChange(waiting, signal);
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#waiting.delete(waiting);
     }
   }
 
   close(): void {
     this.#closed = true;
     this.#drop();
-    for (const waiting of this.#waiting) waiting.abort();
+    for (const waiting of this.#waiting) waiting.sleep?.abort(AWAKE);
   }
 
-  async #nextChange(signal: AbortSignal): Promise<void> {
-    const wait = new AbortController();
-    const stop = () => wait.abort();
-    this.#waiting.add(wait);
-    signal.addEventListener("abort", stop, { once: true });
-    if (!signal.aborted && !this.#closed) await this.#clock.sleep(LOOK_MS, wait.signal);
-    signal.removeEventListener("abort", stop);
-    this.#waiting.delete(wait);
+  async #nextChange(waiting: Waiting, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#closed) return;
+    waiting.sleep = new AbortController();
+    await this.#clock.sleep(LOOK_MS, waiting.sleep.signal);
+    waiting.sleep = undefined;
   }
 
   #keep(ms: number): void {
