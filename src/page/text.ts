@@ -1,16 +1,23 @@
-/** Signs that show nothing, or turn what is beside them around: a key may hold any, and must not look like another one. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Surrogate}\u00a0\u115f\u1160\u2800\u3164\uffa0]/gu;
+/** Signs that show nothing, or turn what is beside them around: text of others may hold any, and must not look like another one. */
+const UNSEEN = /([\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Surrogate}\u00a0\u115f\u1160\u2800\u3164\uffa0])/gu;
 
 /** A key, a tag or a name as text in which every sign can be seen. Bytes that are no UTF-8 are shown as `\xff`. */
 export function showKey(key: string): string {
-  return key.replace(UNSEEN, (sign) => {
-    const code = sign.codePointAt(0) ?? 0;
-    if (sign === "\n") return "\\n";
-    if (sign === "\t") return "\\t";
-    if (sign === "\r") return "\\r";
-    if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
-    return `\\u{${code.toString(16)}}`;
-  });
+  return key.replaceAll("\\", "\\\\").replace(UNSEEN, showUnseen);
+}
+
+/** Text, and between its parts signs that can't be seen, written so that they can: `["a", "\\n", "b"]`. */
+export function withUnseen(text: string): string[] {
+  return text.split(UNSEEN).map((part, i) => (i % 2 === 0 ? part : showUnseen(part)));
+}
+
+function showUnseen(sign: string): string {
+  const code = sign.codePointAt(0) ?? 0;
+  if (sign === "\n") return "\\n";
+  if (sign === "\t") return "\\t";
+  if (sign === "\r") return "\\r";
+  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
+  return `\\u{${code.toString(16)}}`;
 }
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"];

@@ -1,9 +1,7 @@
-import { showCount, showKey } from "../text.js";
+import { showCount, withUnseen } from "../text.js";
 
 /** Signs of a text that are shown where there are others beside it. */
 const SHORT = 240;
-/** What `showKey` puts in the place of signs that can't be seen. */
-const ESCAPE = /(\\(?:[\\nrt]|x[0-9a-f]{2}|u\{[0-9a-f]+\}))/;
 
 /** Text of somebody else's, in which every sign can be seen and none reaches what is beside it. */
 export function KeyText({ text, isWhole = false }: { text: string; isWhole?: boolean }) {
@@ -23,9 +21,7 @@ export function escapedLines(text: string) {
   return text.split(/(\r?\n|\t)/).map((part, i) => (i % 2 === 0 ? escaped(part) : part));
 }
 
-/** Escapes are told apart from text that looks like them. */
+/** What is written in the place of a sign is told apart from text that looks like it. */
 function escaped(text: string) {
-  return showKey(text)
-    .split(ESCAPE)
-    .map((part, i) => (i % 2 === 0 ? part : <span class="escape">{part}</span>));
+  return withUnseen(text).map((part, i) => (i % 2 === 0 ? part : <span class="escape">{part}</span>));
 }

@@ -106,7 +106,7 @@ export function EditForm({ entry, onSaved, onCancel }: Props) {
       <div class="wide">
         <Failure of={failure} />
       </div>
-      <div class="actions">
+      <div class="actions wide">
         <button type="button" onClick={onCancel}>
           Cancel
         </button>

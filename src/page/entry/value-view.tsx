@@ -45,7 +45,7 @@ export function ValueView({ entry, tier, onMore }: Props) {
             {kinds.map((one) => (
               <label key={one}>
                 <input type="radio" name="kind" checked={one === kind} onChange={() => setChosen(one)} />
-                <span>{LABELS[one]}</span>
+                {LABELS[one]}
               </label>
             ))}
           </fieldset>

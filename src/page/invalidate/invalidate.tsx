@@ -96,7 +96,7 @@ export function Invalidate({ route: { params } }: { route: Route }) {
             </span>
           </label>
         )}
-        <div class="actions">
+        <div class="actions wide">
           {isBusy && (
             <button type="button" onClick={() => running.current?.abort()}>
               Stop
@@ -138,7 +138,7 @@ function Said({ state }: { state: State }) {
         {counted.sample.length > 0 ? ":" : "."}
       </p>
       {counted.sample.length > 0 && (
-        <ul class="sample">
+        <ul class="keys">
           {counted.sample.map((key) => (
             <li key={key}>
               <a href={hrefOf("entry", { key })}>

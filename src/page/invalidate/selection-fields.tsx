@@ -102,7 +102,7 @@ function Choice<T extends string>({ legend, name, options, chosen, onChoose }: C
         {options.map(([one, label]) => (
           <label key={one}>
             <input type="radio" name={name} checked={one === chosen} onChange={() => onChoose(one)} />
-            <span>{label}</span>
+            {label}
           </label>
         ))}
       </div>

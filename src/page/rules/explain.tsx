@@ -76,7 +76,7 @@ export function ExplainForm({ params }: Pick<Route, "params">) {
           onInput={({ currentTarget }) => change({ headers: currentTarget.value })}
         />
       </label>
-      <div class="actions">
+      <div class="actions wide">
         <button type="submit" class="main">
           Explain
         </button>

@@ -19,7 +19,7 @@ export function RulesScreen({ route: { params } }: { route: Route }) {
     <>
       <h1 tabIndex={-1}>Rules</h1>
       <ExplainForm params={params} />
-      <p role="status" class="hint empty">
+      <p role="status" class="hint">
         {explained.isLoading && "Looking…"}
       </p>
       <Failure of={explained.failure} />
