@@ -5,6 +5,7 @@ import { responseKey } from "../http/key.js";
 import { type Fields, linesOf, withoutFields } from "../http/message.js";
 import { type Rules, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
 import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
+import { withoutSessions } from "./admin/session-cookie.js";
 import { sendOwn } from "./answer.js";
 import type { Client } from "./client.js";
 import type { Exchange, Question } from "./question.js";
@@ -89,7 +90,8 @@ export class Entrance {
   originFields({ sender, request, target, origin }: Question): string[] {
     const { preserveHost, trusted, pseudonym } = this.#options;
     const context: ForwardedContext = { peer: sender.address, secure: sender.secure, host: target.host, trusted };
-    const fields = withoutFields(forwardedFields(endToEnd(withoutPseudoFields(request.fields)), context), HOST);
+    const sent = withoutSessions(withoutPseudoFields(request.fields));
+    const fields = withoutFields(forwardedFields(endToEnd(sent), context), HOST);
     const version = sender.httpVersion === "1.0" ? "1.0" : "1.1";
     return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
   }

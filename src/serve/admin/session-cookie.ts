@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Fields } from "../../http/message.js";
 
 type Request = Pick<IncomingMessage, "socket" | "headers">;
 
@@ -31,4 +32,19 @@ export function sessionSecrets(request: Request): string[] {
 export function sessionCookie(request: Request, secret: string, maxAge: number): string {
   const secure = isEncrypted(request) ? "; Secure" : "";
   return `${cookieName(request)}=${secret}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${secure}`;
+}
+
+const OWN_PAIR = /^\s*(?:__Host-)?cachectl-\d+=/;
+
+/** The fields of a request without sessions of admin pages: browsers send them to every port of the host, and so to our proxy, but they are for no origin. */
+export function withoutSessions(fields: Fields): Fields {
+  const isCookie = (i: number) => fields[i - (i % 2)]?.toLowerCase() === "cookie";
+  if (!fields.some((text, i) => i % 2 === 1 && isCookie(i) && text.includes("cachectl-"))) return fields;
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const [name = "", text = ""] = [fields[i], fields[i + 1]];
+    const pairs = isCookie(i) ? text.split(";").filter((pair) => !OWN_PAIR.test(pair)) : [text];
+    if (pairs.length > 0) kept.push(name, isCookie(i) ? pairs.join(";").trim() : text);
+  }
+  return kept;
 }

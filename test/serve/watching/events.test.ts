@@ -1,7 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { request } from "undici";
 import { afterEach, describe, expect, test } from "vitest";
+import { tokenEntry } from "../../../src/config/admin-tokens.js";
 import { startRedis } from "../../support/redis-server.js";
+import { tempDir } from "../../support/temp-dir.js";
 import { until } from "../../support/until.js";
 import { startWatched, type Watched, type WatchedSetup } from "./watched.js";
 
@@ -82,6 +84,54 @@ describe("events", () => {
     second.stop();
     await until(async () => (await proxy.scrape()).get("cache_events_listeners") === 1);
     first.stop();
+  });
+
+  test("tell figures as they are and were, and how each tier does", async () => {
+    const proxy = await watched({
+      store: ["memory:", `sqlite:${tempDir("events")}/c.db`],
+      watch: { monitorMs: 10_000 },
+    });
+    const { clock, get } = proxy;
+    const first = await listen(proxy);
+    const [before] = await first.hears("points");
+    expect(before).toEqual([]);
+    const [health] = await first.hears("health");
+    expect(health).toMatchObject({
+      ...{ proxies: true, alerts: [], totals: { hits: 0, misses: 0, sets: 0 } },
+      tiers: [
+        { name: "memory", kind: "memory", connected: true, inUse: true, entries: 0 },
+        { name: "sqlite", kind: "sqlite", connected: true, inUse: true, target: expect.stringContaining("sqlite:") },
+      ],
+    });
+    await get("/a");
+    await get("/a");
+    const [point] = await until(async () => {
+      clock.advance(250);
+      const points = first.heard.filter(({ event, data }) => event === "point" && Object(data.requests).MISS > 0);
+      return points.length > 0 && points.map(({ data }) => data);
+    });
+    expect(point).toMatchObject({
+      ...{ requests: { MISS: 1 }, p50: expect.any(Number), p99: expect.any(Number) },
+      tiers: [{ name: "memory" }, { name: "sqlite", entries: expect.any(Number) }],
+    });
+    const second = await listen(proxy);
+    const [later] = await second.hears("points");
+    expect(later).toContainEqual(point);
+    for (const one of [first, second]) one.stop();
+  });
+
+  test("end for who is not let in any more", async () => {
+    const proxy = await watched();
+    const { server, tokens, clock } = proxy;
+    const listener = await listen(proxy);
+    await listener.hears("history");
+    server.useTokens([tokenEntry(tokens.operator, "o", "operator")]);
+    await until(() => {
+      clock.advance(1000);
+      return listener.seen.ended;
+    });
+    expect(listener.heard.map(({ event }) => event)).not.toContain("point");
+    await until(() => proxy.watch.events.listeners === 0);
   });
 
   test("tell how many changes there were, once a second", async () => {
