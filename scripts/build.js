@@ -39,7 +39,11 @@ const leftOut = {
   setup({ onResolve, onLoad }) {
     const names = ["@inquirer/external-editor", "cli-spinners", "lilconfig", "minimatch", "tinyglobby"];
     onResolve({ filter: new RegExp(`^(${names.join("|")})$`) }, ({ path }) => ({ path, namespace: "left-out" }));
-    onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+    // On a terminal oclif's spinner, which nobody starts, is made with its frames.
+    const contents = { "cli-spinners": "module.exports = { dots2: { frames: [] }, line: { frames: [] } };" };
+    onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
+      contents: contents[path] ?? "module.exports = {};",
+    }));
   },
 };
 

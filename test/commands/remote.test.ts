@@ -48,6 +48,16 @@ describe("a running server as the store", () => {
     });
   });
 
+  test("tells what it has counted up to now, and forgets it when it is asked to", async () => {
+    const { ok } = terminal();
+    await ok(["stats", "--reset"]);
+    await server.cache.get("nothing of that name");
+    expect((await ok(["stats", "--json"])).json()).toMatchObject({ misses: 1 });
+    await server.cache.get("nothing of that name");
+    await ok(["stats", "--reset"]);
+    expect((await ok(["stats", "--json"])).json()).toMatchObject({ misses: 0 });
+  });
+
   test("takes every byte, keys that are paths, and values larger than a request", async () => {
     const { work, ok } = terminal();
     const key = "../..//a b?c#d%2e";

@@ -23,6 +23,12 @@ const cache = (args: string[], options: PtyOptions = {}) =>
   runBinaryInPty(args, { ...options, env: { CACHE_STORE: server.url, ...options.env } });
 const left = () => redisCli(server, "DBSIZE");
 
+test.each([[["--help"]], [["get", "--help"]], [["serve", "token", "--help"]]])("cache %j shows help", async (args) => {
+  const pty = cache(args);
+  expect(await pty.exit).toBe(0);
+  expect(pty.text()).toMatch(/\nEXAMPLES\n {2}\$ cache /);
+});
+
 describe("a question before many entries go", () => {
   const ask = ["invalidate", "--prefix", "tidy:"];
 

@@ -1,17 +1,20 @@
 import type { FastifyInstance } from "fastify";
 import { storeCalls } from "../../api/entries.js";
 import { type Backend, hasTiers, readsForeign } from "../../backends/backend.js";
+import type { Cache } from "../../cache/cache.js";
 import { CacheError } from "../../errors.js";
 import { Calls } from "./calls.js";
 
 interface Parts {
   backend: Backend;
+  /** What counts in this process, and writes that to the store only now and then. */
+  cache?: Pick<Cache, "counters">;
   /** Ends answers that have no end of their own. */
   stopping?: AbortSignal;
 }
 
 /** `/v1/store/…`: what the `remote` backend asks of the store as a whole: what it is, its counters, its log. */
-export function storeRoutes(app: FastifyInstance, { backend: store, stopping }: Parts): void {
+export function storeRoutes(app: FastifyInstance, { backend: store, cache, stopping }: Parts): void {
   const calls = new Calls(app, store, "/v1/store/");
   calls.answer(["viewer", "about"], storeCalls.about, async (backend) => ({
     name: backend.name,
@@ -23,12 +26,16 @@ export function storeRoutes(app: FastifyInstance, { backend: store, stopping }: 
   calls.answer(["viewer", "ping"], storeCalls.ping, async (backend, _, signal) => ({
     ms: await backend.ping({ signal }),
   }));
-  calls.answer(["viewer", "counters"], storeCalls.counters, async (backend) => backend.counters());
+  calls.answer(["viewer", "counters"], storeCalls.counters, async (backend) => {
+    await cache?.counters();
+    return backend.counters();
+  });
   calls.answer(["operator", "count"], storeCalls.count, async (backend, { deltas }) => {
     await backend.count(deltas);
     return {};
   });
   calls.answer(["operator", "reset-counters"], storeCalls["reset-counters"], async (backend) => {
+    await cache?.counters();
     await backend.resetCounters();
     return {};
   });
