@@ -1,14 +1,24 @@
 /** Signs that show nothing, or turn what is beside them around: text of others may hold any, and must not look like another one. */
-const UNSEEN = /([\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Surrogate}\u00a0\u115f\u1160\u2800\u3164\uffa0])/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Surrogate}\u00a0\u115f\u1160\u2800\u3164\uffa0]/gu;
 
 /** A key, a tag or a name as text in which every sign can be seen. Bytes that are no UTF-8 are shown as `\xff`. */
 export function showKey(key: string): string {
   return key.replaceAll("\\", "\\\\").replace(UNSEEN, showUnseen);
 }
 
-/** Text, and between its parts signs that can't be seen, written so that they can: `["a", "\\n", "b"]`. */
-export function withUnseen(text: string): string[] {
-  return text.split(UNSEEN).map((part, i) => (i % 2 === 0 ? part : showUnseen(part)));
+/**
+ * Text, and between its parts signs that can't be seen, written so that they can: `["a", "\\n", "b"]`.
+ * @param hasLines ends of lines and tabs stay what they are
+ */
+export function withUnseen(text: string, hasLines = false): string[] {
+  const parts: string[] = [];
+  let seen = 0;
+  for (const { 0: sign, index } of text.matchAll(UNSEEN)) {
+    if (hasLines && (sign === "\n" || sign === "\t" || (sign === "\r" && text[index + 1] === "\n"))) continue;
+    parts.push(text.slice(seen, index), showUnseen(sign));
+    seen = index + sign.length;
+  }
+  return [...parts, text.slice(seen)];
 }
 
 function showUnseen(sign: string): string {

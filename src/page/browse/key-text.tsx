@@ -18,10 +18,10 @@ export function KeyText({ text, isWhole = false }: { text: string; isWhole?: boo
 
 /** The same as {@link KeyText}, of several lines. */
 export function escapedLines(text: string) {
-  return text.split(/(\r?\n|\t)/).map((part, i) => (i % 2 === 0 ? escaped(part) : part));
+  return escaped(text, true);
 }
 
 /** What is written in the place of a sign is told apart from text that looks like it. */
-function escaped(text: string) {
-  return withUnseen(text).map((part, i) => (i % 2 === 0 ? part : <span class="escape">{part}</span>));
+function escaped(text: string, hasLines = false) {
+  return withUnseen(text, hasLines).map((part, i) => (i % 2 === 0 ? part : <span class="escape">{part}</span>));
 }

@@ -29,8 +29,18 @@ interface OpenOptions extends BrowserContextOptions {
   as?: AdminRole | null;
 }
 
+export interface PageSetup {
+  /** What the origin says. */
+  answer?: HttpOrigin["answer"];
+  rules?: readonly Rule[];
+  /** Default: memory over SQLite. */
+  store?: () => Promise<string>;
+  /** Default `shop`. */
+  namespace?: string;
+}
+
 /** For the tests of a file. */
-export function usePage(answer: HttpOrigin["answer"], rules: readonly Rule[] = []): PageUnderTest {
+export function usePage({ answer = hello, rules = [], store, namespace = "shop" }: PageSetup = {}): PageUnderTest {
   const browser = useBrowser();
   const tokens = { viewer: newToken(), operator: newToken() };
   let running: { cache: Cache; server: RunningServer; origin: HttpOrigin } | undefined;
@@ -40,8 +50,8 @@ export function usePage(answer: HttpOrigin["answer"], rules: readonly Rule[] = [
   };
   beforeAll(async () => {
     const origin = await startOrigin(answer, () => Date.now());
-    const store = ["memory:", `sqlite:${tempDir("page")}/c.db`];
-    const cache = await openCache({ store, namespace: "shop" });
+    const stores = store ? await store() : ["memory:", `sqlite:${tempDir("page")}/c.db`];
+    const cache = await openCache({ store: stores, namespace });
     const watch = new Watch(cache, systemClock, {
       ...{ origins: [origin.url], monitorMs: 200, thresholds: {}, warn: () => {} },
     });
@@ -59,7 +69,15 @@ export function usePage(answer: HttpOrigin["answer"], rules: readonly Rule[] = [
         ...{ maxObjectBytes: 100_000_000, drainMs: 1000, preserveHost: false, trustedProxies: [] },
         ...{ pseudonym: "cache-test", stripTags: false, warm: { ...NO_WARMING, failed: () => {} } },
         admin: {
-          ...{ host: "127.0.0.1", port: 0, sharesPort: false, exposed: false, names: [], namespace: "shop:", watch },
+          ...{
+            host: "127.0.0.1",
+            port: 0,
+            sharesPort: false,
+            exposed: false,
+            names: [],
+            watch,
+            namespace: namespace && `${namespace}:`,
+          },
           tokens: [tokenEntry(tokens.viewer, "vera", "viewer"), tokenEntry(tokens.operator, "otto", "operator")],
         },
       },
@@ -101,3 +119,7 @@ export function usePage(answer: HttpOrigin["answer"], rules: readonly Rule[] = [
     },
   };
 }
+
+const hello: HttpOrigin["answer"] = (_request, response) => {
+  response.writeHead(200, { "cache-control": "max-age=60" }).end("hello");
+};
