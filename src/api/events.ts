@@ -34,7 +34,7 @@ export interface TierPoint {
   latency: number | null;
 }
 
-export type BreakerName = "closed" | "half-open" | "open" | "off";
+type BreakerName = "closed" | "half-open" | "open" | "off";
 
 /** How the server and its stores do just now. */
 export interface ServerHealth {
@@ -71,6 +71,8 @@ export interface TierState {
   warnings: readonly string[];
   entries?: number;
   bytes?: number;
+  /** Of the whole database of a server, whoever they are. */
+  keys?: number;
   hits: number;
   misses: number;
   evictions: number;

@@ -118,7 +118,7 @@ export function queryText(query: NonNullable<CallOptions["query"]>): string {
 }
 
 /** Percent-encoded. Bytes that are no UTF-8 are lone surrogates in keys (U+DC80 to U+DCFF), and become those bytes again. */
-export function encodeBytes(text: string): string {
+function encodeBytes(text: string): string {
   return Array.from(text, (sign) => {
     const code = sign.codePointAt(0) ?? 0;
     if (code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16)}`;

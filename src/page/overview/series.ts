@@ -56,17 +56,45 @@ function curves(
   };
 }
 
-const share = (part: number, other: number) => (part + other === 0 ? null : part / (part + other));
+/** Milliseconds that a hit rate is about at least: tiers add to their counters at different moments. */
+const RATE_MS = 10_000;
+
+/** Hits among lookups of the points up to this one, of each point. */
+function sharesOf(points: readonly (ServerPoint | number)[], counts: (point: ServerPoint) => Counts | undefined) {
+  const shares = new Map<ServerPoint, number | null>();
+  for (const [i, last] of points.entries()) {
+    if (typeof last === "number") continue;
+    let [hits, misses, ms] = [0, 0, 0];
+    for (let j = i; j >= 0 && ms < RATE_MS; j -= 1) {
+      const point = points[j];
+      if (point === undefined || typeof point === "number") break;
+      const seen = counts(point);
+      hits += seen?.hits ?? 0;
+      misses += seen?.misses ?? 0;
+      ms += point.ms;
+    }
+    shares.set(last, hits + misses === 0 ? null : hits / (hits + misses));
+  }
+  return (point: ServerPoint) => shares.get(point);
+}
+
+interface Counts {
+  hits: number;
+  misses: number;
+}
+
 const perSecond = (count: number, { ms }: ServerPoint) => (ms > 0 ? (count / ms) * 1000 : null);
 
 export function hitRates(points: readonly (ServerPoint | number)[], tiers: readonly string[]): Curves {
-  const whole = {
-    label: tiers.length > 1 ? "Together" : "Hit rate",
-    colour: tiers.length > 1 ? "pink" : "blue",
-    value: ({ hits, misses }: ServerPoint) => share(hits, misses),
-  };
-  const each = tiers.length > 1 ? tierNames(tiers, ({ hits, misses }) => share(hits, misses)) : [];
-  return curves(points, [whole, ...each]);
+  if (tiers.length === 1) {
+    return curves(points, [{ label: "Hit rate", colour: "blue", value: sharesOf(points, (point) => point) }]);
+  }
+  const each = tiers.map((name, i) => ({
+    label: name,
+    colour: tierColour(i),
+    value: sharesOf(points, (point) => tierIn(point, name)),
+  }));
+  return curves(points, [{ label: "Together", colour: "pink", value: sharesOf(points, (point) => point) }, ...each]);
 }
 
 /** Only outcomes that there were. */
@@ -132,10 +160,14 @@ function tierNames(
 ) {
   return tiers.map((name, i) => ({
     label: name,
-    colour: TIER_COLOURS[i % TIER_COLOURS.length] ?? "grey",
+    colour: tierColour(i),
     value: (point: ServerPoint) => {
-      const tier = point.tiers.find((one) => one.name === name);
+      const tier = tierIn(point, name);
       return tier && value(tier, point);
     },
   }));
 }
+
+const tierColour = (i: number) => TIER_COLOURS[i % TIER_COLOURS.length] ?? "grey";
+
+const tierIn = ({ tiers }: ServerPoint, name: string) => tiers.find((one) => one.name === name);

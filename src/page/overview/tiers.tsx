@@ -1,11 +1,15 @@
 import type { ServerHealth, TierState } from "../../api/events.js";
 import { showBytes, showCount, showDuration, showKey, showMs, showRate } from "../text.js";
+import { clockTime } from "./plot.js";
 
 /** How each tier does, the fastest first. */
-export function Tiers({ health: { tiers, fallback } }: { health: ServerHealth }) {
+export function Tiers({ health: { at, tiers, fallback } }: { health: ServerHealth }) {
   return (
     <section aria-labelledby="tiers" class="tiers">
-      <h2 id="tiers">Tiers</h2>
+      <div class="title">
+        <h2 id="tiers">Tiers</h2>
+        <span class="hint">as of {clockTime(at / 1000)}</span>
+      </div>
       {fallback?.active && (
         <p class="card warning" role="status">
           The fallback stands in for the store: {showCount(fallback.pending)}{" "}
@@ -38,11 +42,12 @@ function Tier({ tier }: { tier: TierState }) {
   const lookups = tier.hits + tier.misses;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ["Round trip", tier.latency === null ? "none" : showMs(tier.latency)],
-    ["Hit rate", `${showRate(lookups > 0 ? tier.hits / lookups : null)} of ${showCount(lookups)}`],
+    ["Hit rate", lookups > 0 ? `${showRate(tier.hits / lookups)} of ${showCount(lookups)}` : undefined],
     ["Entries", tier.entries === undefined ? undefined : showCount(tier.entries)],
     ["Memory", tier.bytes === undefined ? undefined : showBytes(tier.bytes)],
-    ["Evictions", showCount(tier.evictions)],
-    ["Errors", showCount(tier.errors)],
+    ["Keys of the server", tier.keys === undefined ? undefined : showCount(tier.keys)],
+    ["Evictions", tier.connected ? showCount(tier.evictions) : undefined],
+    ["Errors", tier.connected ? showCount(tier.errors) : undefined],
     ["Breaker", tier.breaker && `${tier.breaker}${tier.trips ? `, opened ${showCount(tier.trips)} times` : ""}`],
     [
       "Behind by",

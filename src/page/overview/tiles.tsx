@@ -1,4 +1,4 @@
-import type { ServerHealth, ServerPoint } from "../../api/events.js";
+import type { ServerHealth, ServerPoint, TierState } from "../../api/events.js";
 import { showBytes, showCount, showMs, showRate } from "../text.js";
 
 /** Milliseconds that "now" is: less would jump about. */
@@ -15,13 +15,15 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
   const rate = (count: number) => (ms > 0 ? `${((count / ms) * 1000).toFixed(1)}/s` : "–");
   const last = recent.findLast(({ p50 }) => p50 !== null);
   const { totals, tiers } = health;
+  const lowest = tiers.at(-1);
+  const all = totals.hits + totals.misses;
   const ofTiers = (name: "evictions" | "errors") => tiers.reduce((total, tier) => total + tier[name], 0);
   const bytes = tiers.reduce((total, tier) => total + (tier.bytes ?? 0), 0);
   const tiles: readonly (readonly [name: string, value: string, more: string])[] = [
     [
       "Hit rate",
       showRate(hits + misses > 0 ? hits / (hits + misses) : null),
-      `${showRate(totals.hits + totals.misses > 0 ? totals.hits / (totals.hits + totals.misses) : null)} of all ${showCount(totals.hits + totals.misses)} lookups`,
+      all > 0 ? `${showRate(totals.hits / all)} of all ${showCount(all)} lookups` : "no lookups are known of",
     ],
     health.proxies
       ? [
@@ -35,7 +37,7 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
       : []),
     [
       "Entries",
-      showCount(tiers.at(-1)?.entries ?? 0),
+      showHeld(lowest),
       `${showBytes(bytes)} in ${tiers.length === 1 ? "one tier" : `${tiers.length} tiers`}`,
     ],
     ["Evictions", showCount(ofTiers("evictions")), `${showCount(ofTiers("errors"))} errors`],
@@ -45,10 +47,16 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
       {tiles.map(([name, value, more]) => (
         <div class="card" key={name}>
           <dt>{name}</dt>
-          <dd class="value">{value}</dd>
+          <dd class="tile-value">{value}</dd>
           <dd class="hint">{more}</dd>
         </div>
       ))}
     </dl>
   );
+}
+
+/** What the lowest tier holds is what there is. A server shared with others knows only what all of it holds. */
+function showHeld(lowest: TierState | undefined): string {
+  const held = lowest?.entries ?? lowest?.keys;
+  return held === undefined ? "–" : showCount(held);
 }

@@ -22,7 +22,7 @@ function stateOf({ name, info, counters, connected, latency, error }: TierFigure
   // A store that is away says nothing of itself; its breaker has said so when it opened.
   const breaker = info?.resilience?.breaker ?? breakers.get(name);
   const { hits = 0, misses = 0, evictions = 0, errors = 0 } = counters;
-  const bytes = spaceOf(info).memoryBytes;
+  const { memoryBytes: bytes, keys } = spaceOf(info);
   return {
     ...{ name, connected, latency, inUse, hits, misses, evictions, errors },
     kind: info?.kind ?? name.replace(/:\d+$/, ""),
@@ -35,5 +35,6 @@ function stateOf({ name, info, counters, connected, latency, error }: TierFigure
     ...(owed !== undefined && { owed }),
     ...(info?.entries !== undefined && { entries: info.entries }),
     ...(bytes !== undefined && { bytes }),
+    ...(keys !== undefined && { keys }),
   };
 }

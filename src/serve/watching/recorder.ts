@@ -19,7 +19,7 @@ export interface RecorderOptions {
 const LIVE_MS = 2000;
 /** Less than that shows nothing but chance. */
 const LEAST_MS = 1000;
-/** Looks take no more than this part of the time: to some stores one is a look through all entries. */
+/** Looks take no more than this part of the time: to some stores one is a look through all entries. Waiting for one that is away is no work. */
 const MOST_OF_TIME = 0.05;
 /** Points that are kept as they were taken; older ones are joined to such of `COARSE_MS`, of which so many are kept. */
 const FINE = 120;
@@ -64,8 +64,8 @@ export class Recorder {
     while (!this.#stop.signal.aborted) {
       const start = this.#clock.monotonic();
       const { idleMs, isHeard } = this.#options;
-      if (idleMs > 0 || isHeard()) await this.#look();
-      const took = this.#clock.monotonic() - start;
+      const isWork = (idleMs > 0 || isHeard()) && (await this.#look());
+      const took = isWork ? this.#clock.monotonic() - start : 0;
       const pause = isHeard() ? LIVE_MS : idleMs > 0 ? Math.max(idleMs, LIVE_MS) : Number.POSITIVE_INFINITY;
       this.#pause = new AbortController();
       if (this.#stop.signal.aborted) return;
@@ -73,13 +73,16 @@ export class Recorder {
     }
   }
 
-  async #look(): Promise<void> {
+  /** @returns whether all stores answered */
+  async #look(): Promise<boolean> {
     const { see, onLook, onFailure } = this.#options;
     try {
       const seen = await see();
       onLook(seen, this.#pointOf(seen));
+      return seen.store.tiers.every(({ connected }) => connected);
     } catch (error) {
       onFailure(error);
+      return false;
     }
   }
 
