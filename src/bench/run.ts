@@ -39,7 +39,7 @@ export const ENTRY_TTL_MS = 600_000;
 /** Entries older than this are written anew before they are read. */
 const REFILL_MS = ENTRY_TTL_MS / 2;
 /** Milliseconds for which measuring is measured, after as many that don't count. */
-const OVERHEAD_MS = 50;
+const OVERHEAD_MS = 25;
 
 /** A subject, and how it goes with it. */
 interface Measured {

@@ -16,7 +16,7 @@ import type { Listener } from "../events.js";
 import { makeFolder } from "../new-folder.js";
 import { describeWhole, forgetMeasured, openMeasured } from "../open-cache.js";
 import type { Io } from "./io.js";
-import { targetOf } from "./target.js";
+import { refuseStoreFile, targetOf } from "./target.js";
 
 /** What the stores of a run are made with. */
 export interface BenchTools {
@@ -25,6 +25,8 @@ export interface BenchTools {
   need: Need;
   /** @throws CacheError `bench-no-room` */
   checkRoom: typeof checkRoom;
+  /** A file that is written too, and must not be a store. */
+  keepOff: string | undefined;
 }
 
 /** A store, and how to remove by hand what is left of a run that was ended on the spot. */
@@ -140,6 +142,7 @@ function lasting(name: string, config: ResolvedConfig, own: string, tools: Bench
   }
   const { clock } = tools.io;
   const context = { clock, emit: tools.emit };
+  if (tools.keepOff !== undefined) refuseStoreFile(config, tools.keepOff, "--html");
   const namespace = config.keyPrefix + own;
   const stores = config.tiers.map(({ store }) => store);
   const isInMemory = stores.every(({ kind }) => kind === "memory");

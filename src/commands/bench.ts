@@ -1,4 +1,6 @@
-import { cellsOf, needOf } from "../bench/plan.js";
+import { resolve } from "node:path";
+import { type Cell, cellsOf, needOf } from "../bench/plan.js";
+import type { BenchResult } from "../bench/report.js";
 import { checkRoom } from "../bench/room.js";
 import { runBench } from "../bench/run.js";
 import { CacheCommand } from "../cli/base-command.js";
@@ -7,6 +9,10 @@ import { type BenchStore, type BenchStores, type BenchTools, namedStores, usualS
 import { EXIT, exitCodeOf } from "../cli/exit-codes.js";
 import { Progress } from "../cli/progress.js";
 import { cellText, lengthText, planText, summaryText } from "../cli/render/bench.js";
+import { benchPage } from "../cli/render/bench-page.js";
+import { escapeLine } from "../cli/render/value.js";
+import { checkReportFile, writeReportFile } from "../cli/report-file.js";
+import { VERSION } from "../version.js";
 
 export default class Bench extends CacheCommand {
   static override summary = "Compare stores side by side on this machine: throughput and latency.";
@@ -25,17 +31,20 @@ export default class Bench extends CacheCommand {
     const settings = benchSettings(flags);
     const cells = cellsOf(settings);
     const need = needOf(cells);
+    const file = flags.html === undefined ? undefined : resolve(this.io.cwd, flags.html);
+    if (file !== undefined) await checkReportFile(file);
     const { subjects, skipped } = await this.#stores(flags, {
       io: this.io,
       emit: ({ message, hint }) => this.out.warn(message, hint),
       need,
       checkRoom,
+      keepOff: file,
     });
     const progress = new Progress(this.io, this.out, "measured");
     this.out.note(lengthText(cells.length, subjects.length, settings));
     const lasting = subjects.filter((subject) => subject.lasting);
     for (const line of planText(lasting, need)) this.out.note(line);
-    for (const { name, reason } of skipped) this.out.note(`${name} is left out: ${reason}`);
+    for (const { name, reason } of skipped) this.out.note(escapeLine(`${name} is left out: ${reason}`));
     const onStop = () => {
       progress.end();
       this.out.note("stopping, and removing what was written; Ctrl-C again leaves it there");
@@ -43,14 +52,14 @@ export default class Bench extends CacheCommand {
     this.signal.addEventListener("abort", onStop, { once: true });
     const offExit = this.io.onExit?.(() => this.#sayWhatIsLeft(subjects));
     const nameWidth = Math.max(...subjects.map(({ name }) => name.length));
-    let done = 0;
+    const measured: { cell: Cell; results: readonly BenchResult[] }[] = [];
     const { report, failures } = await runBench(subjects, settings, {
       clock: this.io.clock,
       signal: this.signal,
-      onProgress: (share) => progress.update({ done, share }),
+      onProgress: (share) => progress.update({ done: measured.length, share }),
       onResults: async (cell, results) => {
         progress.end();
-        done += results.length;
+        measured.push({ cell, results });
         if (this.out.mode === "text")
           return this.out.write(`${cellText(cell, results, this.out.columns, nameWidth, this.out.style)}\n\n`);
         for (const result of results) await this.out.record("results", "result", { ...result }, () => "");
@@ -65,11 +74,18 @@ export default class Bench extends CacheCommand {
     const [failure] = failures;
     if (failure) this.exitCode = failures.length === subjects.length ? exitCodeOf(failure) : EXIT.partial;
     else if (left.length > 0) this.exitCode = EXIT.partial;
+    if (measured.length === 0 && failure && !report.interrupted) {
+      this.#sayWhatIsLeft(left);
+      throw failure;
+    }
+    if (file !== undefined)
+      await writeReportFile(file, benchPage({ version: VERSION, settings, report, skipped, cells: measured }));
     await this.out.report(
-      { ...report, settings: { ...settings }, skipped },
+      { ...report, settings: { ...settings }, skipped, ...(file !== undefined && { html: file }) },
       () => summaryText(report, skipped, this.out.style),
       "results",
     );
+    if (file !== undefined) this.out.note(`wrote ${escapeLine(file)}`);
     this.#sayWhatIsLeft(left);
   }
 

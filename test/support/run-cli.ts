@@ -24,6 +24,8 @@ export interface CliOptions {
   signal?: AbortSignal;
   /** stdout is a terminal: tables, indentation, escapes. */
   terminal?: boolean;
+  /** Its width; default 100. */
+  columns?: number;
   /** stdin and stderr are a terminal, on which this is typed as soon as something is asked. */
   typed?: string;
   /** The reader of stdout goes away after this many writes, as `head` does. */
@@ -64,6 +66,7 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
   const stdout = new Collector();
   const stderr = new Collector();
   stdout.isTTY = options.terminal ?? false;
+  stdout.columns = options.columns ?? stdout.columns;
   stdout.closedAfter = options.closedAfter ?? Number.POSITIVE_INFINITY;
   const { stdin = "", typed } = options;
   const input = stdin instanceof Readable ? stdin : new PassThrough().end(stdin);

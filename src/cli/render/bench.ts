@@ -55,11 +55,9 @@ export function cellText(
     const colour = result.opsPerSecond === best ? style.green : style.cyan;
     return `${line}${" ".repeat(Math.max(0, plain(i - 1) - line.length) + GAP)}${colour(bar)}`;
   });
-  return [
-    style.bold(cellTitle(cell)),
-    ...drawn,
-    ...troubles(results).map((text) => style.yellow(escapeLine(text))),
-  ].join("\n");
+  const title = cellTitle(cell);
+  const heading = title.length <= columns ? title : title.replaceAll(" · ", "\n  ");
+  return [style.bold(heading), ...drawn, ...troubles(results).map((text) => style.yellow(escapeLine(text)))].join("\n");
 }
 
 /** So that columns stand below each other in most tables. */
@@ -79,7 +77,7 @@ export function cellTitle({ workload, valueSize, concurrency, batch }: Cell): st
 }
 
 /** What was not as it should be, a line a store. */
-function troubles(results: readonly BenchResult[]): string[] {
+export function troubles(results: readonly BenchResult[]): string[] {
   return results.flatMap(({ store, missed, rejected, errors }) => {
     const parts = Object.entries(errors).map(([code, times]) => `${formatCount(times)} × ${code}`);
     if (missed > 0) parts.push(`${formatCount(missed)} keys were not there`);
@@ -100,8 +98,12 @@ export interface SkippedStore {
   reason: string;
 }
 
-/** What there is to say when all was measured: where, and what the figures hold besides the stores. */
 export function summaryText(report: BenchReport, skipped: readonly SkippedStore[], style: ChalkInstance): string {
+  return table(undefined, summaryRows(report, skipped), style);
+}
+
+/** What there is to say when all was measured: where, and what the figures hold besides the stores. */
+export function summaryRows(report: BenchReport, skipped: readonly SkippedStore[]): [string, string][] {
   const { machine, overhead, stores } = report;
   const [before, after] = machine.load;
   const rows: [string, string][] = [
@@ -111,7 +113,7 @@ export function summaryText(report: BenchReport, skipped: readonly SkippedStore[
       "in every figure",
       `${overhead.map(({ concurrency, nsPerOp }) => `${formatMicros(nsPerOp / 1000)} at ${concurrency}`).join(", ")}: measuring itself`,
     ],
-    ["garbage", `collected ${formatCount(machine.gc.count)} times, ${formatDuration(machine.gc.ms)}`],
+    ["garbage collected", `${formatCount(machine.gc.count)} times, ${formatDuration(machine.gc.ms)}`],
   ];
   for (const { name, target, error, left } of stores) {
     const more = [
@@ -121,7 +123,7 @@ export function summaryText(report: BenchReport, skipped: readonly SkippedStore[
     rows.push([name, [target, ...more].join(", ")]);
   }
   for (const { name, reason } of skipped) rows.push([name, `left out: ${reason}`]);
-  return table(undefined, rows, style);
+  return rows;
 }
 
 /** What will be written, before it is. */
