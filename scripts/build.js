@@ -1,7 +1,7 @@
 // Bundles the command line into two files, dist/main.cjs with what short commands on SQLite need and dist/rest.cjs with all else, in which each command begins when it
 // is run, and has V8 compile them; the library into dist/lib/; and the admin page into dist/page/.
 import { execFileSync } from "node:child_process";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { buildLibrary } from "./build-library.js";
@@ -177,3 +177,11 @@ execFileSync(process.execPath, ["--random-seed=1", "scripts/code-cache.js", reso
 });
 await buildLibrary(join(outdir, "lib"), [version]);
 await buildPage(join(outdir, "page"));
+await mkdir(join(outdir, "man"));
+// Elsewhere, and with nothing of the environment of who builds: it may say what is refused.
+const manual = execFileSync(process.execPath, [resolve("scripts/man-page.js"), resolve(outdir)], {
+  cwd: outdir,
+  env: { HOME: resolve(outdir) },
+  stdio: ["ignore", "pipe", "inherit"],
+});
+await writeFile(join(outdir, "man", "cache.1"), manual);

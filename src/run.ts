@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
   "serve:token": () => import("./commands/serve/token.js"),
   purge: () => import("./commands/purge.js"),
   completion: () => import("./commands/completion.js"),
+  man: () => import("./commands/man.js"),
   "config:init": () => import("./commands/config/init.js"),
   "config:show": () => import("./commands/config/show.js"),
   "config:validate": () => import("./commands/config/validate.js"),
@@ -35,7 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ default: CommandClass }>
  * @param argv what follows the name of the program
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const host = new CommandHost(io, VERSION);
+  const host = new CommandHost(io, VERSION, COMMANDS);
   const [first = ""] = argv;
   if (first === "--version" || first === "-v" || first === "version") {
     io.stdout.write(`${host.userAgent}\n`);

@@ -16,10 +16,12 @@ export type CommandTable = Readonly<Record<string, () => Promise<{ default: type
  */
 export class CommandHost extends Config {
   readonly io: Io;
+  readonly table: CommandTable;
 
-  constructor(io: Io, version: string) {
+  constructor(io: Io, version: string, table: CommandTable) {
     super({ root: io.cwd });
     this.io = io;
+    this.table = table;
     this.bin = BIN;
     this.name = "cachectl";
     this.version = version;

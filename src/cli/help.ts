@@ -52,7 +52,7 @@ export function commandHelp(command: Command.Class, id: string, host: CommandHos
 }
 
 /** `cache set KEY [VALUE] [FLAGS]`, from the arguments. */
-function usageOf(command: Command.Class, id: string): string {
+export function usageOf(command: Command.Class, id: string): string {
   const args = Object.entries(command.args).map(([name, { required, multiple }]) => {
     const word = multiple ? `${name.replace(/s$/, "").toUpperCase()}...` : name.toUpperCase();
     return required ? word : `[${word}]`;
@@ -65,11 +65,13 @@ export interface CommandLine {
   summary: string;
 }
 
-const EXAMPLES = `  $ ${BIN} warm examples/products.json
-  $ ${BIN} get product:1
-  $ ${BIN} keys --prefix product:
-  $ ${BIN} invalidate --prefix product: --dry-run
-  $ ${BIN} stats --store redis://127.0.0.1:6379`;
+export const OVERVIEW_EXAMPLES: readonly string[] = [
+  `${BIN} warm examples/products.json`,
+  `${BIN} get product:1`,
+  `${BIN} keys --prefix product:`,
+  `${BIN} invalidate --prefix product: --dry-run`,
+  `${BIN} stats --store redis://127.0.0.1:6379`,
+];
 
 /** What `cache` and `cache --help` show. */
 export function rootHelp(commands: readonly CommandLine[], out: Output): string {
@@ -79,7 +81,7 @@ export function rootHelp(commands: readonly CommandLine[], out: Output): string 
   return `Look into, fill and empty caches: SQLite, files, Redis.
 
 ${title("EXAMPLES")}
-${EXAMPLES}
+${OVERVIEW_EXAMPLES.map((example) => `  $ ${example}`).join("\n")}
 
 ${title("USAGE")}
   $ ${BIN} COMMAND [ARGUMENTS] [FLAGS]

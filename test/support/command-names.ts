@@ -12,6 +12,8 @@ export const COMMAND_NAMES = [
   "info",
   "bench",
   "serve token",
+  "completion",
+  "man",
   "config init",
   "config show",
   "config validate",

@@ -61,6 +61,15 @@ export function startBinary(args: readonly string[], options: BinaryOptions = {}
   return startProgram(process.execPath, [BINARY, ...args], options);
 }
 
+/** Runs any other program to its end. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: BinaryOptions = {},
+): Promise<BinaryResult> {
+  return startProgram(program, args, options).result;
+}
+
 /**
  * Runs a script of bash in which `cache` is the binary: pipes, limits, and whatever else a shell does to a process. `"${CACHE[@]}"` is
  * the same as words, for `exec`.

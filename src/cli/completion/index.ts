@@ -6,8 +6,8 @@ import { type Answer, candidatesFor, NOTHING } from "./candidates.js";
 import { readTyped, type Typed } from "./typed.js";
 import { parseBash, parseFish } from "./words.js";
 
-/** Milliseconds after which a store is not waited for any longer, and after which nothing is. */
-const BOUND = { store: 350, all: 450 };
+/** Milliseconds from the start of the process until a store is given up; the least that it has after a slow start; and those that it has to end in. */
+const [BOUND, LEAST, ENDING] = [350, 150, 80];
 
 /**
  * What the scripts of {@link SCRIPTS} ask at each press of Tab: `bash LINE PART`, `zsh WORDS…`, `fish WORDS…`, the last word being the one at the cursor. Whatever goes wrong, the answer is that
@@ -15,8 +15,9 @@ const BOUND = { store: 350, all: 450 };
  */
 export async function complete([shell, ...rest]: readonly string[], io: Io, table: CommandTable): Promise<number> {
   const giveUp = new AbortController();
-  const timers = [setTimeout(() => giveUp.abort(), BOUND.store)];
-  const late = new Promise<string>((resolve) => timers.push(setTimeout(() => resolve(""), BOUND.all)));
+  const left = Math.max(BOUND - performance.now(), LEAST);
+  const timers = [setTimeout(() => giveUp.abort(), left)];
+  const late = new Promise<string>((resolve) => timers.push(setTimeout(() => resolve(""), left + ENDING)));
   try {
     io.stdout.write(await Promise.race([answer(shell, rest, io, table, giveUp.signal), late]));
   } catch {
@@ -46,6 +47,7 @@ async function answer(
     const typed = await readTyped(words.slice(1), current.value, table);
     return forBash(await found(typed, current.unsure), current, line.slice(current.start), part);
   }
+  if (shell !== "zsh" && shell !== "fish") return "";
   const words = rest.slice(0, -1);
   const raw = rest.at(-1) ?? "";
   if (shell === "zsh") return forZsh(await found(await readTyped(words, raw, table), false));

@@ -14,7 +14,7 @@ export interface KnownFlag {
   helpValue?: string;
 }
 
-export interface KnownArgument {
+interface KnownArgument {
   name: string;
   options?: readonly string[];
 }
@@ -41,7 +41,7 @@ export interface Typed {
 }
 
 /** Flags of a command and its arguments, in the order of its help. */
-export function describe(command: typeof Command): { flags: KnownFlag[]; args: KnownArgument[] } {
+function describe(command: typeof Command): { flags: KnownFlag[]; args: KnownArgument[] } {
   const flags = Object.entries({ ...command.flags, ...command.baseFlags }).flatMap(([name, flag]): KnownFlag[] => {
     if (flag.hidden) return [];
     const takesValue = flag.type === "option";

@@ -17,6 +17,8 @@ const EXAMPLE = {
 
 export default class ConfigInit extends CacheCommand {
   static override summary = `Write an example ${CONFIG_FILE_NAME} with the profiles dev, staging and prod.`;
+  static override description =
+    "In the working directory, mode 0600. A file that is there is left alone unless --force is given. cache info --profile NAME shows what a profile makes of the settings.";
   static override examples = ["<%= config.bin %> config init"];
   static override flags = { force: Flags.boolean({ summary: "replace the file that is there" }) };
 

@@ -6,6 +6,8 @@ import { settingNamesOf, settingSpec } from "../../config/settings.js";
 
 export default class ConfigShow extends CacheCommand {
   static override summary = "Show the settings in force and where each comes from; asks no store.";
+  static override description =
+    "Flags beat variables, variables the project's config file, that one the user's, and all of them the defaults. Secrets are masked.";
   static override examples = ["<%= config.bin %> config show", "<%= config.bin %> config show --json"];
 
   async run(): Promise<void> {

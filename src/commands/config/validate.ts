@@ -6,6 +6,8 @@ import { checkConfigValues } from "../../config/load.js";
 
 export default class ConfigValidate extends CacheCommand {
   static override summary = "Check a config file, and every profile in it; exit 2 if something can't be right.";
+  static override description =
+    "Looks at all settings of all profiles, in force or not: names, types, units, URLs and limits. A mistake is named with its place. No store is asked.";
   static override examples = [
     "<%= config.bin %> config validate",
     "<%= config.bin %> config validate cache.config.json",
