@@ -16,7 +16,8 @@ export class Client {
   /** Bytes of content that the connection was given. */
   sentBytes = 0;
   /** Interim responses that wait for their turn. */
-  readonly #news: ResponseHead[] = [];
+  #news: ResponseHead[] | undefined;
+  #ended: ((complete: boolean) => void) | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, startedAt: number) {
     this.request = request;
@@ -26,6 +27,23 @@ export class Client {
 
   get gone(): boolean {
     return this.response.destroyed || this.response.closed;
+  }
+
+  /** Calls the listener once, when the response has ended: with false where it is cut short. */
+  set onEnded(listener: (complete: boolean) => void) {
+    this.#ended = listener;
+  }
+
+  /** The turn is over in which the request came: what has not ended by now is waited for. */
+  turnOver(): void {
+    const { response } = this;
+    if (this.#ended) response.on("close", () => this.#told(response.writableFinished));
+  }
+
+  #told(complete: boolean): void {
+    const ended = this.#ended;
+    this.#ended = undefined;
+    ended?.(complete);
   }
 
   /** Calls the listener when the client goes away before its response has ended. */
@@ -45,8 +63,9 @@ export class Client {
     const { socket } = response;
     if (socket === null) {
       // The response to an earlier request of this connection has not ended.
-      if (this.#news.push({ status, fields }) === 1) response.once("socket", () => this.#tell());
-      if (this.#news.length > MOST_NEWS) this.#news.pop();
+      if (this.#news === undefined) response.once("socket", () => this.#tell());
+      this.#news ??= [];
+      if (this.#news.length < MOST_NEWS) this.#news.push({ status, fields });
       return;
     }
     if (socket.writableNeedDrain) return;
@@ -56,11 +75,21 @@ export class Client {
   }
 
   #tell(): void {
-    for (const head of this.#news.splice(0)) this.inform(head);
+    const news = this.#news ?? [];
+    this.#news = undefined;
+    for (const head of news) this.inform(head);
   }
 
   head(status: number, fields: Fields): void {
     if (!this.gone && !this.response.headersSent) this.response.writeHead(status, [...fields]);
+  }
+
+  /** A whole response. @param fields kept by whoever gives them */
+  send(status: number, fields: string[], body: Uint8Array): void {
+    const { response } = this;
+    if (this.gone || response.headersSent) return;
+    response.writeHead(status, fields);
+    this.end(body.length === 0 ? undefined : body);
   }
 
   /** Resolves when more may be written. */
@@ -82,11 +111,15 @@ export class Client {
 
   end(piece?: Uint8Array): void {
     if (this.gone) return;
-    if (piece === undefined) this.response.end();
+    const { response } = this;
+    if (piece === undefined) response.end();
     else {
       this.sentBytes += piece.length;
-      this.response.end(piece);
+      response.end(piece);
     }
+    // The system has taken all of it: nobody has to be waited for.
+    const { socket } = response;
+    if (this.#ended && socket?.writableLength === 0 && !socket.destroyed) this.#told(true);
   }
 
   /** Ends the connection, so that the client sees that something is missing (RFC 9112 §8). */

@@ -1,15 +1,17 @@
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type ForwardedContext, forwardedFields, forwardedOrigin } from "../http/forwarded.js";
-import { endToEnd, isLoop, seenByOrigin, via } from "../http/hop-by-hop.js";
+import { type ForwardedContext, forwardedFields } from "../http/forwarded.js";
+import { endToEnd, via } from "../http/hop-by-hop.js";
 import { responseKey } from "../http/key.js";
-import { type Fields, linesOf, withoutFields } from "../http/message.js";
+import { type Fields, withoutFields } from "../http/message.js";
+import { type RequestReading, readRequest, saysTheSame } from "../http/request-reading.js";
 import { type Rules, selectingFields, withoutPseudoFields, withPath } from "../http/rules.js";
-import { parseTarget, type Target, targetOfUrl } from "../http/target.js";
+import { parseTarget, type RefusedTarget, type Target, targetOfUrl } from "../http/target.js";
 import { withoutSessions } from "./admin/session-cookie.js";
 import { sendOwn } from "./answer.js";
 import type { Client } from "./client.js";
 import type { Exchange, Question } from "./question.js";
-import type { Upstream } from "./upstream.js";
+import type { Origin, Upstream } from "./upstream.js";
 
 export interface EntranceOptions {
   /** Addresses whose `X-Forwarded-*` and `Forwarded` are believed. */
@@ -27,6 +29,10 @@ export class Entrance {
   rules: Rules;
   readonly #upstream: Upstream;
   readonly #options: EntranceOptions;
+  /** What the last request of each connection said: most clients say the same with every one. */
+  readonly #arrivals = new WeakMap<Socket, Arrived>();
+  /** By scheme and host, and then by what stands in the request line. */
+  readonly #places = new Map<string, Map<string, Place>>();
 
   constructor(upstream: Upstream, options: EntranceOptions) {
     this.#upstream = upstream;
@@ -37,40 +43,67 @@ export class Entrance {
   /** Undefined where the request was refused. @param mark of the fetches that have landed by now */
   enter(client: Client, mark: number): Exchange | undefined {
     const { request: message } = client;
-    const { rawHeaders: fields, method = "GET", url = "/" } = message;
-    const { trusted, pseudonym } = this.#options;
-    const socket = message.socket;
-    const hosts = linesOf(fields, "host");
-    const secure = "encrypted" in socket;
-    const peer = socket.remoteAddress;
-    // RFC 9112 §3.3: what asks without it as HTTP/1.0 can means the server at this address.
-    const named = hosts[0] ?? (message.httpVersion === "1.0" ? authorityOf(socket) : undefined);
-    const outside = forwardedOrigin(fields, { peer, secure, host: named ?? "", trusted });
-    const parsed = parseTarget({
-      method,
-      requestTarget: url,
-      host: named === undefined ? undefined : outside.host,
-      secure: outside.secure,
-      hostLines: named === undefined ? 0 : Math.max(1, hosts.length),
-    });
-    if ("refused" in parsed) return refuse(client, parsed.refused.status, parsed.refused.reason);
+    const { method = "GET", url = "/" } = message;
+    const { reading, places } = this.#arrive(message);
+    const place = this.#place(method, url, reading, places);
+    if ("refused" in place) return refuse(client, place.refused.status, place.refused.reason);
     // RFC 9110 §9.3.7: it is about the server that is asked, and that is this one.
-    if (parsed.target.path === "*") return sendMethods(client);
-    const seen = seenByOrigin(fields);
-    const ruling = this.rules.rule({ method, url: parsed.target.url, fields: seen });
-    const target = ruling.path === undefined ? parsed.target : changedTarget(parsed.target, ruling.path);
-    const origin = this.#upstream.originOf(target.host, target.path);
+    if (place.target.path === "*") return sendMethods(client);
+    const { seen } = reading;
+    const ruling = this.rules.rule({ method, url: place.target.url, fields: seen });
+    const { target, origin, resourceKey } =
+      ruling.path === undefined ? place : this.#placeOf(method, changedTarget(place.target, ruling.path));
     if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
-    if (parsed.otherHost && origin.route.host !== target.host) {
-      return refuse(client, 421, "this is no forward proxy");
-    }
-    if (isLoop(fields, pseudonym)) return refuse(client, 508, "the request has been here before");
+    if (place.otherHost && origin.route.host !== target.host) return refuse(client, 421, "this is no forward proxy");
+    if (reading.loops) return refuse(client, 508, "the request has been here before");
     // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");
     const request = { method, url: target.url, fields: selectingFields(ruling, seen) };
-    const resourceKey = responseKey(method, target.url);
-    const sender = { address: peer, secure, httpVersion: message.httpVersion };
-    return { client, mark, sender, request, target, origin, ruling, resourceKey };
+    return { client, mark, sender: reading, request, target, origin, ruling, resourceKey, plain: reading.plain };
+  }
+
+  #arrive({ socket, rawHeaders: fields, httpVersion }: IncomingMessage): Arrived {
+    const before = this.#arrivals.get(socket);
+    if (before && saysTheSame(before.reading, fields, httpVersion)) return before;
+    const arrival = { fields, httpVersion, address: socket.remoteAddress, secure: "encrypted" in socket };
+    const reading = readRequest(arrival, { ...this.#options, here: () => authorityOf(socket) });
+    const arrived = { reading, places: this.#placesOf(reading) };
+    this.#arrivals.set(socket, arrived);
+    return arrived;
+  }
+
+  #placesOf({ host, secureOutside }: RequestReading): Map<string, Place> {
+    const name = `${secureOutside ? "https" : "http"} ${host}`;
+    const known = this.#places.get(name);
+    if (known) return known;
+    if (this.#places.size >= MOST_HOSTS) this.#places.clear();
+    const places = new Map<string, Place>();
+    this.#places.set(name, places);
+    return places;
+  }
+
+  #place(
+    method: string,
+    url: string,
+    { host, hostLines, secureOutside }: RequestReading,
+    places: Map<string, Place>,
+  ): Place | { refused: RefusedTarget } {
+    const isUsual = (method === "GET" || method === "HEAD") && url.length <= LONGEST_KNOWN;
+    const known = isUsual ? places.get(url) : undefined;
+    if (known) return known;
+    const parsed = parseTarget({ method, requestTarget: url, host, hostLines, secure: secureOutside });
+    if ("refused" in parsed) return parsed;
+    const place = { ...this.#placeOf(method, parsed.target), otherHost: parsed.otherHost === true };
+    if (isUsual && hostLines === 1) {
+      if (places.size >= MOST_PLACES) places.clear();
+      places.set(url, place);
+    }
+    return place;
+  }
+
+  #placeOf(method: string, target: Target): Omit<Place, "otherHost"> {
+    const origin = this.#upstream.originOf(target.host, target.path);
+    return { target, origin, resourceKey: responseKey(method, target.url) };
   }
 
   /** A GET that no client sent. */
@@ -96,6 +129,27 @@ export class Entrance {
     return ["Host", preserveHost ? target.host : origin.authority, ...via(fields, version, pseudonym)];
   }
 }
+
+interface Arrived {
+  reading: RequestReading;
+  /** Those of its scheme and host that are known. */
+  places: Map<string, Place>;
+}
+
+/** Where a request goes, as far as no rule changes it. */
+interface Place {
+  target: Target;
+  origin: Origin | undefined;
+  resourceKey: string;
+  /** The request names one host in its target and another in `Host`. */
+  otherHost: boolean;
+}
+
+/** Schemes with hosts, and targets of each, that are known at most; beyond that, they are worked out anew. Some megabytes in all, whatever clients make up. */
+const MOST_HOSTS = 32;
+const MOST_PLACES = 1024;
+/** Characters of a target that is worth knowing. */
+const LONGEST_KNOWN = 256;
 
 /** What is passed on to origins, which may take fewer or more. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -47,6 +47,8 @@ const PATIENCE: Patience = { headMs: 10_000, requestMs: 300_000, idleMs: 60_000,
 const MAX_HEAD_BYTES = 32 * 1024;
 /** Milliseconds between two looks for slow requests, at most. */
 const SLOW_CHECK = 1000;
+/** Milliseconds between two looks for connections whose client does not take what was written, at most. */
+const STALL_CHECK = 1000;
 /** Milliseconds between two looks for idle connections while the server stops. */
 const IDLE_CHECK = 20;
 
@@ -65,6 +67,7 @@ export class Listener {
   readonly #upgraded = new Set<Socket>();
   /** Connections whose request for another protocol was not taken up. */
   readonly #returned = new WeakSet<Socket>();
+  readonly #stalls: NodeJS.Timeout;
   #draining = false;
 
   constructor(options: ListenerOptions) {
@@ -93,8 +96,8 @@ export class Listener {
     this.#server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createServer(limits, onRequest);
     // Beyond this Node leaves fields out; who has so many is refused.
     this.#server.maxHeadersCount = MAX_REQUEST_LINES + 1;
-    this.#server.timeout = stalledMs;
     this.#server.on("timeout", endStalled);
+    this.#stalls = setInterval(() => this.#watchStalls(stalledMs), Math.min(STALL_CHECK, stalledMs / 2)).unref();
     this.#server.on("clientError", refuse);
     this.#server.on("connect", (_request, socket: Duplex) => {
       socket.on("error", () => socket.destroy());
@@ -105,6 +108,8 @@ export class Listener {
       if (this.#returned.has(socket)) return;
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
+      // Until its first response: then it is idle, and Node sets another limit.
+      socket.setTimeout(stalledMs);
       options.onConnection?.(socket);
     });
     this.#server.on("checkExpectation", (_request, response: ServerResponse) => {
@@ -182,9 +187,17 @@ export class Listener {
     this.#server.closeAllConnections();
     for (const socket of this.#upgraded) socket.destroy();
     await closed;
+    clearInterval(this.#stalls);
     // Ends the looks for slow requests; that it is closed already is no failure.
     this.#server.close();
     return drained;
+  }
+
+  /** A time limit for each connection would be set anew by every request and response: only those on which something waits have one. */
+  #watchStalls(stalledMs: number): void {
+    for (const socket of this.#sockets) {
+      if (socket.writableLength > 0 && !socket.timeout) socket.setTimeout(stalledMs);
+    }
   }
 
   /**
@@ -247,8 +260,9 @@ function sendFault(response: ServerResponse, { status, reason }: { status: numbe
 }
 
 /** For as long as is allowed nothing has come or gone. Who waits for his response is not to blame. */
-function endStalled(socket: Answered): void {
+function endStalled(socket: Answered & { setTimeout(ms: number): unknown }): void {
   if (!socket._httpMessage || socket.writableLength > 0) socket.destroy();
+  else socket.setTimeout(0);
 }
 
 /** Milliseconds for which the rest of a request is taken and dropped when it was answered before its end. */

@@ -21,6 +21,7 @@ import { Flight, Flights, type Landing } from "./flights.js";
 import { Passing } from "./passing.js";
 import type { HeldResponse, ProxyListener } from "./proxy-listener.js";
 import { type Exchange, isExchange, type Question } from "./question.js";
+import { ReadyHits } from "./ready-hits.js";
 import { upgradingClient } from "./upgrade.js";
 import { failureOf, type OriginResponse, type Upstream } from "./upstream.js";
 
@@ -46,6 +47,7 @@ export class CachingProxy {
   readonly #options: ProxyOptions;
   readonly #listener: ProxyListener;
   readonly #flights: Flights;
+  readonly #ready = new ReadyHits();
   readonly #fetcher: Fetcher;
   readonly #questions = new WeakMap<FetchTask, Question>();
   readonly #running = new Set<Promise<void>>();
@@ -91,22 +93,20 @@ export class CachingProxy {
   handle(message: IncomingMessage, response: ServerResponse): void {
     const client = new Client(message, response, this.#clock.monotonic());
     this.#listener.arrived?.(client);
+    const work = this.#serve(client);
+    if (work) this.#track(work, client);
+    client.turnOver();
+  }
+
+  /** What is in memory is answered in this very turn. */
+  #serve(client: Client): Awaitable<void> {
     const exchange = this.#entrance.enter(client, this.#flights.mark);
     if (exchange === undefined) return;
-    const why = bypassReason(exchange, message);
-    if (why === undefined && exchange.request.method === "POST") {
-      this.#track(this.#post(exchange), client);
-      return;
-    }
-    const found = why === undefined ? this.#find(exchange) : undefined;
-    // What is in memory is answered in this very turn.
-    const work =
-      found === undefined
-        ? this.#passing.pass(exchange, why ?? "bypass")
-        : found instanceof Promise
-          ? found.then((one) => this.#answer(exchange, one))
-          : this.#answer(exchange, found);
-    if (work) this.#track(work, client);
+    const why = bypassReason(exchange);
+    if (why !== undefined) return this.#passing.pass(exchange, why);
+    if (exchange.request.method === "POST") return this.#post(exchange);
+    const found = this.#find(exchange);
+    return found instanceof Promise ? found.then((one) => this.#answer(exchange, one)) : this.#answer(exchange, found);
   }
 
   /**
@@ -119,6 +119,7 @@ export class CachingProxy {
     this.#listener.arrived?.(client);
     const exchange = this.#entrance.enter(client, this.#flights.mark);
     if (exchange) this.#track(this.#passing.pass(exchange, "bypass", protocols), client);
+    client.turnOver();
   }
 
   /**
@@ -184,8 +185,8 @@ export class CachingProxy {
 
   /** A request that the store may answer. */
   #answer(exchange: Exchange, found: Found): Awaitable<void> {
-    const { request } = exchange;
-    const directives = requestDirectives(request.fields);
+    const { request, plain } = exchange;
+    const directives = requestDirectives(plain ? NO_FIELDS : request.fields);
     const now = this.#clock.now();
     if (found.kind === "none") {
       if (directives.onlyIfCached) return this.#gatewayTimeout(exchange);
@@ -193,7 +194,7 @@ export class CachingProxy {
     }
     const { response } = found;
     // RFC 9111 §3.5: what was stored for anybody may not be what the origin gives this one.
-    if (!response.forAuthorized && isAuthorized(request.fields)) {
+    if (!response.forAuthorized && !plain && isAuthorized(request.fields)) {
       closeBody(found);
       return directives.onlyIfCached ? this.#gatewayTimeout(exchange) : this.#passing.pass(exchange, "request");
     }
@@ -222,7 +223,14 @@ export class CachingProxy {
     const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
     this.#listener.answered(exchange, response.status, entry);
     if (this.#options.held) this.#options.held(exchange, heldOf(found, exchange.ruling));
-    return sendFound(exchange, found, this.#ours(entry, Math.floor(age / 1000)), this.#store, now);
+    const ours = () => this.#ours(entry, Math.floor(age / 1000));
+    const { client, request, plain } = exchange;
+    const { body } = found;
+    if (plain && request.method === "GET" && body instanceof Uint8Array) {
+      const { fields, content } = this.#ready.get(found, body, age, ours);
+      return client.send(response.status, fields, content);
+    }
+    return sendFound(exchange, found, ours(), this.#store, now);
   }
 
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
@@ -362,13 +370,16 @@ export class CachingProxy {
 }
 
 const NO_BODY = new Uint8Array(0);
+const NO_FIELDS: Fields = [];
+
 /** Why the store has nothing to do with a request; undefined where it has. */
-function bypassReason({ request, ruling }: Exchange, message: IncomingMessage): ForwardReason | undefined {
+function bypassReason({ request, ruling, plain, client }: Exchange): ForwardReason | undefined {
   const { method, fields } = request;
   if (method !== "GET" && method !== "HEAD" && !(method === "POST" && ruling.cacheable)) return "method";
   if (!ruling.cacheable) return "bypass";
   // Content of a GET has no meaning (RFC 9110 §9.3.1), and is in no key. Conditions on what is there now are for the origin (RFC 9111 §4.3.2).
-  if (method !== "POST" && hasContent(message)) return "bypass";
+  if (method !== "POST" && hasContent(client.request)) return "bypass";
+  if (plain) return undefined;
   if (linesOf(fields, "if-match").length > 0 || linesOf(fields, "if-unmodified-since").length > 0) return "bypass";
   return undefined;
 }

@@ -6,7 +6,7 @@ import type { Content } from "./content.js";
 import type { Origin } from "./upstream.js";
 
 /** Who sends a request. */
-interface Sender {
+export interface Sender {
   /** IP address; absent for requests of our own. */
   address: string | undefined;
   secure: boolean;
@@ -31,6 +31,8 @@ export interface Exchange extends Question {
   readonly client: Client;
   /** Of the fetches that had landed when the store was asked. */
   readonly mark: number;
+  /** It has no directives, conditions, ranges or credentials. */
+  readonly plain: boolean;
 }
 
 export function isExchange(question: Question): question is Exchange {

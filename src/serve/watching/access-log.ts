@@ -36,8 +36,11 @@ export class AccessLog {
     this.#logger = pino(options, { write: (line) => file.write(line) });
   }
 
-  /** @param ms since the request came */
-  ended({ request, response, outcome, sentBytes }: Client, ms: number): void {
+  /**
+   * @param ms since the request came
+   * @param complete the response was not cut short
+   */
+  ended({ request, response, outcome, sentBytes }: Client, ms: number, complete: boolean): void {
     // Node has made the object of the fields already, for the listener.
     const { method, url = "", headers, socket } = request;
     const agent = headers["user-agent"];
@@ -52,7 +55,7 @@ export class AccessLog {
       ms: Math.round(ms * 1000) / 1000,
       remote: socket.remoteAddress,
       ...(agent !== undefined && { agent: cut(agent) }),
-      ...(!response.writableFinished && { cut: true }),
+      ...(!complete && { cut: true }),
     });
   }
 

@@ -5,29 +5,39 @@ import { CacheError, codeOf } from "../../errors.js";
 /** What is used of a stream that is not ours to close. */
 export interface LineStream {
   /** False: full, wait for `drain`. */
-  write(text: string): boolean;
+  write(lines: Uint8Array): boolean;
   on(event: "drain" | "close" | "error", listener: () => void): unknown;
   off(event: "drain" | "close" | "error", listener: () => void): unknown;
 }
 
 /** Where lines go. */
 interface Sink {
-  write(text: string): Promise<void>;
+  write(lines: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Characters that wait to be written at most: what comes while a disk is full is dropped, not kept in memory. */
-const MOST_WAITING = 8 * 1024 * 1024;
-/** Characters that are worth a write of their own, and milliseconds that fewer wait. */
+/** Lines that wait, as bytes: text that is put together would be copied by every collection of garbage until it is written. */
+interface Batch {
+  bytes: Buffer;
+  used: number;
+  lines: number;
+}
+
+/** Batches that wait to be written at most: what comes while a disk is full is dropped, not kept in memory. */
+const MOST_WAITING = 64;
+/** Bytes that are worth a write of their own, and milliseconds that fewer wait. */
 const WORTH_WRITING = 128 * 1024;
 const LONGEST_WAIT_MS = 500;
+/** Bytes of UTF-8 that a character takes at most. */
+const MOST_OF_A_CHARACTER = 3;
 
 /** Lines for a file that others may move away, written in the background; whoever gives them never waits. */
 export class LineFile {
   readonly #path: string | undefined;
   readonly #failed: (error: CacheError) => void;
   #sink: Sink;
-  #waiting = "";
+  #batch: Batch | undefined;
+  #waiting: Batch[] = [];
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
@@ -51,14 +61,16 @@ export class LineFile {
 
   /** @param line with its end */
   write(line: string): void {
-    if (this.#closed || this.#waiting.length + line.length > MOST_WAITING) {
+    if (this.#closed || this.#waiting.length >= MOST_WAITING) {
       this.#lost += 1;
       return;
     }
-    this.#waiting += line;
-    if (this.#writing) return;
-    if (this.#waiting.length >= WORTH_WRITING) this.#begin();
-    else this.#timer ??= setTimeout(() => this.#begin(), LONGEST_WAIT_MS).unref();
+    const most = line.length * MOST_OF_A_CHARACTER;
+    if (this.#batch && this.#batch.used + most > this.#batch.bytes.length) this.#begin();
+    this.#batch ??= { bytes: Buffer.allocUnsafeSlow(Math.max(WORTH_WRITING, most)), used: 0, lines: 0 };
+    this.#batch.used += this.#batch.bytes.write(line, this.#batch.used);
+    this.#batch.lines += 1;
+    this.#timer ??= setTimeout(() => this.#begin(), LONGEST_WAIT_MS).unref();
   }
 
   /** Resolves when all that was given is written, or lost. */
@@ -90,18 +102,18 @@ export class LineFile {
   #begin(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (!this.#writing && this.#waiting !== "") this.#writing = this.#drain();
+    if (this.#batch) this.#waiting.push(this.#batch);
+    this.#batch = undefined;
+    if (this.#waiting.length > 0) this.#writing ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting !== "") {
-      const text = this.#waiting;
-      this.#waiting = "";
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       try {
-        await this.#sink.write(text);
+        await this.#sink.write(next.bytes.subarray(0, next.used));
         this.#failing = false;
       } catch (error) {
-        this.#lost += text.split("\n").length - 1;
+        this.#lost += next.lines;
         if (!this.#failing) this.#failed(cannotWrite(this.#path, error));
         this.#failing = true;
       }
@@ -122,8 +134,8 @@ function fileSink(path: string): Sink {
   }
   let last = Promise.resolve();
   return {
-    write(text) {
-      last = append(file, text);
+    write(lines) {
+      last = append(file, lines);
       return last;
     },
     async close() {
@@ -136,8 +148,8 @@ function fileSink(path: string): Sink {
 
 function streamSink(stream: LineStream): Sink {
   return {
-    async write(text) {
-      if (stream.write(text)) return;
+    async write(lines) {
+      if (stream.write(lines)) return;
       await new Promise<void>((resolve) => {
         const events = ["drain", "close", "error"] as const;
         const done = () => {

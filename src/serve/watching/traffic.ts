@@ -109,10 +109,13 @@ export class Traffic implements TrafficFigures {
     });
   }
 
-  /** @param ms since the request came */
-  ended({ outcome, response }: Client, ms: number): void {
+  /**
+   * @param ms since the request came
+   * @param complete the response was not cut short
+   */
+  ended({ outcome, response }: Client, ms: number, complete: boolean): void {
     const { answers, durations } = this.requests[outcome ?? "NONE"];
-    answers[response.writableFinished ? answerOf(response.statusCode) : "cut"] += 1;
+    answers[complete ? answerOf(response.statusCode) : "cut"] += 1;
     durations.observe(ms);
   }
 

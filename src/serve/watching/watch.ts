@@ -114,7 +114,7 @@ export class Watch {
 
   arrived(client: Client): void {
     this.#traffic.running += 1;
-    client.response.on("close", () => this.#ended(client));
+    client.onEnded = (complete) => this.#ended(client, complete);
   }
 
   answered({ client }: Exchange, _status: number, entry: CacheStatusEntry): void {
@@ -197,11 +197,11 @@ export class Watch {
     await this.#log?.close();
   }
 
-  #ended(client: Client): void {
+  #ended(client: Client, complete: boolean): void {
     const ms = this.#clock.monotonic() - client.startedAt;
     this.#traffic.running -= 1;
-    this.#traffic.ended(client, ms);
-    this.#log?.ended(client, ms);
+    this.#traffic.ended(client, ms, complete);
+    this.#log?.ended(client, ms, complete);
   }
 
   #alerted(alert: Alert): void {

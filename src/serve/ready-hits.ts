@@ -1,0 +1,45 @@
+import type { FoundResponse } from "../http/http-cache.js";
+import type { Fields } from "../http/message.js";
+
+interface Hit {
+  ageSeconds: number;
+  ttlSeconds: number;
+  fields: string[];
+  /** What was found, and as Node takes it: making the one of the other takes as long as finding it. */
+  body: Uint8Array;
+  content: Buffer;
+}
+
+/** Hits that are kept at most: those of what is asked for most. */
+const MOST_HITS = 1024;
+/** Bytes of the largest body that is kept here: with what the store has let go of, some megabytes in all. */
+const LARGEST_BODY = 4096;
+
+/** What is sent for hits in memory: the same for all within one second of an age. */
+export class ReadyHits {
+  readonly #hits = new Map<Fields, Hit>();
+
+  /**
+   * @param body of the response found
+   * @param ageMs of the response
+   * @param ours makes what we say of it
+   */
+  get(
+    { sent, response: { lifetimeMs } }: FoundResponse,
+    body: Uint8Array,
+    ageMs: number,
+    ours: () => Fields,
+  ): Pick<Hit, "fields" | "content"> {
+    const ageSeconds = Math.floor(ageMs / 1000);
+    const ttlSeconds = Math.floor((lifetimeMs - ageMs) / 1000);
+    // The same object as long as it is the same response.
+    const known = this.#hits.get(sent);
+    if (known?.ageSeconds === ageSeconds && known.ttlSeconds === ttlSeconds && known.body === body) return known;
+    const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    const hit = { ageSeconds, ttlSeconds, fields: [...sent, ...ours()], body, content };
+    if (body.length > LARGEST_BODY) return hit;
+    if (this.#hits.size >= MOST_HITS) this.#hits.clear();
+    this.#hits.set(sent, hit);
+    return hit;
+  }
+}
