@@ -4,6 +4,7 @@ import type { storeCalls } from "../../api/entries.js";
 import { ApiError, call } from "../api.js";
 import { Failure } from "../browse/failure.js";
 import { KeyText } from "../browse/key-text.js";
+import { SCROLLED } from "../browse/scrolled.js";
 import { StoreChoice } from "../browse/store-choice.js";
 import { useLoad } from "../browse/use-load.js";
 import { go, hrefOf, type Route } from "../route.js";
@@ -47,9 +48,9 @@ export function EntryScreen({ route: { params } }: { route: Route }) {
         <h2 id="what" class="hidden">
           About the entry
         </h2>
-        <p class="name">
+        <section class="name" aria-label="Key" {...SCROLLED}>
           <KeyText text={key} isWhole />
-        </p>
+        </section>
         <p role="status" class="hint">
           {found.isLoading && "Looking…"}
         </p>

@@ -1,4 +1,5 @@
 import { KeyText } from "../browse/key-text.js";
+import { SCROLLED } from "../browse/scrolled.js";
 import { showCount, showKey } from "../text.js";
 
 interface Foreign {
@@ -21,13 +22,15 @@ export function ForeignItems({ entry: { type, items, truncated }, name }: { entr
         </code>
         .
       </p>
-      <ol class="items">
-        {items.map((item) => (
-          <li>
-            <KeyText text={typeof item === "string" ? item : JSON.stringify(item)} />
-          </li>
-        ))}
-      </ol>
+      <section class="value" aria-label="Elements" {...SCROLLED}>
+        <ol>
+          {items.map((item) => (
+            <li>
+              <KeyText text={typeof item === "string" ? item : JSON.stringify(item)} />
+            </li>
+          ))}
+        </ol>
+      </section>
     </section>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { callForBytes, queryText } from "../api.js";
 import { Failure } from "../browse/failure.js";
 import { escapedLines } from "../browse/key-text.js";
+import { SCROLLED } from "../browse/scrolled.js";
 import { useLoad } from "../browse/use-load.js";
 import { showBytes } from "../text.js";
 import { hexText } from "./hex.js";
@@ -15,9 +16,6 @@ type Kind = keyof typeof LABELS;
 const MOST_HEX = 16 * 1024;
 const MOST_COLOURED = 100_000;
 const MOST_IMAGE = 10 * 1024 * 1024;
-
-/** Who has no mouse scrolls it with the keyboard (WCAG 2.1.1). */
-const SCROLLED = { tabIndex: 0 };
 
 interface Props {
   entry: Entry;
