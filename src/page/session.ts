@@ -9,6 +9,8 @@ type Answer = Checked<typeof sessionAnswer>;
 export interface Session {
   name: string;
   role: "viewer" | "operator";
+  /** The token was given just now, in this page. */
+  isNew: boolean;
 }
 
 /** `undefined` until the server was asked, `null` where nobody is logged in. */
@@ -30,7 +32,7 @@ export async function askSession(): Promise<void> {
 
 /** @throws ApiError `wrong-token` */
 export async function logIn(token: string): Promise<void> {
-  take(await call<Answer>("POST", "/cache/session", { body: { token }, isLogin: true }));
+  take(await call<Answer>("POST", "/cache/session", { body: { token }, isLogin: true }), true);
 }
 
 /** @throws ApiError */
@@ -43,6 +45,6 @@ export function sessionLost(): void {
   session.set(null);
 }
 
-function take({ name, role }: Answer): void {
-  session.set(name === null || role === null ? null : { name, role });
+function take({ name, role }: Answer, isNew = false): void {
+  session.set(name === null || role === null ? null : { name, role, isNew });
 }

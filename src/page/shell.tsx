@@ -13,7 +13,7 @@ export function Shell({ session }: { session: Session }) {
   const screen = SCREENS.find(({ name }) => name === route.screen) ?? SCREENS[0];
   const main = useRef<HTMLElement>(null);
   const title = screen?.title ?? "";
-  const before = useRef(title);
+  const before = useRef(session.isNew ? undefined : title);
   useEffect(() => {
     document.title = `${title} · Cache`;
     // Who does not see the page hears where he is now.
@@ -27,9 +27,9 @@ export function Shell({ session }: { session: Session }) {
         Skip to the content
       </button>
       <header>
-        <a class="brand" href={hrefOf(SCREENS[0]?.name ?? "")}>
+        <a class="brand" href={hrefOf(SCREENS[0]?.name ?? "")} aria-label="Cache">
           <img src={iconUrl()} alt="" width="24" height="24" />
-          Cache
+          <span class="brand-name">Cache</span>
         </a>
         <nav aria-label="Screens">
           <ul>
@@ -43,9 +43,10 @@ export function Shell({ session }: { session: Session }) {
           </ul>
         </nav>
         <div class="who">
-          <span class="name" title={`Logged in as ${session.role}`}>
-            {showKey(session.name)} <span class="role">{session.role}</span>
+          <span class="name" title={showKey(session.name)}>
+            {showKey(session.name)}
           </span>
+          <span class="role">{session.role}</span>
           <ThemeSwitch />
           <button type="button" class="quiet" onClick={leave}>
             Log out

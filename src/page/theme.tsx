@@ -21,6 +21,10 @@ export function ThemeSwitch() {
   const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? "auto";
   return (
     <button type="button" class="quiet" onClick={() => choose(next)} title={`Switch to ${LABELS[next]}`}>
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <circle cx="8" cy="8" r="6.5" fill="none" stroke="currentColor" stroke-width="1.5" />
+        <path d="M8 1.5a6.5 6.5 0 0 1 0 13z" fill="currentColor" />
+      </svg>{" "}
       <span class="hidden">Theme: </span>
       {LABELS[now]}
     </button>
