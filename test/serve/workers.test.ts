@@ -63,6 +63,38 @@ const kinds = (answers: readonly { cache: unknown; text: string }[]) =>
   [...new Set(answers.map(({ cache, text }) => `${cache} ${text}`))].sort();
 
 describe("--workers", () => {
+  test("the admin page is at the primary's admin port, and tells what all of them do", async () => {
+    const cwd = tempDir("workers");
+    const tokens = join(cwd, "tokens");
+    const made = await runBinary(["serve", "token", "--name", "me", "--file", tokens], { cwd });
+    const { url, admin } = await crew(["--store", "memory:", "--admin-tokens", tokens], { cwd });
+    const page = await request(admin);
+    expect([page.statusCode, await page.body.text()]).toEqual([200, expect.stringContaining("<!doctype html>")]);
+    const login = await request(`${admin}/cache/session`, {
+      ...{ method: "POST", body: JSON.stringify({ token: made.stdout.toString().trim() }) },
+      headers: { "content-type": "application/json", origin: admin },
+    });
+    expect(await login.body.json()).toMatchObject({ name: "me", role: "operator" });
+    const [cookie = ""] = String(login.headers["set-cookie"]).split(";");
+    const { body } = await request(`${admin}/events`, { headers: { cookie, "sec-fetch-site": "same-origin" } });
+    const heard: Record<string, unknown>[] = [];
+    let rest = "";
+    body.on("data", (piece: Buffer) => {
+      const blocks = (rest + piece.toString()).split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const [, data] = /^event: point\ndata: (.*)$/.exec(block) ?? [];
+        if (data !== undefined) heard.push(JSON.parse(data));
+      }
+    });
+    body.on("error", () => {});
+    await ask(url, "/page", 20);
+    const counted = () =>
+      heard.flatMap(({ requests }) => Object.values(Object(requests))).reduce<number>((sum, n) => sum + Number(n), 0);
+    await until(() => counted() === 20, PATIENCE);
+    body.destroy();
+  });
+
   test.each([["memory:"], ["memory: over sqlite"]])(
     "%s: they share a port and a store, and hear of a purge within 100 ms of its answer",
     async (kind) => {

@@ -44,6 +44,7 @@ export function Overview(_: { route: Route }) {
           Tables
         </button>
       </div>
+      {live.health && <Alerts names={live.health.alerts} />}
       {live.health && <Tiles points={live.points} health={live.health} />}
       {live.health && <Charts points={live.points} health={live.health} minutes={minutes} asTable={asTable} />}
       {live.health && <Tiers health={live.health} />}
@@ -62,6 +63,25 @@ function Connection({ live: { state, because } }: { live: Live }) {
   return (
     <p class={`connection ${state}`} role="status">
       {said[state]}
+    </p>
+  );
+}
+
+const ALERTS: Readonly<Record<string, string>> = {
+  "hit-rate": "few lookups are hits",
+  errors: "many operations fail",
+  "error-rate": "many operations fail",
+  breaker: "a circuit breaker opened",
+  unreachable: "the store can't be read",
+};
+
+/** What the monitor warns of just now. */
+function Alerts({ names }: { names: readonly string[] }) {
+  if (names.length === 0) return null;
+  const said = [...new Set(names.map((name) => ALERTS[name] ?? name))].join(", ");
+  return (
+    <p class="card warning" role="status">
+      The monitor warns: {said}.
     </p>
   );
 }
