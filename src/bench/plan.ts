@@ -42,7 +42,7 @@ export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 export const MAX_CONCURRENCY = 1024;
 export const MAX_KEYS = 1_000_000;
 /** Bytes of values that a store holds at most while it is measured. */
-export const MAX_STORE_BYTES = 1_000_000_000;
+const MAX_STORE_BYTES = 1_000_000_000;
 
 const MOST_KEYS = 1000;
 /** Bytes of values in a store where nobody says how many keys. */

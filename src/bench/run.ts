@@ -35,7 +35,7 @@ export interface BenchContext {
 }
 
 /** Milliseconds that an entry lives if nobody is left to remove it. */
-export const ENTRY_TTL_MS = 600_000;
+const ENTRY_TTL_MS = 600_000;
 /** Entries older than this are written anew before they are read. */
 const REFILL_MS = ENTRY_TTL_MS / 2;
 /** Milliseconds for which measuring is measured, after as many that don't count. */

@@ -12,7 +12,7 @@ const VALUES = 4;
 const FILL_BYTES = 1_000_000;
 const FILL_ENTRIES = 500;
 
-export const keyOf = (number: number) => `k${number}`;
+const keyOf = (number: number) => `k${number}`;
 
 /** What the operations of one cell are made of: the same for every store. */
 export class Material {

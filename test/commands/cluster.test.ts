@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
+import { redisCli } from "../support/redis-server.js";
 import { Workspace } from "../support/workspace.js";
 
 let cluster: RedisCluster;
@@ -39,5 +40,17 @@ describe("every command on a cluster", () => {
     expect(await json(["stats", "-n", "app"])).toMatchObject({ hits: 1 });
     const info = await work.ok(["info", "--check"]);
     expect(info.stdout).toContain("cluster");
+  });
+
+  it("is measured, alone and below memory, and left as it was", async () => {
+    await work.ok(["set", "a", "1", "-n", "app"]);
+    const brief = ["--ops", "20", "--rounds", "1", "--warm-up", "0", "--keys", "10", "--concurrency", "2", "-n", "app"];
+    const both = ["-s", cluster.url, "-s", `memory: ${cluster.url}`];
+    const { code, json: report } = await work.bare(["bench", ...brief, ...both, "--json"]);
+    expect([code, report().stores]).toMatchObject([0, [{ state: "measured" }, { state: "measured" }]]);
+    expect(report().results).toHaveLength(10);
+    const keys = await Promise.all((await cluster.primaries()).map((node) => redisCli(node, "KEYS", "*bench*")));
+    expect(keys.join("")).toBe("");
+    expect((await work.ok(["get", "a", "-n", "app"])).stdout).toBe("1");
   });
 });

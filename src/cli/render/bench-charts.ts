@@ -3,7 +3,7 @@ import { formatMicros } from "./bench.js";
 import { html } from "./html.js";
 
 /** Colours of the style sheet: `s0` and on. More stores than that share them. */
-export const COLOURS = 8;
+const COLOURS = 8;
 
 /** Where the plot begins, for what is written on its left; in hundredths of the width. Text is not scaled, so places are parts of the whole. */
 const LEFT = 14;

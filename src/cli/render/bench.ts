@@ -87,7 +87,7 @@ export function troubles(results: readonly BenchResult[]): string[] {
 }
 
 /** In eighths of a column; what is there at all is seen. */
-export function barOf(share: number, width: number): string {
+function barOf(share: number, width: number): string {
   const eighths = Math.max(1, Math.round(share * width * 8));
   return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
 }
