@@ -27,7 +27,7 @@ export interface TierReading extends StoreReading {
 }
 
 /** Events a second. */
-export interface Rates extends Counters {
+interface Rates extends Counters {
   lookups: number;
 }
 

@@ -20,6 +20,8 @@ export interface SurveyOptions extends CallOptions {
   limit?: number;
   /** Entries a second at most. */
   rate?: number;
+  /** Sizes are not asked for, which a server would count as lookups: all bytes are 0. */
+  keysOnly?: boolean;
 }
 
 /** Entries and bytes by the first part of the key, the largest first. Reads every entry's head once. */
@@ -76,7 +78,7 @@ export async function topEntries(
 async function* heads(
   cache: Cache,
   selector: Selector,
-  { signal, limit, rate }: SurveyOptions,
+  { signal, limit, rate, keysOnly = false }: SurveyOptions,
 ): AsyncGenerator<EntryInfo> {
   const distinct = new Distinct(cache.backend.capabilities.repeatsInScan);
   const bounds = {
@@ -84,7 +86,7 @@ async function* heads(
     ...(limit !== undefined && { limit }),
     ...(rate !== undefined && { rate }),
   };
-  for await (const page of cache.scan(selector, { fields: "all", ...bounds })) {
+  for await (const page of cache.scan(selector, { fields: keysOnly ? "key" : "all", ...bounds })) {
     for (const entry of page.entries) if (!distinct.isRepeat(entry.key)) yield entry;
   }
 }

@@ -1,7 +1,10 @@
 import { Writable } from "node:stream";
+import type { ChalkInstance } from "chalk";
 import inquirer from "inquirer";
 import { CacheError } from "../errors.js";
+import type { Selector } from "../selector.js";
 import type { Io, Sink } from "./io.js";
+import { type PickerQuestion, pickEntries } from "./screen/picker.js";
 
 /** inquirer ends the stream it writes to; stderr still has an error or a summary to tell. */
 function throughTo(sink: Sink): Writable {
@@ -67,4 +70,17 @@ export async function askSecret(io: Io, message: string): Promise<string> {
     inquirer.createPromptModule(context)<{ text: string }>([{ type: "password", name: "text", message }]),
   );
   return answers.text;
+}
+
+/**
+ * Entries that somebody searches for and chooses. inquirer's own search prompt gives one answer, and draws what it is given: keys of others need a prompt of our own.
+ * @throws CacheError `nothing-chosen`
+ */
+export async function askEntries(io: Io, style: ChalkInstance, question: PickerQuestion): Promise<Selector> {
+  const answers = await ask(io, (context) => {
+    const prompt = inquirer.createPromptModule<{ entries: { message: string } }>(context);
+    prompt.registerPrompt("entries", (_config, { signal }) => pickEntries(io, style, question, signal));
+    return prompt<{ chosen: Selector }>([{ type: "entries", name: "chosen", message: question.message }]);
+  });
+  return answers.chosen;
 }

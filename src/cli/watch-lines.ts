@@ -27,7 +27,7 @@ function sampleOf(reading: Reading | Outage): Record<string, unknown> {
   const named = tiers.map(({ name, ...tier }) => [name, storeOf(tier)] as const);
   return {
     at,
-    elapsed: Math.round(elapsed),
+    elapsed: rounded(elapsed),
     latency: rounded(latency),
     source,
     ...storeOf(whole),

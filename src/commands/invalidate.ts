@@ -10,6 +10,7 @@ import { binaryKeysFlag, countFlag, Flags, nullFlag, rateFlag, severalArg } from
 import { readBytes, splitKeys } from "../cli/input.js";
 import { Progress } from "../cli/progress.js";
 import { escapeLine } from "../cli/render/value.js";
+import { entrySource } from "../cli/screen/entry-source.js";
 import { checkTypes, filterFromFlags, keyAsJson, keysFrom, selectionFlags, typeFlag } from "../cli/selection.js";
 import { origin, originLine, refuseStoreFile, targetOf } from "../cli/target.js";
 import { untilStopped } from "../cli/until-stopped.js";
@@ -25,9 +26,10 @@ const MOST_LOOKED_AT = 100;
 export default class Invalidate extends CacheCommand {
   static override summary = "Delete entries by key, prefix, glob, tag or all of them.";
   static override description =
-    "Keys are deleted without a question. A prefix, glob or tag shows a count first and asks, or needs --yes. --all needs the target's name. If the store is away nothing is done: exit 5; with --fallback it is noted down as pending: exit 6.";
+    "Keys are deleted without a question. A prefix, glob or tag shows a count first and asks, or needs --yes. With nothing named on a terminal you search and choose, and are asked before anything goes. --all needs the target's name. If the store is away nothing is done: exit 5; with --fallback it is noted down as pending: exit 6.";
   static override examples = [
     "<%= config.bin %> invalidate product:1 product:2",
+    "<%= config.bin %> invalidate",
     "<%= config.bin %> invalidate --prefix product: --dry-run",
     "<%= config.bin %> invalidate --tag products --yes",
     "<%= config.bin %> invalidate --match 'session:*:tmp' --yes --json",
@@ -52,6 +54,8 @@ export default class Invalidate extends CacheCommand {
     confirm: Flags.string({ summary: "the target's name, for --all without a question", helpValue: "TARGET" }),
   };
 
+  /** Somebody chose on the terminal, where a slip of a finger is easy. */
+  #chose = false;
   /** Entries dealt with so far, for when the store goes away in the middle. */
   #done = 0;
 
@@ -59,7 +63,7 @@ export default class Invalidate extends CacheCommand {
     const { args, flags } = await this.parse(Invalidate);
     const config = await this.settings(flags);
     checkTypes(flags, config);
-    const selector = await this.#selector(args.keys, flags);
+    const selector = (await this.#selector(args.keys, flags)) ?? (await this.#choose(config, flags));
     if (flags["dry-run"]) return this.#dryRun(await this.openCache(flags), selector, config, flags);
     this.checkWritable(config);
     await this.#confirm(selector, config, flags);
@@ -120,7 +124,8 @@ export default class Invalidate extends CacheCommand {
     return this.#done > 0 ? { done: this.#done } : {};
   }
 
-  async #selector(keys: readonly string[] | undefined, flags: InvalidateFlags): Promise<Selector> {
+  /** Undefined where nothing is named, and somebody can be asked who does not expect that nothing is asked. */
+  async #selector(keys: readonly string[] | undefined, flags: InvalidateFlags): Promise<Selector | undefined> {
     const filter = { ...filterFromFlags(flags), ...(flags.expired && { expiry: "expired" as const }) };
     const { types, ...conditions } = filter;
     if (flags.null && flags.file === undefined) {
@@ -135,6 +140,7 @@ export default class Invalidate extends CacheCommand {
         : splitKeys(await readBytes(this.io, flags.file, this.signal), flags.null ? "nul" : "line");
     const ways = [named.length > 0 || flags.file !== undefined, flags.all, Object.keys(conditions).length > 0];
     const hint = "Name keys, a --prefix, --match, --tag, --expired, or say --all.";
+    if (!ways.includes(true) && this.interactive && !flags.yes && this.out.mode === "text") return undefined;
     if (!ways.includes(true))
       throw new CacheError("usage", "empty-selector", "nothing says what to invalidate", { hint });
     if (ways.filter(Boolean).length > 1) {
@@ -142,6 +148,19 @@ export default class Invalidate extends CacheCommand {
     }
     if (ways[0]) return { keys: [...named, ...fromFile], ...(types && { types }) };
     return flags.all ? { all: true, ...(types && { types }) } : filter;
+  }
+
+  async #choose(config: ResolvedConfig, flags: InvalidateFlags): Promise<Selector> {
+    const cache = await (flags["dry-run"] ? this.openCache(flags) : this.openForWriting(flags));
+    const { askEntries } = await import("../cli/prompts.js");
+    this.#chose = true;
+    const chosen = await askEntries(this.io, this.out.errStyle, {
+      message: "What is to be invalidated?",
+      from: originLine(config),
+      source: entrySource(cache),
+      types: flags.type ?? ["string"],
+    });
+    return flags.type ? { ...chosen, types: flags.type } : chosen;
   }
 
   /** Asks what must be asked. Where nobody can be asked it says no at once, before a store is opened or counted. */
@@ -153,7 +172,12 @@ export default class Invalidate extends CacheCommand {
       const given = flags.confirm === config.keyPrefix && config.keyPrefix !== "" ? target : flags.confirm;
       return confirmEverything(asking, { target, given, verb });
     }
-    if ("keys" in selector || flags.yes || ("expiry" in selector && Object.keys(selector).length === 1)) return;
+    if (
+      ("keys" in selector && !this.#chose) ||
+      flags.yes ||
+      ("expiry" in selector && Object.keys(selector).length === 1)
+    )
+      return;
     await confirmMany(asking, { verb, from: originLine(config) }, async () => {
       const cache = await this.openForWriting(flags);
       const counted = await cache.countWhere(deletable(selector), { signal: this.signal });

@@ -10,7 +10,7 @@ export interface Key {
   text: string;
 }
 
-interface Frame {
+export interface Frame {
   lines: readonly Line[];
   /** Where the cursor stands, from 0; absent: it is not shown. */
   cursor?: { row: number; column: number };

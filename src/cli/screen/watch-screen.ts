@@ -130,10 +130,9 @@ function totalsLine(last: Reading | undefined): Line {
   if (last === undefined) return [];
   const { hits = 0, misses = 0, sets, deletes, expirations, evictions, errors } = last.totals;
   const share = hits + misses === 0 ? "" : ` (${percent(hits / (hits + misses))})`;
+  // Of these only what there was, so that a narrow screen shows it.
   const others = { sets, deletes, expired: expirations, evicted: evictions, errors };
-  const rest = Object.entries(others).map(([name, count]) =>
-    count === undefined ? "" : `  ${name} ${figureOf(count)}`,
-  );
+  const rest = Object.entries(others).map(([name, count]) => (!count ? "" : `  ${name} ${figureOf(count)}`));
   const whose = last.source === "server" ? "server: " : "";
   return [toned("dim", `${whose}hits ${figureOf(hits)}  misses ${figureOf(misses)}${share}${rest.join("")}`)];
 }
@@ -190,21 +189,28 @@ function shareOf({ totals: { hits = 0, misses = 0 } }: TierReading): number | un
   return hits + misses === 0 ? undefined : hits / (hits + misses);
 }
 
-function prefixLines({ survey, surveyFailure }: Seen, sort: WatchState["sort"], now: number, columns: number): Line[] {
+function prefixLines(
+  { survey, surveyFailure }: Seen,
+  wanted: WatchState["sort"],
+  now: number,
+  columns: number,
+): Line[] {
   if (surveyFailure !== undefined && survey === undefined) {
     return [[toned("bold", "TOP PREFIXES"), toned("dim", `  ${escapeLine(surveyFailure)}`)]];
   }
   if (survey === undefined) return [[toned("bold", "TOP PREFIXES"), toned("dim", "  looking through the keys")]];
+  const sort = survey.sized || wanted !== "bytes" ? wanted : "entries";
   const groups = sorted(survey.groups, sort);
-  const whole = groups.reduce((sum, group) => sum + (sort === "entries" ? group.entries : group.bytes), 0);
+  const by = sort === "entries" || !survey.sized ? "entries" : "bytes";
+  const whole = groups.reduce((sum, group) => sum + group[by], 0);
   const width = columns >= FULL_TIERS ? 20 : 6;
   return [
     [toned("bold", `TOP PREFIXES by ${sort}`), toned("dim", `  ${howMuch(survey, now)}`)],
     ...groups.map(
       (group): Line => [
-        toned("cyan", bar(whole === 0 ? 0 : (sort === "entries" ? group.entries : group.bytes) / whole, width)),
+        toned("cyan", bar(whole === 0 ? 0 : group[by] / whole, width)),
         padStart(figureOf(group.entries), 8),
-        padStart(formatSize(group.bytes), 10),
+        ...(survey.sized ? [padStart(formatSize(group.bytes), 10)] : []),
         `  ${showKey(group.prefix) || "(none)"}`,
       ],
     ),

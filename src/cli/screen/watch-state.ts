@@ -9,6 +9,8 @@ export interface Survey {
   seen: number;
   /** These are all there are. */
   complete: boolean;
+  /** Bytes are known. */
+  sized: boolean;
   /** Epoch milliseconds. */
   at: number;
 }

@@ -11,8 +11,8 @@ import { pressedInWatch, WATCH_START, type WatchState, withReading } from "./wat
 /** What is watched. */
 export interface Watched {
   take(): Promise<Reading | Outage>;
-  /** @param bounds entries at most, and a second at most */
-  survey(bounds: { limit: number; rate: number }): Promise<readonly PrefixGroup[]>;
+  /** @param bounds entries at most, and a second at most; whether to leave sizes out */
+  survey(bounds: { limit: number; rate: number; keysOnly: boolean }): Promise<readonly PrefixGroup[]>;
 }
 
 export interface Watching {
@@ -63,11 +63,17 @@ class WatchView implements View {
   readonly #watching: Watching;
   #state: WatchState = WATCH_START;
   #asking: number | undefined;
+  #looked: (first: { source?: Reading["source"] }) => void = () => undefined;
+  /** The first reading; nothing of it where there is none before the end. */
+  readonly firstLook = new Promise<{ source?: Reading["source"] }>((resolve) => {
+    this.#looked = resolve;
+  });
   interrupted = false;
   onChange: () => void = () => undefined;
 
   constructor(watching: Watching) {
     this.#watching = watching;
+    watching.until.addEventListener("abort", () => this.#looked({}), { once: true });
   }
 
   render(size: { columns: number; rows: number }) {
@@ -104,6 +110,7 @@ class WatchView implements View {
 
   took(reading: Reading | Outage): void {
     this.#asking = undefined;
+    if (!("error" in reading)) this.#looked(reading);
     this.state = withReading(this.#state, reading);
   }
 }
@@ -122,13 +129,16 @@ async function looks({ io: { clock }, interval, watched, until }: Watching, view
 async function surveys({ io: { clock }, watched, until }: Watching, view: WatchView): Promise<void> {
   for (let round = 0; !until.aborted; round++) {
     let pause = SURVEY_PAUSE;
+    // What is asked of each key, a server counts among the lookups that are watched here.
+    const keysOnly = (await view.firstLook).source === "server";
+    if (until.aborted) return;
     const limit = SURVEYS[Math.min(round, SURVEYS.length - 1)] ?? 0;
     try {
-      const groups = await watched.survey({ limit, rate: SURVEY_RATE });
+      const groups = await watched.survey({ limit, rate: SURVEY_RATE, keysOnly });
       if (until.aborted) return;
       const seen = groups.reduce((sum, { entries }) => sum + entries, 0);
       const complete = seen < limit;
-      view.state = { ...view.state, survey: { groups, seen, complete, at: clock.now() } };
+      view.state = { ...view.state, survey: { groups, seen, complete, sized: !keysOnly, at: clock.now() } };
       if (!complete && round === 0) continue;
     } catch (error) {
       if (until.aborted) return;

@@ -17,7 +17,7 @@ function tier(name: string, hits: number, misses: number): TierReading {
     counters,
     rates: { ...counters, lookups: hits + misses },
     hitRate: hits + misses === 0 ? undefined : hits / (hits + misses),
-    totals: { ...counters, hits: hits * 10 },
+    totals: { ...counters, hits: hits * 10, evictions: 4 },
     connected: true,
     entries: 1234,
     bytes: 45_200_000,
@@ -52,6 +52,7 @@ const survey = {
   ],
   seen: 1000,
   complete: false,
+  sized: true,
   at: START,
 };
 
@@ -78,7 +79,7 @@ describe("the screen of figures", () => {
     expect(screen[1]).toBe("● answered in 1.3 ms, watched for 2s");
     expect(screen[2]).toMatch(/^hit rate +58\.3% +▂▅ avg +58\.3%$/);
     expect(screen[3]).toMatch(/^lookups\/s +6 +▆█ avg +6 max +6$/);
-    expect(screen[6]).toBe("hits 60  misses 2 (96.8%)  sets 0  deletes 0  expired 0  evicted 0  errors 0");
+    expect(screen[6]).toBe("hits 60  misses 2 (96.8%)  evicted 4");
     expect(screen[9]).toMatch(/^redis +up +█{7} +58\.3% +6 +0 +1,234 +45\.2 MB$/);
     expect(screen[11]).toBe("TOP PREFIXES by bytes  of the first 1,000 entries, 2s ago");
     expect(screen[12]).toMatch(/^█{18} +1 +900 B {2}a\\x1b\[31m:$/);
@@ -92,6 +93,12 @@ describe("the screen of figures", () => {
     expect(screen[9]).toMatch(/^redis +away/);
     expect(drawn(stateOf([outage(0)]))[1]).toMatch(/^✗ away for 400ms/);
     expect(drawn(stateOf([reading(0), outage(1), reading(2, 1)]))[3]).toMatch(/ █ avg/);
+  });
+
+  test("leaves bytes of prefixes out where they are not known", () => {
+    const screen = drawn(stateOf([reading(0)], { survey: { ...survey, sized: false } }));
+    expect(screen[11]).toContain("TOP PREFIXES by entries");
+    expect(screen[12]).toMatch(/ 10 {2}日本:$/);
   });
 
   test("says what it waits for", () => {
@@ -171,7 +178,9 @@ describe("keys", () => {
 });
 
 test("figures are means over 10 s, unless they are the server's own", () => {
-  const handedOver = Array.from({ length: 31 }, (_, second) => reading(second, second > 0 && second % 5 === 0 ? 50 : 0));
+  const handedOver = Array.from({ length: 31 }, (_, second) =>
+    reading(second, second > 0 && second % 5 === 0 ? 50 : 0),
+  );
   expect(drawn(stateOf(handedOver))[3]).toMatch(/^lookups\/s +10 .*█{17} avg +10 max +10$/);
   const own = handedOver.map((one) => ({ ...one, source: "server" as const }));
   expect(drawn(stateOf(own))[3]).toMatch(/^lookups\/s +50 .*█▁▁▁▁█ avg +10 max +50$/);
