@@ -21,10 +21,6 @@ const NOT_RUN = [
   ["docs/operations.md", "npm run pack:standalone"],
   ["docs/operations.md", "install -d -m 0700 /etc/cachectl"],
   ["docs/operations.md", "podman build -f examples/serve/Containerfile -t cachectl ."],
-  [
-    "docs/security.md",
-    "redis-cli ACL SETUSER app on '>a-long-password' resetkeys '~shop:*' resetchannels -@all +@read +@write +@connection +@scripting +info",
-  ],
 ];
 
 const firstLine = ({ text }: Block) => text.split("\n", 1)[0];
