@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Questions } from "./confirm.js";
+import { Guarded } from "./guarded.js";
 import { tellFailure } from "./notices.js";
 import { hrefOf, useRoute } from "./route.js";
 import { SCREENS } from "./screens.js";
@@ -54,7 +55,11 @@ export function Shell({ session }: { session: Session }) {
         </div>
       </header>
       <main id="main" ref={main} tabIndex={-1}>
-        {screen && <screen.view route={route} />}
+        {screen && (
+          <Guarded key={screen.name}>
+            <screen.view route={route} />
+          </Guarded>
+        )}
       </main>
       <Questions />
     </>

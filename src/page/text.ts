@@ -47,6 +47,11 @@ export function showCount(count: number): string {
   return Math.round(count).toLocaleString("en");
 }
 
+/** Of something a second: `3.2`, `1,142`. */
+export function showPerSecond(value: number): string {
+  return value > 0 && value < 10 ? value.toFixed(1) : showCount(value);
+}
+
 /** `0.42 ms`, `12 ms`, `3.1 s` */
 export function showMs(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";

@@ -96,8 +96,15 @@ function Table({
     .map((time, i) => ({ time, i }))
     .slice(-MOST_ROWS)
     .reverse();
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // What has to be scrolled must be reached with the keyboard; what has not is no stop on the way.
+    const element = place.current;
+    if (element && element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+    else element?.removeAttribute("tabindex");
+  });
   return (
-    <div class="figures">
+    <div class="figures" ref={place}>
       <table>
         <caption class="hidden">
           {title}, {unit}, the latest first

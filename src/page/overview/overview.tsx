@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { ServerHealth, ServerPoint } from "../../api/events.js";
 import { type Live, useLive } from "../live.js";
 import type { Route } from "../route.js";
-import { showBytes, showCount, showMs, showRate } from "../text.js";
+import { showBytes, showCount, showMs, showPerSecond, showRate } from "../text.js";
 import { Chart } from "./chart.js";
 import { Happenings } from "./happenings.js";
 import * as figures from "./series.js";
@@ -161,8 +161,4 @@ function Charts({ points, health, minutes, asTable }: ChartsProps) {
 /** `0.5`, `200`, `1.5K` */
 function showTick(value: number): string {
   return value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
-}
-
-function showPerSecond(value: number): string {
-  return value > 0 && value < 10 ? value.toFixed(1) : showCount(value);
 }

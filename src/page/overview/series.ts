@@ -1,4 +1,5 @@
 import type { ServerPoint, TierPoint } from "../../api/events.js";
+import { showKey } from "../text.js";
 
 /** A curve. */
 export interface Series {
@@ -90,7 +91,7 @@ export function hitRates(points: readonly (ServerPoint | number)[], tiers: reado
     return curves(points, [{ label: "Hit rate", colour: "blue", value: sharesOf(points, (point) => point) }]);
   }
   const each = tiers.map((name, i) => ({
-    label: name,
+    label: showKey(name),
     colour: tierColour(i),
     value: sharesOf(points, (point) => tierIn(point, name)),
   }));
@@ -159,7 +160,7 @@ function tierNames(
   value: (tier: TierPoint, point: ServerPoint) => number | null | undefined,
 ) {
   return tiers.map((name, i) => ({
-    label: name,
+    label: showKey(name),
     colour: tierColour(i),
     value: (point: ServerPoint) => {
       const tier = tierIn(point, name);

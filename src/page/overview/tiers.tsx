@@ -48,7 +48,11 @@ function Tier({ tier }: { tier: TierState }) {
     ["Keys of the server", tier.keys === undefined ? undefined : showCount(tier.keys)],
     ["Evictions", tier.connected ? showCount(tier.evictions) : undefined],
     ["Errors", tier.connected ? showCount(tier.errors) : undefined],
-    ["Breaker", tier.breaker && `${tier.breaker}${tier.trips ? `, opened ${showCount(tier.trips)} times` : ""}`],
+    [
+      "Breaker",
+      tier.breaker &&
+        `${tier.breaker}${tier.trips ? `, opened ${showCount(tier.trips)} ${tier.trips === 1 ? "time" : "times"}` : ""}`,
+    ],
     [
       "Behind by",
       tier.lagMs === undefined ? undefined : tier.lagMs < 1000 ? showMs(tier.lagMs) : showDuration(tier.lagMs),

@@ -1,5 +1,5 @@
 import type { ServerHealth, ServerPoint, TierState } from "../../api/events.js";
-import { showBytes, showCount, showMs, showRate } from "../text.js";
+import { showBytes, showCount, showMs, showPerSecond, showRate } from "../text.js";
 
 /** Milliseconds that "now" is: less would jump about. */
 const NOW_MS = 30_000;
@@ -12,7 +12,7 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
   const ms = sum((point) => point.ms);
   const [hits, misses] = [sum((point) => point.hits), sum((point) => point.misses)];
   const requests = sum((point) => Object.values(point.requests).reduce((a, b) => a + b, 0));
-  const rate = (count: number) => (ms > 0 ? `${((count / ms) * 1000).toFixed(1)}/s` : "–");
+  const rate = (count: number) => (ms > 0 ? `${showPerSecond((count / ms) * 1000)}/s` : "–");
   const last = recent.findLast(({ p50 }) => p50 !== null);
   const { totals, tiers } = health;
   const lowest = tiers.at(-1);
