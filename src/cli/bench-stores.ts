@@ -10,7 +10,7 @@ import { cacheFolder } from "../config/choose-store.js";
 import type { ResolvedConfig } from "../config/load.js";
 import { refuseForSeveral } from "../config/password.js";
 import { parseRedisUrl } from "../config/redis-url.js";
-import { redactUrl, type StoreTarget } from "../config/store-url.js";
+import { redactUrl, type StoreTarget, splitStores } from "../config/store-url.js";
 import { CacheError, codeOf, messageOf } from "../errors.js";
 import type { Listener } from "../events.js";
 import { makeFolder } from "../new-folder.js";
@@ -44,7 +44,7 @@ export interface BenchStores {
 /** Memory has room for what is written, and for the keys beside it. */
 const MEMORY_BYTES_PER_ENTRY = 256;
 
-/** One name for all that this run writes, which nobody else has. */
+/** A name for all that is written to one store, which nobody else has: two that share a server don't hear of each other's changes. */
 const ownName = () => `bench:${randomBytes(6).toString("hex")}:`;
 
 /**
@@ -54,15 +54,19 @@ const ownName = () => `bench:${randomBytes(6).toString("hex")}:`;
  */
 export function namedStores(
   named: readonly { text: string; config: ResolvedConfig }[],
-  { io, ...tools }: BenchTools,
+  tools: BenchTools,
 ): BenchStores {
   const servers = named.filter(({ config }) => config.tiers.some(({ store }) => store.kind === "redis"));
   if (servers.length > 1) for (const { config } of servers) refuseForSeveral(config.settings);
-  const own = ownName();
-  const subjects = named.map(({ text, config }) => {
+  const names = named.map(({ text, config }) => {
     const kinds = kindsOf(config);
     const isAlone = named.filter((other) => kindsOf(other.config) === kinds).length === 1;
-    return lasting(isAlone ? kinds : redactUrl(text).replaceAll("\n", " "), config, own, { io, ...tools });
+    return isAlone ? kinds : splitStores(text).map(redactUrl).join(" ");
+  });
+  const subjects = named.map(({ config }, i) => {
+    const name = names[i] ?? "";
+    const before = names.slice(0, i).filter((one) => one === name).length;
+    return lasting(before === 0 ? name : `${name} (${before + 1})`, config, tools);
   });
   return { subjects, skipped: [] };
 }
@@ -101,7 +105,7 @@ export async function usualStores(
     ],
     skipped: [],
   };
-  await addServer(stores, base, redis, own, tools);
+  await addServer(stores, base, redis, tools);
   return stores;
 }
 
@@ -110,7 +114,6 @@ async function addServer(
   stores: BenchStores,
   base: ResolvedConfig,
   redis: () => Promise<ResolvedConfig>,
-  own: string,
   tools: BenchTools,
 ): Promise<void> {
   const isNamed = base.store.kind === "redis" || base.store.kind === "remote";
@@ -127,14 +130,15 @@ async function addServer(
       );
     }
     await describeWhole(config, config.store, { clock: tools.io.clock, emit: tools.emit });
-    stores.subjects.push(lasting(name, config, own, tools));
+    stores.subjects.push(lasting(name, config, tools));
   } catch (error) {
     stores.skipped.push({ name, target, reason: messageOf(error) });
   }
 }
 
 /** A store that may hold other entries, or outlives the command. */
-function lasting(name: string, config: ResolvedConfig, own: string, tools: BenchTools): BenchStore {
+function lasting(name: string, config: ResolvedConfig, tools: BenchTools): BenchStore {
+  const own = ownName();
   if (config.settings.fallback?.source.layer === "flag") {
     throw new CacheError("usage", "conflicting-flags", "nothing stands in for a store that is measured", {
       hint: `Leave out ${config.settings.fallback.source.where}.`,

@@ -108,6 +108,9 @@ export default class Bench extends CacheCommand {
       const config = text === first || text === "" ? base : await this.settingsAnew({ ...flags, store: [text] });
       named.push({ text, config });
     }
+    const said = new Set(base.warnings.map(({ message }) => message));
+    for (const { message, hint } of named.flatMap(({ config }) => config.warnings))
+      if (!said.has(message) && said.add(message)) this.out.warn(message, hint);
     return namedStores(named, tools);
   }
 }

@@ -140,7 +140,7 @@ describe("other entries", () => {
     await redisCli(server, "SET", "bench:mine", "1");
     await redisCli(server, "RPUSH", "bench:list", "a");
     const before = await allOf(server);
-    const tiers = [`memory: ${server.url}/1`, `${server.url} sqlite:${work.path("lowest.db")}`];
+    const tiers = [`memory: ${server.url}`, `${server.url} sqlite:${work.path("lowest.db")}`];
     const stores = [server.url, ...tiers].flatMap((url) => ["-s", url]);
     const sizes = ["--value-size", "300KB", "--workload", "set,batch"];
     const { code, stdout } = await bench([...BRIEF, ...stores, "-n", "app", ...sizes]);
@@ -314,6 +314,8 @@ describe("what is asked for", () => {
     const argv = ["-s", "memory:?policy=lru", "-s", "memory:?policy=lfu", ...BRIEF, "--workload", "get"];
     const { json } = await bench([...argv, "--json"]);
     expect(json().stores).toMatchObject([{ name: "memory:?policy=lru" }, { name: "memory:?policy=lfu" }]);
+    const twice = (await bench(["-s", "memory:", "-s", "memory:", ...BRIEF, "--json"])).json().stores;
+    expect(twice).toMatchObject([{ name: "memory:" }, { name: "memory: (2)" }]);
   });
 
   it("is the same for the same seed", async () => {
