@@ -107,7 +107,7 @@ export class EntryStore {
     }
     const sequence = old?.sequence ?? this.table.nextSequence();
     this.#version += 1;
-    this.table.put(new MemoryEntry(given, body, sequence, this.#version, at.wall, deadline), old);
+    this.table.put(new MemoryEntry(given, body, this.table.slabs, sequence, this.#version, at.wall, deadline), old);
     return "stored";
   }
 

@@ -1,10 +1,10 @@
 import type { Decoded } from "../../decoded.js";
 import type { MemoryPolicy } from "../backend.js";
-import { keepBytes } from "./copy.js";
 import { chargeOf, type MemoryEntry } from "./entry.js";
 import { openPolicy } from "./policy/open-policy.js";
 import type { Policy } from "./policy/policy.js";
 import { Slots } from "./policy/slots.js";
+import { recordBytes, type Slab, Slabs } from "./slabs.js";
 
 /** A quarter of the bytes at most is for decoded values: they may not drive out entries for the sake of speed. */
 const DECODED_SHARE = 4;
@@ -41,6 +41,7 @@ export class EntryTable {
   readonly #entries = new Map<string, MemoryEntry>();
   readonly #byTag = new Map<string, Set<string>>();
   #slots = new Slots();
+  readonly slabs = new Slabs((slot) => this.#slots.entry(slot));
   #policy: Policy;
   #charged = 0;
   #valueBytes = 0;
@@ -85,7 +86,7 @@ export class EntryTable {
   changed(entry: MemoryEntry, meta: Uint8Array | undefined): void {
     const before = weightOf(entry);
     this.#decodedBytes -= decodedBytesOf(entry);
-    if (meta !== undefined) entry.meta = keepBytes(meta);
+    if (meta !== undefined) entry.changeMeta(meta, this.slabs);
     entry.decodedHead = undefined;
     this.#decodedBytes += decodedBytesOf(entry);
     this.#reweigh(entry, before);
@@ -103,13 +104,15 @@ export class EntryTable {
     this.#note(entry);
     if (old === undefined) {
       entry.slot = this.#slots.take(entry, weight);
+      this.slabs.mark(entry);
       this.#policy.add(entry.slot);
     } else {
       const before = this.#slots.weight(old.slot);
       entry.slot = old.slot;
       this.#charged -= before;
-      this.#forget(old, entry);
       this.#slots.replace(entry.slot, entry, weight);
+      this.slabs.mark(entry);
+      this.#forget(old, entry);
       this.#policy.rewrite(entry.slot, weight - before);
     }
     this.#keepBounds(entry.slot);
@@ -126,7 +129,7 @@ export class EntryTable {
 
   /** The same for what was made of its head, of which the size is not known. */
   keepDecodedHead(entry: MemoryEntry, head: unknown): void {
-    const size = DECODED_HEAD_BYTES + DECODED_META_FACTOR * (entry.meta?.length ?? 0);
+    const size = DECODED_HEAD_BYTES + DECODED_META_FACTOR * entry.metaBytes;
     if (!this.#hasRoomFor(size)) return;
     const before = weightOf(entry);
     entry.decodedHead = { head, size };
@@ -167,6 +170,7 @@ export class EntryTable {
     this.#byTag.clear();
     this.#slots = new Slots();
     this.#policy = openPolicy(this.#options.policy, { ...this.#options, slots: this.#slots });
+    this.slabs.clear();
     this.#charged = 0;
     this.#valueBytes = 0;
     this.#decodedBytes = 0;
@@ -231,6 +235,7 @@ export class EntryTable {
   #forget(entry: MemoryEntry, successor: MemoryEntry | undefined): void {
     this.#decodedBytes -= decodedBytesOf(entry);
     this.#valueBytes -= entry.size;
+    this.slabs.release(entry.slab, entry.size + entry.metaSize);
     for (const tag of entry.tags) {
       if (successor?.tags.includes(tag)) continue;
       const keys = this.#byTag.get(tag);
@@ -254,6 +259,7 @@ export class EntryTable {
     let decodedBytes = 0;
     let last = 0;
     const tagged = new Map<string, number>();
+    const slabs = new Map<Slab, number>();
     for (const [key, entry] of this.#entries) {
       expect(`the key of ${key}`, entry.key, key);
       expect(`the slot of ${key}`, this.#slots.entry(entry.slot) === entry, true);
@@ -263,11 +269,14 @@ export class EntryTable {
       charged += weightOf(entry);
       decodedBytes += decodedBytesOf(entry);
       valueBytes += entry.size;
+      const { slab } = entry;
+      if (slab) slabs.set(slab, (slabs.get(slab) ?? 0) + recordBytes(entry.size + entry.metaSize));
       for (const tag of entry.tags) {
         expect(`${key} under its tag ${tag}`, this.#byTag.get(tag)?.has(key) ?? false, true);
         tagged.set(tag, (tagged.get(tag) ?? 0) + 1);
       }
     }
+    for (const [slab, bytes] of slabs) expect("what is in use of a slab", slab.live, bytes);
     expect("the number of slots", this.#slots.count, this.#entries.size);
     expect("the charged size", this.#charged, charged);
     expect("the size of the values", this.#valueBytes, valueBytes);
@@ -287,5 +296,5 @@ function decodedBytesOf({ decoded, decodedHead }: MemoryEntry): number {
 
 /** What the entry takes of `maxBytes` as it is. */
 function weightOf(entry: MemoryEntry): number {
-  return chargeOf(entry, entry.size) + decodedBytesOf(entry);
+  return chargeOf(entry, entry.size, entry.metaBytes) + decodedBytesOf(entry);
 }

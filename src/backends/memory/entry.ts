@@ -3,6 +3,7 @@ import type { Decoded } from "../../decoded.js";
 import type { CommonHead, EntryInfo, NewEntry, Stored } from "../backend.js";
 import { copyBytes, keepBytes } from "./copy.js";
 import { Pieces } from "./pieces.js";
+import type { Slab, Slabs } from "./slabs.js";
 
 /** When an entry ends here: on the wall clock, and on the monotonic one as seen when it was given. `Infinity` = never. */
 export interface Deadline {
@@ -98,11 +99,15 @@ export class MemoryEntry {
   slot = 0;
   /** Rises with every write of the store. */
   version: number;
-  /** Empty where the value is kept in pieces. */
-  readonly value: Uint8Array;
-  readonly pieces: Pieces | undefined;
+  /** Where value and meta lie together, if they do. */
+  slab: Slab | undefined = undefined;
+  at = 0;
+  /** Bytes of the value. */
+  readonly size: number;
+  metaSize = 0;
+  #body: Body = NO_BYTES;
+  #meta: Uint8Array | undefined = undefined;
   readonly tags: readonly string[];
-  meta: Uint8Array | undefined;
   readonly createdAt: number;
   deadline: Deadline;
   staleAt: number | undefined;
@@ -112,22 +117,66 @@ export class MemoryEntry {
   decodedHead: DecodedHead | "once" | undefined = undefined;
 
   /** @param at epoch milliseconds */
-  constructor(entry: NewHead, body: Body, sequence: number, version: number, at: number, deadline: Deadline) {
+  constructor(
+    entry: NewHead,
+    body: Body,
+    slabs: Slabs,
+    sequence: number,
+    version: number,
+    at: number,
+    deadline: Deadline,
+  ) {
     this.key = entry.key;
     this.sequence = sequence;
     this.version = version;
-    this.pieces = body instanceof Pieces ? body : undefined;
-    this.value = body instanceof Pieces ? NO_BYTES : keepBytes(body);
     this.tags = entry.tags === undefined || entry.tags.length === 0 ? NO_TAGS : [...new Set(entry.tags)];
-    this.meta = entry.meta === undefined ? undefined : keepBytes(entry.meta);
     this.createdAt = at;
     this.deadline = deadline;
     this.staleAt = entry.staleAt;
+    this.size = body instanceof Pieces ? body.size : body.length;
+    this.#keep(body, entry.meta, slabs);
   }
 
-  /** Bytes of the value. */
-  get size(): number {
-    return this.pieces === undefined ? this.value.length : this.pieces.size;
+  #keep(body: Body, meta: Uint8Array | undefined, slabs: Slabs): void {
+    // Beside a value in a slab an empty meta would be none.
+    if (body instanceof Pieces || meta?.length === 0 || !slabs.takes(body.length + (meta?.length ?? 0))) {
+      this.#body = body instanceof Pieces ? body : keepBytes(body);
+      this.#meta = meta && keepBytes(meta);
+    } else slabs.place(this, body, meta);
+  }
+
+  /** Empty where it is kept in pieces. */
+  get value(): Uint8Array {
+    if (this.slab !== undefined) return this.slab.view(this.at, this.size);
+    return this.#body instanceof Pieces ? NO_BYTES : this.#body;
+  }
+
+  get pieces(): Pieces | undefined {
+    return this.#body instanceof Pieces ? this.#body : undefined;
+  }
+
+  get meta(): Uint8Array | undefined {
+    if (this.slab === undefined) return this.#meta;
+    return this.metaSize === 0 ? undefined : this.slab.view(this.at + this.size, this.metaSize);
+  }
+
+  /** Bytes of its meta. */
+  get metaBytes(): number {
+    return this.slab === undefined ? (this.#meta?.length ?? 0) : this.metaSize;
+  }
+
+  /** Another meta, for an entry that has its slot. */
+  changeMeta(meta: Uint8Array, slabs: Slabs): void {
+    const { slab, size, metaSize } = this;
+    if (slab === undefined) {
+      this.#meta = keepBytes(meta);
+      return;
+    }
+    const { value } = this;
+    this.slab = undefined;
+    this.#keep(value, meta, slabs);
+    slabs.mark(this);
+    slabs.release(slab, size + metaSize);
   }
 
   /** Its own end, which may be after its end here. */
@@ -156,8 +205,8 @@ interface Chargeable {
  * What an entry takes of `maxBytes`: value, meta, key and tags, a character of text as one byte. The fixed cost of an
  * entry (some 300 bytes) is what `maxEntries` bounds.
  */
-export function chargeOf(entry: Chargeable, size: number): number {
-  let bytes = size + entry.key.length + (entry.meta?.length ?? 0);
+export function chargeOf(entry: Chargeable, size: number, metaBytes = entry.meta?.length ?? 0): number {
+  let bytes = size + entry.key.length + metaBytes;
   if (entry.tags) for (const tag of entry.tags) bytes += tag.length;
   return bytes;
 }
