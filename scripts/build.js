@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { buildLibrary } from "./build-library.js";
 import { buildPage } from "./build-page.js";
+import { writeNotices } from "./notices.js";
 import { split, whatBegins } from "./split.js";
 
 /**
@@ -185,3 +186,4 @@ const manual = execFileSync(process.execPath, [resolve("scripts/man-page.js"), r
   stdio: ["ignore", "pipe", "inherit"],
 });
 await writeFile(join(outdir, "man", "cache.1"), manual);
+await writeNotices(join(outdir, "THIRD-PARTY.txt"), [...program.external, "light-my-request"]);

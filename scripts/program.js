@@ -19,7 +19,8 @@ export function programIn(dist) {
     const before = loaded.get(name);
     if (before) return before.part.exports;
     const filename = join(dist, name);
-    const script = new Script(readFileSync(filename, "latin1"), { filename });
+    // Not by where it lies here: that would go into what is kept of it, and each folder would give other bytes.
+    const script = new Script(readFileSync(filename, "latin1"), { filename: name });
     const part = { exports: { main: async () => undefined } };
     loaded.set(name, { script, part });
     script.runInThisContext()(part.exports, requireHere, part, filename, dist);

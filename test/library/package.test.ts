@@ -16,7 +16,7 @@ beforeAll(async () => {
 describe("the package", () => {
   test("holds what is needed, and nothing else", () => {
     const wanted =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|pino|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts)|dist\/page\/[\w-]+\.(?:html|js|css|svg)(?:\.br|\.gz)?|man\/cache(?:-\w+)*\.1)$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|pino|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts)|dist\/page\/[\w-]+\.(?:html|js|css|svg)(?:\.br|\.gz)?|dist\/THIRD-PARTY\.txt|dist\/man\/cache\.1)$/;
     expect(packed.files.filter((path) => !wanted.test(path))).toEqual([]);
     const needed = [
       "README.md",
@@ -28,7 +28,9 @@ describe("the package", () => {
       "dist/lib/index.js",
     ];
     expect(
-      [...needed, "dist/lib/index.d.ts", "dist/page/index.html"].filter((path) => !packed.files.includes(path)),
+      [...needed, "dist/lib/index.d.ts", "dist/page/index.html", "dist/man/cache.1", "dist/THIRD-PARTY.txt"].filter(
+        (path) => !packed.files.includes(path),
+      ),
     ).toEqual([]);
     // Of the types those alone that index.d.ts leads to.
     expect(packed.files.filter((path) => /d\.ts$/.test(path) && /sqlite|redis|memory|cli|commands/.test(path))).toEqual(
@@ -39,6 +41,15 @@ describe("the package", () => {
   test("is small enough to be fetched in a script", () => {
     expect(packed.size).toBeLessThan(2.5e6);
     expect(packed.unpackedSize).toBeLessThan(7.5e6);
+  });
+
+  test("tells the licenses of what is bundled", async () => {
+    const folder = await projectWith(packed, []);
+    const notices = readFileSync(join(folder, "node_modules/cachectl/dist/THIRD-PARTY.txt"), "utf8");
+    for (const name of ["fastify", "zod", "@oclif/core", "better-sqlite3", "undici", "preact", "uplot"])
+      expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\((?:MIT|Apache-2\\.0)\\)$`, "m"));
+    // It is installed with the package, and has its own with it.
+    expect(notices).not.toMatch(/^ioredis /m);
   });
 
   test("does what people have it for, in an empty folder of somebody who has configured nothing", async () => {
