@@ -23,7 +23,11 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
     [
       "Hit rate",
       showRate(hits + misses > 0 ? hits / (hits + misses) : null),
-      all > 0 ? `${showRate(totals.hits / all)} of all ${showCount(all)} lookups` : "no lookups are known of",
+      all > 0
+        ? `${showRate(totals.hits / all)} of all ${showCount(all)} lookups`
+        : lowest?.connected
+          ? "no lookups yet"
+          : "not known just now",
     ],
     health.proxies
       ? [
