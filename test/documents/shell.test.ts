@@ -19,6 +19,7 @@ const NOT_RUN = [
   ["README.md", "npm ci && npm test"],
   ["docs/operations.md", "npm ci && npm install --global ."],
   ["docs/operations.md", "npm run pack:standalone"],
+  ["docs/operations.md", "cache completion bash > ~/.local/share/bash-completion/completions/cache"],
   ["docs/operations.md", "install -d -m 0700 /etc/cachectl"],
   ["docs/operations.md", "podman build -f examples/serve/Containerfile -t cachectl ."],
 ];
