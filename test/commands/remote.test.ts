@@ -58,6 +58,20 @@ describe("a running server as the store", () => {
     expect((await ok(["stats", "--json"])).json()).toMatchObject({ misses: 0 });
   });
 
+  test("says of each of its tiers what that holds, once and as it goes", async () => {
+    const { work, ok } = terminal();
+    await ok(["set", "held", "12345"]);
+    await ok(["get", "held"]);
+    const tiers = { memory: { entries: 1, bytes: 5, connected: true }, sqlite: { entries: 1, bytes: 5 } };
+    expect((await ok(["stats", "--json"])).json()).toMatchObject({ tiers });
+    const env = { CACHE_TOKEN: server.tokens.viewer };
+    const [sample] = (await work.ok(["stats", "--watch"], { env, closedAfter: 1 })).lines();
+    expect(sample).toMatchObject({ type: "sample", connected: true, tiers });
+    const narrower = (await ok(["stats", "--json", "--namespace", "n"])).json();
+    expect(narrower).toMatchObject({ tiers: { remote: expect.not.objectContaining({ entries: 1 }) } });
+    await ok(["invalidate", "held"]);
+  });
+
   test("takes every byte, keys that are paths, and values larger than a request", async () => {
     const { work, ok } = terminal();
     const key = "../..//a b?c#d%2e";
