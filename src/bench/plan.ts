@@ -120,3 +120,9 @@ export function interleaved(stores: number, rounds: number): number[][] {
     Array.from({ length: stores }, (_, place) => (place + round) % stores),
   );
 }
+
+/** Of a measurement the part that one round takes; operations that can't be shared out evenly are made in the first rounds. @param round from 0 */
+export function lengthOfRound({ length, rounds }: BenchSettings, round: number): { ms: number } | { ops: number } {
+  if ("ms" in length) return { ms: length.ms / rounds };
+  return { ops: Math.floor(length.ops / rounds) + (round < length.ops % rounds ? 1 : 0) };
+}

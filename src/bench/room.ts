@@ -12,21 +12,24 @@ const SERVER_BYTES_PER_ENTRY = 256;
  * @throws CacheError `bench-no-room`
  */
 export function checkRoom(name: string, whole: BackendInfo, need: Need): void {
-  for (const tier of whole.tiers ?? [whole]) {
-    const { facts, entries, bytes } = tier;
-    const number = (fact: string) => (typeof facts[fact] === "number" ? facts[fact] : undefined);
-    const maxEntries = number("max_entries");
-    if (maxEntries !== undefined && (entries ?? 0) + need.entries > maxEntries)
-      throw noRoom(name, `holds ${entries ?? 0} of ${maxEntries} entries`, `${need.entries} more`);
-    const maxBytes = number("max_bytes");
-    if (maxBytes !== undefined && (bytes ?? 0) + need.bytes > maxBytes)
-      throw noRoom(name, `holds ${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}`, formatSize(need.bytes));
-    const maxMemory = number("maxmemory");
-    const used = number("used_memory") ?? 0;
-    const wanted = need.bytes + need.entries * SERVER_BYTES_PER_ENTRY;
-    if (maxMemory !== undefined && maxMemory > 0 && used + wanted > maxMemory)
-      throw noRoom(name, `uses ${formatSize(used)} of ${formatSize(maxMemory)}`, formatSize(wanted));
-  }
+  // What tiers above the last one drop are copies.
+  const { facts, entries = 0, bytes = 0 } = whole.tiers?.at(-1) ?? whole;
+  const number = (...names: string[]) => {
+    const found = names.map((fact) => facts[fact]).find((fact) => fact !== undefined);
+    return typeof found === "number" ? found : undefined;
+  };
+  const maxEntries = number("max_entries", "maxEntries");
+  if (maxEntries !== undefined && entries + need.entries > maxEntries)
+    throw noRoom(name, `holds ${entries} of ${maxEntries} entries`, `${need.entries} more`);
+  const maxBytes = number("max_bytes", "maxBytes");
+  const usedBytes = number("usedBytes") ?? bytes;
+  if (maxBytes !== undefined && usedBytes + need.bytes > maxBytes)
+    throw noRoom(name, `holds ${formatSize(usedBytes)} of ${formatSize(maxBytes)}`, formatSize(need.bytes));
+  const maxMemory = number("maxmemory") ?? 0;
+  const used = number("used_memory") ?? 0;
+  const wanted = need.bytes + need.entries * SERVER_BYTES_PER_ENTRY;
+  if (maxMemory > 0 && used + wanted > maxMemory)
+    throw noRoom(name, `uses ${formatSize(used)} of ${formatSize(maxMemory)}`, formatSize(wanted));
 }
 
 function noRoom(name: string, holds: string, more: string): CacheError {

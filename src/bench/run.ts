@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { CacheError } from "../errors.js";
 import { watchMachine } from "./machine.js";
 import { asCacheError, measureRound, NOTHING, type Round } from "./measure.js";
-import { type BenchSettings, type Cell, cellsOf, interleaved } from "./plan.js";
+import { type BenchSettings, type Cell, cellsOf, interleaved, lengthOfRound } from "./plan.js";
 import { type BenchReport, type BenchResult, errorOf, type Overhead, resultOf, type StoreReport } from "./report.js";
 import { Material } from "./workload.js";
 
@@ -153,7 +153,7 @@ async function measureCell(
       await guarded(one, async () => {
         await fillIfNeeded(one, cache, material, clock, signal);
         if (signal.aborted) return;
-        const until = isWarmUp ? { ms: settings.warmUpMs } : lengthOfRound(settings);
+        const until = isWarmUp ? { ms: settings.warmUpMs } : lengthOfRound(settings, number - warmUps);
         // Every store is asked for the same keys in the same order.
         const from = number * FIRST_TURNS;
         const round = await measureRound(material.operation(cache), { clock, concurrency, until, from, signal });
@@ -169,10 +169,6 @@ async function measureCell(
 
 /** Rounds begin at different places among the drawn keys. */
 const FIRST_TURNS = 7919;
-
-function lengthOfRound({ length, rounds }: BenchSettings): { ms: number } | { ops: number } {
-  return "ms" in length ? { ms: length.ms / rounds } : { ops: Math.ceil(length.ops / rounds) };
-}
 
 async function fillIfNeeded(
   one: Measured,

@@ -6,8 +6,9 @@ import { drawKeys, randomOf, randomText } from "./random.js";
 
 /** Draws before they begin anew: a power of two. */
 const DRAWS = 1 << 16;
-/** Different values; which one a key gets changes with every write. */
+/** Different values of up to a size, one of larger ones; which one a key gets changes with every write. */
 const VALUES = 4;
+const LARGE = 1_000_000;
 /** Bytes of values, and entries, in one call while a store is filled. */
 const FILL_BYTES = 1_000_000;
 const FILL_ENTRIES = 500;
@@ -30,7 +31,7 @@ export class Material {
     this.#ttl = ttl;
     this.#keys = Array.from({ length: cell.keys }, (_, i) => keyOf(i));
     const text = randomOf(seed, "values");
-    this.#values = Array.from({ length: VALUES }, () => randomText(cell.valueSize, text));
+    this.#values = Array.from({ length: cell.valueSize > LARGE ? 1 : VALUES }, () => randomText(cell.valueSize, text));
     this.#draws = drawKeys(distribution, cell.keys, DRAWS, randomOf(seed, "keys"));
     const mix = randomOf(seed, "mix");
     this.#reads = Uint8Array.from({ length: DRAWS }, () => (mix() < readShare ? 1 : 0));
@@ -76,7 +77,7 @@ export class Material {
   }
 
   #value(turn: number): Uint8Array {
-    return this.#values[turn % VALUES] ?? new Uint8Array();
+    return this.#values[turn % this.#values.length] ?? new Uint8Array();
   }
 
   #entry(key: string, turn: number): WriteEntry {

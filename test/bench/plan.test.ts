@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type BenchSettings, cellsOf, interleaved, needOf } from "../../src/bench/plan.js";
+import { type BenchSettings, cellsOf, interleaved, lengthOfRound, needOf } from "../../src/bench/plan.js";
 import { CacheError } from "../../src/errors.js";
 
 const SETTINGS: BenchSettings = {
@@ -46,6 +46,15 @@ describe("what is measured", () => {
     expect(() => cellsOf({ ...SETTINGS, ...settings })).toThrow(
       expect.objectContaining({ code: "bench-too-large", hint: expect.stringContaining(hint) }),
     );
+  });
+});
+
+describe("a round", () => {
+  it("has its part of the time, or of the operations, none of which is lost", () => {
+    expect(lengthOfRound({ ...SETTINGS, length: { ms: 600 } }, 2)).toEqual({ ms: 200 });
+    const parts = (ops: number) => [0, 1, 2].map((round) => lengthOfRound({ ...SETTINGS, length: { ops } }, round));
+    expect(parts(50)).toEqual([{ ops: 17 }, { ops: 17 }, { ops: 16 }]);
+    expect(parts(2)).toEqual([{ ops: 1 }, { ops: 1 }, { ops: 0 }]);
   });
 });
 

@@ -135,10 +135,10 @@ export function planText(stores: readonly { target: string; namespace: string }[
   );
 }
 
-/** About how long it takes, in words. */
+/** How long it takes, in words: filling stores, and operations that take longer than a round, come on top. */
 export function lengthText(cells: number, stores: number, { length, warmUpMs }: BenchSettings): string {
   const count = `${cells * stores} measurements`;
-  return "ms" in length ? `${count}, about ${formatDuration(cells * stores * (length.ms + warmUpMs))}` : count;
+  return "ms" in length ? `${count}, at least ${formatDuration(cells * stores * (length.ms + warmUpMs))}` : count;
 }
 
 export function formatCount(count: number): string {
