@@ -44,6 +44,8 @@ interface NothingFound {
   resourceKey: string;
   /** There are responses of the URL, for other requests. */
   index: FoundIndex | undefined;
+  /** The store could not say: who waits for it once more may wait in vain as long again. */
+  unread?: true;
 }
 
 interface FoundIndex extends VariantIndex {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { Awaitable, EntryReader } from "../backends/backend.js";
+import type { Awaitable } from "../backends/backend.js";
 import { type CacheStatusEntry, cacheStatus, xCache } from "../http/cache-status.js";
 import { evaluatePreconditions, notModifiedFields } from "../http/conditional.js";
-import type { FoundResponse, HttpCache } from "../http/http-cache.js";
+import type { FoundResponse } from "../http/http-cache.js";
 import { type Fields, fieldOf, type RequestHead, withoutFields } from "../http/message.js";
 import {
   type ByteRange,
@@ -13,6 +13,7 @@ import {
   unsatisfiedRange,
 } from "../http/ranges.js";
 import type { Client } from "./client.js";
+import { type BodySource, StoredBody } from "./stored-body.js";
 
 /** A response that was fetched for another request. */
 export interface SharedResponse extends Pick<FoundResponse, "response" | "sent" | "size"> {
@@ -121,30 +122,19 @@ function sendBytes(client: Client, selection: Selection, extra: Fields, body: Ui
   }
 }
 
-/**
- * Sends a selection of a body that is read in pieces.
- * @param open a reader of a part, which is closed here; undefined where the body is no longer there
- */
-async function sendPieces(
-  client: Client,
-  selection: Selection,
-  extra: Fields,
-  open: (range: ByteRange) => Promise<EntryReader | undefined>,
-): Promise<void> {
+/** Sends a selection of a body that is read in pieces. */
+async function sendPieces(client: Client, selection: Selection, extra: Fields, body: StoredBody): Promise<void> {
   const { status, fields, ranges, multipart } = selection;
   for (const [i, range] of ranges.entries()) {
-    const reader = await open(range);
-    if (reader === undefined) return client.cut();
-    try {
+    let isFirst = true;
+    for await (const piece of body.part(range)) {
       client.head(status, [...fields, ...extra]);
-      if (multipart) await client.write(Buffer.from(multipart.heads[i] ?? "", "latin1"));
-      for await (const piece of reader.body) {
-        await client.write(piece);
-        if (client.gone) return;
-      }
-    } finally {
-      reader.close();
+      if (isFirst && multipart) await client.write(Buffer.from(multipart.heads[i] ?? "", "latin1"));
+      isFirst = false;
+      await client.write(piece);
+      if (client.gone) return;
     }
+    if (body.lost) return client.cut();
   }
   client.head(status, [...fields, ...extra]);
   client.end(multipart && Buffer.from(multipart.tail, "latin1"));
@@ -171,33 +161,14 @@ export function sendFound(
   { client, request }: { client: Client; request: RequestHead },
   found: FoundResponse | SharedResponse,
   said: Fields,
-  store: HttpCache,
   now: number,
+  source: () => BodySource,
 ): Awaitable<void> {
   const { response, sent, size, body } = found;
   const { status, responseTime } = response;
   const selection = select(request, { status, responseTime, fields: sent, size }, now);
   if (body instanceof Uint8Array) return sendBytes(client, selection, said, body);
-  if ("key" in found) return sendRead(found, body, selection, said, store, client);
-}
-
-async function sendRead(
-  found: FoundResponse,
-  body: EntryReader,
-  selection: Selection,
-  said: Fields,
-  store: HttpCache,
-  client: Client,
-): Promise<void> {
-  let whole: EntryReader | undefined = body;
-  try {
-    await sendPieces(client, selection, said, async ({ start, end }) => {
-      if (start > 0 || end < found.size - 1) return store.openRange(found, start, end + 1);
-      const reader = whole;
-      whole = undefined;
-      return reader;
-    });
-  } finally {
-    whole?.close();
-  }
+  if (!("key" in found)) return;
+  const stored = new StoredBody(found, body, source());
+  return sendPieces(client, selection, said, stored).finally(() => stored.close());
 }

@@ -17,6 +17,7 @@ export class BodyKeeper {
   #writer: ResponseWriter | undefined;
   #size = 0;
   #givenUp = false;
+  #removed: Promise<undefined> = Promise.resolve(undefined);
 
   constructor(store: HttpCache, fresh: NewResponse, options: KeeperOptions) {
     this.#store = store;
@@ -33,7 +34,10 @@ export class BodyKeeper {
   async take(piece: Uint8Array): Promise<void> {
     if (this.#givenUp) return;
     this.#size += piece.length;
-    if (this.#size > this.#options.maxBytes) return this.giveUp();
+    if (this.#size > this.#options.maxBytes) {
+      this.giveUp();
+      return;
+    }
     if (this.#writer === undefined) {
       this.#pieces.push(piece);
       if (this.#size <= WHOLE_BODY_BYTES) return;
@@ -51,8 +55,8 @@ export class BodyKeeper {
    * @returns the whole body, where it is small, whether or not the store kept it; `stored` where it is large and can be read from there; else undefined
    */
   async finish(): Promise<Uint8Array | "stored" | undefined> {
-    if (this.#size < this.#options.minBytes) await this.giveUp();
-    if (this.#givenUp) return undefined;
+    if (this.#size < this.#options.minBytes) this.giveUp();
+    if (this.#givenUp) return this.#removed;
     const writer = this.#writer;
     if (writer === undefined) {
       const [only = NO_BYTES] = this.#pieces;
@@ -63,13 +67,22 @@ export class BodyKeeper {
     return (await this.#guarded(() => writer.commit())) ? "stored" : undefined;
   }
 
-  async giveUp(): Promise<void> {
+  /**
+   * Nothing more is taken. Nobody who sends the body on should wait for what is left of it to be removed.
+   * @returns what resolves then
+   */
+  giveUp(): Promise<undefined> {
     this.#givenUp = true;
     this.#pieces = [];
     const writer = this.#writer;
     this.#writer = undefined;
+    if (writer) this.#removed = this.#removing(writer);
+    return this.#removed;
+  }
+
+  async #removing(writer: ResponseWriter): Promise<undefined> {
     try {
-      await writer?.abort();
+      await writer.abort();
     } catch (error) {
       this.#options.onFailure(error);
     }
@@ -80,7 +93,7 @@ export class BodyKeeper {
       return await act();
     } catch (error) {
       this.#options.onFailure(error);
-      await this.giveUp();
+      this.giveUp();
       return undefined;
     }
   }

@@ -19,6 +19,7 @@ import { Compressing } from "./compressing.js";
 import type { Flight } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
 import { Sending } from "./sending.js";
+import type { BodySource } from "./stored-body.js";
 import { failureOf, type Origin, OriginFailure, type OriginResponse } from "./upstream.js";
 
 /** A request to an origin whose response may be kept. */
@@ -95,31 +96,20 @@ export class Fetcher {
   /** @param conditional false where the stored response can't be validated, whatever it has */
   async #run(task: FetchTask, conditional = true): Promise<void> {
     const fill = task.keep ? await this.#begin(task.found) : undefined;
-    const { found, origin, request } = task;
+    const { found, request } = task;
     const validating = conditional && found.kind === "response" && found.response.hasValidator ? found : undefined;
     const gone = new AbortController();
     // What can be kept is fetched to its end though nobody waits for it any more.
     if (!fill) task.client?.onGone(() => gone.abort(new Error("the client went away")));
     const requestTime = this.#clock.now();
-    const began = this.#clock.monotonic();
     let response: OriginResponse;
     try {
-      response = await origin.send({
-        method: request.method,
-        path: task.path,
-        fields: validating
-          ? [...task.originFields, ...validationFields(validating.response.fields)]
-          : task.originFields,
-        signal: gone.signal,
-        ...(task.body && { body: task.body }),
-        onInformational: (head) => task.client?.inform(forwardedHead(head, this.#options.pseudonym)),
-      });
+      const conditions = validating ? validationFields(validating.response.fields) : [];
+      response = await this.#ask(task, conditions, gone.signal);
     } catch (error) {
       if (gone.signal.aborted) return;
-      this.#listener.asked(task, this.#clock.monotonic() - began, undefined, error);
       return this.#failed(task, error);
     }
-    this.#listener.asked(task, this.#clock.monotonic() - began, response.status, undefined);
     const times = { requestTime, responseTime: this.#clock.now() };
     if (response.status === 304 && validating) {
       if (isFreshenedBy(validating.response.fields, response.fields)) {
@@ -140,6 +130,41 @@ export class Fetcher {
       return this.#useStale(task, { fwdStatus: response.status });
     }
     await this.#take(task, response, times, fill);
+  }
+
+  /** @throws OriginFailure; the signal's reason where it was aborted */
+  async #ask(task: FetchTask, more: Fields, signal: AbortSignal): Promise<OriginResponse> {
+    const { request, path, originFields, origin, body, client } = task;
+    const began = this.#clock.monotonic();
+    try {
+      const response = await origin.send({
+        method: request.method,
+        path,
+        fields: [...originFields, ...more],
+        signal,
+        ...(body && { body }),
+        onInformational: (head) => client?.inform(forwardedHead(head, this.#options.pseudonym)),
+      });
+      this.#listener.asked(task, this.#clock.monotonic() - began, response.status, undefined);
+      return response;
+    } catch (error) {
+      if (!signal.aborted) this.#listener.asked(task, this.#clock.monotonic() - began, undefined, error);
+      throw error;
+    }
+  }
+
+  /** Where the body comes from of what is sent as it is stored. */
+  sourceOf(task: FetchTask): BodySource {
+    return {
+      store: this.#store,
+      method: task.request.method,
+      askAgain: (fields) => {
+        const gone = new AbortController();
+        task.client?.onGone(() => gone.abort(new Error("the client went away")));
+        return this.#ask(task, fields, gone.signal);
+      },
+      storeFailed: (error) => this.#listener.storeFailed(error),
+    };
   }
 
   /** Undefined where the store can't be used just now: then nothing is kept. */
@@ -227,21 +252,19 @@ export class Fetcher {
         size += piece.length;
         await keeper.take(piece);
         if (keeper.givenUp) flight.land({ kind: "unshared" });
-        if (keeper.givenUp && client?.gone !== false) return;
+        if (keeper.givenUp && client?.gone !== false) return void (await keeper.giveUp());
         if (size === length) last = piece;
         else await out?.write(piece);
       }
     } catch (error) {
       // Cut short (RFC 9111 §3.3): nothing of it is kept, and the client sees that something is missing.
-      await keeper.giveUp();
+      const removed = keeper.giveUp();
       flight.land({ kind: "failed", error });
       client?.cut();
-      return;
+      return void (await removed);
     }
     const kept = keeper.finish();
-    const over = new AbortController();
-    await Promise.race([kept, this.#clock.sleep(PATIENCE, over.signal)]);
-    over.abort();
+    await this.#patiently(kept);
     if (last) await out?.write(last);
     out?.end();
     const body = await kept;
@@ -258,17 +281,28 @@ export class Fetcher {
     const kept = typeof stored === "object";
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: kept };
     this.#listener.answered(task, found.response.status, entry);
-    await this.#update(found, stored);
+    const updated = this.#update(found, stored);
+    await this.#patiently(updated);
     const good = kept ? stored.response : { ...found.response, ...times, initialAgeMs: initialAgeMs(shown, times) };
     const response = { ...good, fields: this.#toClient(good.fields) };
     const { body } = found;
     if (kept && body instanceof Uint8Array && isFresh(response, times.responseTime))
       flight.land({ kind: "response", request, response, body });
     else if (kept) flight.land({ kind: "stored" });
-    if (!client) return;
-    const own = { ...response, fields: this.#toClient(shown) };
-    const fresh = { ...found, response: own, sent: withLength(own, found.size) };
-    await sendFound({ client, request }, fresh, this.#ours(entry, ageOf(response)), this.#store, times.responseTime);
+    if (client) {
+      const own = { ...response, fields: this.#toClient(shown) };
+      const fresh = { ...found, response: own, sent: withLength(own, found.size) };
+      const said = this.#ours(entry, ageOf(response));
+      await sendFound({ client, request }, fresh, said, times.responseTime, () => this.sourceOf(task));
+    }
+    await updated;
+  }
+
+  /** Waits for the store, but no longer than a client may be made to. */
+  async #patiently(work: Promise<unknown>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([work, this.#clock.sleep(PATIENCE, over.signal)]);
+    over.abort();
   }
 
   /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
@@ -327,7 +361,7 @@ export class Fetcher {
     this.#listener.answered(task, response.status, entry);
     if (body instanceof Uint8Array) flight.land({ kind: "response", request, response, body });
     const said = this.#ours(entry, Math.floor(age / 1000));
-    if (client) await sendFound({ client, request }, found, said, this.#store, now);
+    if (client) await sendFound({ client, request }, found, said, now, () => this.sourceOf(task));
   }
 
   #ours(entry: CacheStatusEntry, age?: number): string[] {

@@ -22,6 +22,7 @@ import { Passing } from "./passing.js";
 import type { HeldResponse, ProxyListener } from "./proxy-listener.js";
 import { type Exchange, isExchange, type Question } from "./question.js";
 import { ReadyHits } from "./ready-hits.js";
+import type { BodySource } from "./stored-body.js";
 import { upgradingClient } from "./upgrade.js";
 import { failureOf, type OriginResponse, type Upstream } from "./upstream.js";
 
@@ -230,7 +231,12 @@ export class CachingProxy {
       const { fields, content } = this.#ready.get(found, body, age, ours);
       return client.send(response.status, fields, content);
     }
-    return sendFound(exchange, found, ours(), this.#store, now);
+    return sendFound(exchange, found, ours(), now, () => this.#sourceOf(exchange, found));
+  }
+
+  #sourceOf(exchange: Exchange, found: Found): BodySource {
+    const flight = new Flight(exchange.resourceKey, exchange.resourceKey);
+    return this.#fetcher.sourceOf(this.#task(exchange, found, "stale", flight, exchange.client, false));
   }
 
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
@@ -238,7 +244,9 @@ export class CachingProxy {
     const { request } = exchange;
     const key = this.#flightKey(exchange, found);
     const flight = this.#flights.find(key);
-    const shares = !isAuthorized(request.fields) && !directives.noCache && !directives.noStore;
+    // A store that has failed is left alone for the rest of the request: a hanging one would be waited for once more.
+    const keep = !directives.noStore && !(found.kind === "none" && found.unread);
+    const shares = keep && !isAuthorized(request.fields) && !directives.noCache;
     if (flight && shares) {
       closeBody(found);
       return this.#follow(exchange, flight, found, directives);
@@ -248,7 +256,7 @@ export class CachingProxy {
       return this.#answer({ ...exchange, mark: this.#flights.mark }, await this.#findStored(exchange));
     }
     const own = shares ? this.#flights.begin(key, exchange.resourceKey) : new Flight(key, exchange.resourceKey);
-    await this.#run(exchange, found, fwd, own, exchange.client, !directives.noStore);
+    await this.#run(exchange, found, fwd, own, exchange.client, keep);
   }
 
   /** Waits for the fetch of another request, and takes what it brought if that answers this one too (RFC 9111 §4, collapsed requests). */
@@ -269,13 +277,15 @@ export class CachingProxy {
       const entry: CacheStatusEntry = { fwd: found.kind === "none" ? "uri-miss" : "stale", collapsed: true };
       this.#listener.answered(exchange, response.status, entry);
       const shared = { response, sent: withLength(response, body.length), size: body.length, body };
-      return sendFound(exchange, shared, this.#ours(entry, Math.floor(age / 1000)), this.#store, now);
+      const said = this.#ours(entry, Math.floor(age / 1000));
+      return sendFound(exchange, shared, said, now, () => this.#sourceOf(exchange, found));
     }
     const again = await this.#findStored(exchange);
     if (again.kind === "response" && decideReuse(again.response, directives, now).use === "fresh") {
       return this.#send(exchange, again, now);
     }
-    await this.#run(exchange, again, "miss", new Flight(flight.key, flight.resourceKey), client, !directives.noStore);
+    const keep = !(again.kind === "none" && again.unread);
+    await this.#run(exchange, again, "miss", new Flight(flight.key, flight.resourceKey), client, keep);
   }
 
   /** What a rule has depend on fields nobody waits for who has others. */
@@ -310,13 +320,24 @@ export class CachingProxy {
     client: Client | undefined,
     keep: boolean,
   ): Promise<void> {
+    await this.#fetcher.run(this.#task(question, found, fwd, flight, client, keep));
+  }
+
+  #task(
+    question: Question,
+    found: Found,
+    fwd: ForwardReason,
+    flight: Flight,
+    client: Client | undefined,
+    keep: boolean,
+  ): FetchTask {
     const { request, target, origin, ruling } = question;
     const originFields = withoutUnkeyed(this.#entrance.originFields(question));
     const { path } = target;
     const body = question.content?.whole;
     const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
     this.#questions.set(task, question);
-    await this.#fetcher.run(task);
+    return task;
   }
 
   #gatewayTimeout(exchange: Exchange): void {
@@ -349,7 +370,7 @@ export class CachingProxy {
 
   #nothing({ resourceKey }: Question, error: unknown): Found {
     this.#listener.storeFailed(error);
-    return { kind: "none", resourceKey, index: undefined };
+    return { kind: "none", resourceKey, index: undefined, unread: true };
   }
 
   #told(task: FetchTask, tell: (question: Question) => void): void {

@@ -1,5 +1,6 @@
 import { request } from "undici";
 import type { Cache } from "../../src/cache/cache.js";
+import type { Clock } from "../../src/clock.js";
 import { type OpenCacheOptions, openCache } from "../../src/library.js";
 import { type RunningServer, type ServeListener, type ServeOptions, startServer } from "../../src/serve/server.js";
 import { NO_WARMING, type WarmPlan } from "../../src/serve/warming.js";
@@ -10,6 +11,8 @@ export interface ProxySetup {
   store?: OpenCacheOptions["store"];
   options?: Partial<Omit<ServeOptions, "warm">> & { warm?: WarmPlan };
   listener?: Partial<ServeListener>;
+  /** Default one that the test moves: with it nothing that waits for a store that is away is ever tried again. */
+  time?: Clock;
 }
 
 interface Got {
@@ -34,12 +37,13 @@ export interface ProxyUnderTest {
 export async function startProxy(answer: HttpOrigin["answer"], setup: ProxySetup = {}): Promise<ProxyUnderTest> {
   const { store = "memory:", options } = setup;
   const clock = new FakeClock(Date.now());
-  const origin = await startOrigin(answer, () => clock.now());
-  const cache = await openCache({ store, namespace: "http", clock });
+  const { time = clock } = setup;
+  const origin = await startOrigin(answer, () => time.now());
+  const cache = await openCache({ store, namespace: "http", clock: time });
   const failures: unknown[] = [];
   const server = await startServer(
     cache,
-    clock,
+    time,
     {
       host: "127.0.0.1",
       port: 0,

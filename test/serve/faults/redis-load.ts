@@ -27,10 +27,10 @@ export async function untilKept(serving: Serving, origin: HttpOrigin): Promise<v
 export async function loseRedisUnderLoad(stores: (url: string) => readonly string[], scale: number): Promise<void> {
   const redis: RedisServer = await startRedis();
   const origin = await startOrigin(answerTo);
-  const serving = await startServing([
-    ...["--origin", origin.url],
-    ...stores(redis.url).flatMap((url) => ["--store", url]),
-  ]);
+  const serving = await startServing(
+    [...["--origin", origin.url], ...stores(redis.url).flatMap((url) => ["--store", url])],
+    { timeoutMs: 30_000 * Math.max(1, scale) },
+  );
   try {
     const clients = load(serving, 8);
     await clients.more(100 * scale);
@@ -44,8 +44,8 @@ export async function loseRedisUnderLoad(stores: (url: string) => readonly strin
     await clients.more(100 * scale);
     const { wrong, slowest } = await clients.stop();
     expect(wrong).toEqual([]);
-    // A store that hangs is waited for no longer than its timeout.
-    expect(slowest).toBeLessThan(5000);
+    // A request waits once for a store that hangs: for its timeout, 5 s, and what the machine takes besides.
+    expect(slowest).toBeLessThan(9000);
     await untilKept(serving, origin);
     expect(serving.running.stderr()).not.toMatch(/\n\s+at /);
   } finally {
@@ -80,7 +80,7 @@ function load(serving: Serving, clients: number) {
     /** Resolves when so many more were answered. */
     async more(count: number) {
       const from = answered;
-      await until(() => answered >= from + count, { timeoutMs: 15_000 });
+      await until(() => answered >= from + count, { timeoutMs: 15_000 + 100 * count });
     },
     async stop() {
       over = true;

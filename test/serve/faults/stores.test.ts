@@ -3,14 +3,33 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { type HttpOrigin, startOrigin } from "../../support/http-origin.js";
+import { startRedis } from "../../support/redis-server.js";
 import { startShell } from "../../support/run-binary.js";
 import { tempDir } from "../../support/temp-dir.js";
 import { until } from "../../support/until.js";
+import { startServing } from "../serving.js";
 import { loseRedisUnderLoad } from "./redis-load.js";
 
 test("Redis under memory away, back, hanging and back again, under load: no request fails, and it is used again", async () => {
   await loseRedisUnderLoad((url) => ["memory:", url], 1);
 }, 60_000);
+
+test("Redis that hangs: a request waits for it once", async () => {
+  const redis = await startRedis();
+  const origin = await startOrigin((_request, response) => void response.end("answer"));
+  const serving = await startServing(["--origin", origin.url, "--store", redis.url, "--timeout", "2s"]);
+  try {
+    await serving.get("/before");
+    redis.pause();
+    const began = performance.now();
+    expect(await serving.get("/a")).toMatchObject({ status: 200, text: "answer" });
+    expect(performance.now() - began).toBeLessThan(3800);
+  } finally {
+    serving.running.kill("SIGKILL");
+    await serving.running.result;
+    await Promise.all([redis.stop(), origin.stop()]);
+  }
+});
 
 describe.each(["sqlite:disk/c.db", "file:disk/files"])("%s on a disk that takes no more", (store) => {
   let origin: HttpOrigin | undefined;
