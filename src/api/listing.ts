@@ -87,6 +87,7 @@ export const entryAnswer = z.strictObject({
     .array(z.array(z.string()))
     .exactOptional()
     .describe("the key leads to several responses of a URL: the request fields that they depend on"),
+  variants: z.string().exactOptional().describe("what the keys of these responses begin with"),
   value: z.string().exactOptional().describe("text"),
   encoding: z.literal("base64").exactOptional(),
   data: z.string().exactOptional().describe("bytes that are no text"),

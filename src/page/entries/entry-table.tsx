@@ -15,7 +15,7 @@ export function EntryTable({ entries, tier }: { entries: readonly Entry[]; tier:
       <thead>
         <tr>
           <th scope="col">Key</th>
-          <th scope="col">Size</th>
+          <th scope="col">Stored</th>
           <th scope="col">Time left</th>
           <th scope="col" class="roomy">
             Age

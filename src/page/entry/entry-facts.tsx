@@ -1,11 +1,16 @@
 import { Facts } from "../browse/facts.js";
 import { TagList } from "../browse/tags.js";
 import { showAge, showTtl } from "../browse/times.js";
+import { hrefOf } from "../route.js";
 import { showBytes, showCount, showDuration } from "../text.js";
 import type { Entry } from "./value.js";
 
 /** What is known of an entry besides its value. */
-export function EntryFacts({ entry: { size, ttl, age, staleIn, tags, metaSize, variesOn } }: { entry: Entry }) {
+export function EntryFacts({
+  entry: { size, ttl, age, staleIn, tags, metaSize, variesOn, variants },
+}: {
+  entry: Entry;
+}) {
   return (
     <>
       <Facts
@@ -22,7 +27,7 @@ export function EntryFacts({ entry: { size, ttl, age, staleIn, tags, metaSize, v
         <p>
           This leads to several responses of one URL, which depend on{" "}
           {variesOn.map((names) => names.join(", ")).join(" or ") || "nothing"}. Deleting it makes the cache forget all
-          of them.
+          of them. <a href={hrefOf("entries", { prefix: variants })}>Look at them</a>
         </p>
       )}
     </>

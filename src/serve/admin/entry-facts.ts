@@ -2,7 +2,8 @@ import type { Checked } from "../../api/checked.js";
 import type { entryAnswer } from "../../api/listing.js";
 import type { EntryInfo, Head } from "../../backends/backend.js";
 import { currentAgeMs } from "../../http/freshness.js";
-import { decodeHead, type StoredResponse } from "../../http/stored-response.js";
+import { variantPrefix } from "../../http/key.js";
+import { decodeHead, type StoredResponse, type VariantIndex } from "../../http/stored-response.js";
 
 type EntryAnswer = Checked<typeof entryAnswer>;
 
@@ -22,14 +23,18 @@ export function factsOf({ key, expiresAt, staleAt, createdAt, size, tags = [] }:
 export function headFacts(
   { version, meta }: Head,
   now: number,
-): Pick<EntryAnswer, "version" | "metaSize" | "response" | "variesOn"> {
+): Pick<EntryAnswer, "version" | "metaSize" | "response" | "variesOn" | "variants"> {
   const head = decodeHead(meta);
   return {
     ...(version !== undefined && { version }),
     ...(head && "response" in head && { response: responseFacts(head.response, now) }),
-    ...(head && "index" in head && { variesOn: head.index.lists.map((names) => [...names]) }),
+    ...(head && "index" in head && variantFacts(head.index)),
     ...(meta && meta.length > 0 && head === undefined && { metaSize: meta.length }),
   };
+}
+
+function variantFacts({ lists, generation }: VariantIndex) {
+  return { variesOn: lists.map((names) => [...names]), variants: variantPrefix(generation) };
 }
 
 function responseFacts(stored: StoredResponse, now: number): NonNullable<EntryAnswer["response"]> {

@@ -40,6 +40,8 @@ describe("what is kept beside a value", () => {
     const { json } = await entry(`r:GET ${admin.server.url}/varies`);
     expect(json()).toMatchObject({ variesOn: [["accept-language"]] });
     expect(json()).not.toHaveProperty("response");
+    const variants = await admin.call(`/cache/entries?prefix=${encodeURIComponent(String(json().variants))}`);
+    expect(variants.json()).toMatchObject({ entries: [{ size: 5 }] });
   });
 
   test("of others nothing but its size", async () => {
