@@ -194,7 +194,7 @@ describe("a recorder", () => {
       isHeard: () => true,
       see: async () => {
         looked += 1;
-        clock.advance(5000);
+        clock.advance(2000);
         if (isBroken) throw new Error("broken");
         return slow.see();
       },
@@ -203,7 +203,7 @@ describe("a recorder", () => {
     isBroken = false;
     await pass(clock, 200_000);
     expect(failures).toHaveLength(1);
-    // One that was away or broken is looked at again soon, and then one each 105 seconds.
+    // One that was away or broken is looked at again soon, and then one each 102 seconds.
     expect(looked).toBe(3);
     slow.isAway = true;
     await pass(clock, 100_000);
