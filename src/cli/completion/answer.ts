@@ -33,13 +33,15 @@ export function forZsh({ keep, candidates, cut, names }: Answer): string {
   return fitting([names ?? (cut ? "cut" : ""), keep], safe.map(fields), "\0");
 }
 
-/** For fish, a line each: `files`, `folders` or nothing; what stays in front; what is typed of a name; then the words, with a tab before what each is about. fish quotes. */
-export function forFish({ keep, candidates, names }: Answer, prefix: string): string {
+/** For fish, a line each: `files`, `folders` or nothing; what stays in front; what is typed behind it, of a name; then the words, with a tab before what each is about. fish quotes. */
+export function forFish({ keep, candidates, cut, names }: Answer, typed: string): string {
   // Its protocol has no place for these.
   const told = candidates.filter(({ value }) => !/[\t\n\r\0]/.test(keep + value));
-  if (/[\n\r]/.test(keep + prefix)) return "";
+  if (/[\n\r]/.test(keep + typed)) return "";
   const words = told.map(({ value, about }) => [about === undefined ? keep + value : `${keep}${value}\t${about}`]);
-  return fitting([names ?? "", keep, names ? prefix : ""], words, "\n");
+  // It puts into the line what all have in common: with this one among them that is no more than is there.
+  if (cut && typed !== "") words.push([`${typed}\tand more`]);
+  return fitting([names ?? "", keep, names ? typed.slice(keep.length) : ""], words, "\n");
 }
 
 function lines(all: readonly string[]): string {

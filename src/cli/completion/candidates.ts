@@ -29,8 +29,8 @@ export interface Answer {
 
 export const NOTHING: Answer = { keep: "", candidates: [], cut: false };
 
-/** What could stand at the cursor. @param signal no longer than this */
-export async function candidatesFor(typed: Typed, io: Io, table: CommandTable, signal: AbortSignal): Promise<Answer> {
+/** What could stand at the cursor. @throws what the settings and the store say */
+export async function candidatesFor(typed: Typed, io: Io, table: CommandTable): Promise<Answer> {
   const { wanted, prefix } = typed;
   const begun = (candidates: readonly Candidate[], keep = "", cut = false): Answer => ({
     keep,
@@ -41,18 +41,18 @@ export async function candidatesFor(typed: Typed, io: Io, table: CommandTable, s
     case "commands": {
       const commands = begun(await commandsOf(table, wanted.topic));
       if (!wanted.also) return commands;
-      const also = await candidatesFor({ ...typed, wanted: wanted.also }, io, table, signal);
+      const also = await candidatesFor({ ...typed, wanted: wanted.also }, io, table);
       return { ...also, candidates: [...commands.candidates, ...also.candidates] };
     }
     case "flags":
       return begun(wanted.flags.map(({ name, summary }) => ({ value: `--${name}`, ...about(summary) })));
     case "value":
-      return valuesOf(wanted, typed, io, signal);
+      return valuesOf(wanted, typed, io);
     case "argument": {
       const { name, options } = wanted.argument;
       if (options) return begun(options.map((value) => ({ value })));
       if (/^files?$/.test(name)) return { ...NOTHING, names: "files" };
-      if (/^keys?$/.test(name)) return keysAnswer(await keysOf(inputOf(typed, io), typed, io.clock, signal));
+      if (/^keys?$/.test(name)) return keysAnswer(await keysOf(inputOf(typed, io), typed, io.clock));
       return NOTHING;
     }
     case "nothing":
@@ -60,12 +60,7 @@ export async function candidatesFor(typed: Typed, io: Io, table: CommandTable, s
   }
 }
 
-async function valuesOf(
-  { flag, keep }: Extract<Wanted, { what: "value" }>,
-  typed: Typed,
-  io: Io,
-  signal: AbortSignal,
-): Promise<Answer> {
+async function valuesOf({ flag, keep }: Extract<Wanted, { what: "value" }>, typed: Typed, io: Io): Promise<Answer> {
   const { prefix } = typed;
   const from = (candidates: readonly Candidate[]): Answer => ({
     keep,
@@ -89,7 +84,7 @@ async function valuesOf(
       return texts((await loadConfig(withoutTier(inputOf(typed, io)))).tiers.map(({ name }) => name));
     case "prefix":
       if (typed.id === "warm" || typed.id === "purge") return NOTHING;
-      return { ...keysAnswer(partsOf(await keysOf(inputOf(typed, io), typed, io.clock, signal), prefix)), keep };
+      return { ...keysAnswer(partsOf(await keysOf(inputOf(typed, io), typed, io.clock), prefix)), keep };
     default:
       return NOTHING;
   }

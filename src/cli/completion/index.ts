@@ -6,25 +6,15 @@ import { type Answer, candidatesFor, NOTHING } from "./candidates.js";
 import { readTyped, type Typed } from "./typed.js";
 import { parseBash, parseFish } from "./words.js";
 
-/** Milliseconds from the start of the process until a store is given up; the least that it has after a slow start; and those that it has to end in. */
-const [BOUND, LEAST, ENDING] = [350, 150, 80];
-
 /**
  * What the scripts of {@link SCRIPTS} ask at each press of Tab: `bash LINE PART`, `zsh WORDS…`, `fish WORDS…`, the last word being the one at the cursor. Whatever goes wrong, the answer is that
  * there is nothing to complete: no word on standard error, and 0.
  */
 export async function complete([shell, ...rest]: readonly string[], io: Io, table: CommandTable): Promise<number> {
-  const giveUp = new AbortController();
-  const left = Math.max(BOUND - performance.now(), LEAST);
-  const timers = [setTimeout(() => giveUp.abort(), left)];
-  const late = new Promise<string>((resolve) => timers.push(setTimeout(() => resolve(""), left + ENDING)));
   try {
-    io.stdout.write(await Promise.race([answer(shell, rest, io, table, giveUp.signal), late]));
+    io.stdout.write(await answer(shell, rest, io, table));
   } catch {
     // Where there is nothing to complete, nothing is: who wants to know why runs the command.
-  } finally {
-    timers.forEach(clearTimeout);
-    giveUp.abort();
   }
   return EXIT.done;
 }
@@ -34,10 +24,9 @@ async function answer(
   rest: readonly string[],
   io: Io,
   table: CommandTable,
-  signal: AbortSignal,
 ): Promise<string> {
   const found = async (typed: Typed, unsure: boolean): Promise<Answer> => {
-    const given = await candidatesFor(typed, io, table, signal);
+    const given = await candidatesFor(typed, io, table);
     return unsure && !given.names ? NOTHING : given;
   };
   if (shell === "bash") {
@@ -53,5 +42,5 @@ async function answer(
   if (shell === "zsh") return forZsh(await found(await readTyped(words, raw, table), false));
   const { value, unsure } = parseFish(raw);
   const typed = await readTyped(words, value, table);
-  return forFish(await found(typed, unsure), typed.prefix);
+  return forFish(await found(typed, unsure), value);
 }

@@ -19,18 +19,40 @@ const LOOKED_AT = 2_000;
 /** Longest wait for one answer, and for a lock, in milliseconds: below the bound of the whole. */
 const PATIENCE = 300;
 
+/** Milliseconds from the start of the process until a store is given up; the least that it has after a slow start; and those that it has to end in. */
+const [BOUND, LEAST, ENDING] = [350, 150, 80];
+
 /**
- * Keys that begin with a text, and so that they can be typed as they are. The store is only read, and nothing is counted; where there is none, none is made. When the signal ends it, what was found until then is
- * the answer.
+ * Keys that begin with a text, and so that they can be typed as they are. The store is only read, and nothing is counted; where there is none, none is made. What it did not
+ * say within its time is left out.
  * @throws what the settings and the store say
  */
 export async function keysOf(
   input: ConfigInput,
   { prefix, ended }: Pick<Typed, "prefix" | "ended">,
   clock: Clock,
-  signal: AbortSignal,
 ): Promise<KeyList> {
   const config = onlyLooking(await loadConfig(input));
+  const giveUp = new AbortController();
+  const left = Math.max(BOUND - performance.now(), LEAST);
+  const timers = [setTimeout(() => giveUp.abort(), left)];
+  const late = new Promise<KeyList>((resolve) => {
+    timers.push(setTimeout(() => resolve({ keys: [], cut: true }), left + ENDING));
+  });
+  try {
+    return await Promise.race([look(config, { prefix, ended }, clock, giveUp.signal), late]);
+  } finally {
+    timers.forEach(clearTimeout);
+    giveUp.abort();
+  }
+}
+
+async function look(
+  config: ResolvedConfig,
+  { prefix, ended }: Pick<Typed, "prefix" | "ended">,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<KeyList> {
   const cache = await openConfigured(config, "read", { clock, emit: () => undefined, signal });
   const found = new Set<string>();
   let more = true;
