@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { doFourJobs } from "../support/four-jobs.js";
@@ -57,6 +57,25 @@ describe("the package", () => {
     const cwd = tempDir("empty");
     const program = join(folder, "node_modules/cachectl/bin/cache.js");
     await doFourJobs({ command: [process.execPath, program], cwd, env: { HOME: tempDir("home") } });
+  });
+
+  test.each([
+    ["is not compiled", (_path: string) => {}],
+    ["was compiled for something else", (path: string) => writeFileSync(path, "\x7fELF of another machine")],
+  ])("says what to do where SQLite's driver %s", async (_, put) => {
+    const folder = await projectWith(packed, []);
+    const driver = join(folder, "node_modules/better-sqlite3/build/Release");
+    mkdirSync(driver, { recursive: true });
+    put(join(driver, "better_sqlite3.node"));
+    const program = join(folder, "node_modules/cachectl/bin/cache.js");
+    const told = await nodeIn(folder, [program, "set", "a", "b"], { HOME: tempDir("home") }).then(
+      () => undefined,
+      ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+    );
+    expect(told).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/driver is not compiled.*\n {2}Run npm rebuild better-sqlite3 .*\n$/),
+    });
   });
 
   test("says of itself what a registry shows", () => {

@@ -82,6 +82,13 @@ const ROWS: readonly Row[] = [
     "can't be opened: too many files are",
     "Raise the limit of open files.",
   ],
+  [
+    /^(MODULE_NOT_FOUND|ERR_DLOPEN_FAILED)$/,
+    "usage",
+    "driver-missing",
+    "can't be opened: SQLite's driver is not compiled, or for another Node.js",
+    "Run npm rebuild better-sqlite3 where cachectl is installed, or use a Redis, which needs no driver.",
+  ],
 ];
 
 /** The error for what SQLite or the file system threw about the store at `path`; a `CacheError` is itself. */
