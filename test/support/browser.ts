@@ -41,7 +41,7 @@ export function useBrowser(): TestBrowser {
   };
 }
 
-export function startBrowser(): Promise<Browser> {
+function startBrowser(): Promise<Browser> {
   const isRoot = process.getuid?.() === 0;
   return chromium.launch({
     executablePath: whereIs(NAMES),

@@ -13,7 +13,7 @@ const DEEPEST = 20;
  */
 export function jsonPieces(source: string): JsonPiece[] | undefined {
   if (!isJson(source)) return undefined;
-  const tokens = source.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+  const tokens = source.match(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
   const pieces: JsonPiece[] = [];
   let depth = 0;
   const line = () => `\n${"  ".repeat(Math.min(depth, DEEPEST))}`;

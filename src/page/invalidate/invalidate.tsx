@@ -4,7 +4,6 @@ import { conditionsOf } from "../browse/conditions.js";
 import { Failure } from "../browse/failure.js";
 import { KeyText } from "../browse/key-text.js";
 import { confirmed, type Danger } from "../confirm.js";
-import { tell } from "../notices.js";
 import { hrefOf, type Route } from "../route.js";
 import { useIsOperator } from "../session.js";
 import { showCount, showKey } from "../text.js";
@@ -66,7 +65,6 @@ export function Invalidate({ route: { params } }: { route: Route }) {
       }
       setState({ step: "going", done: 0 });
       const report = await invalidate(what, soft, signal, (done) => setState({ step: "going", done }));
-      tell(reportOf(report, counted.target));
       return { step: "gone", report, target: counted.target };
     });
 
