@@ -32,6 +32,9 @@ const LONGEST_PAUSE_MS = 30_000;
 /** The server says something every 15 seconds; after so many without a word the connection is taken for lost. */
 const SILENCE_MS = 40_000;
 
+/** A page that nobody has seen for so long costs the server nothing. */
+const UNSEEN_MS = 60_000;
+
 const live = new Cell<Live>({
   state: "connecting",
   because: undefined,
@@ -46,10 +49,7 @@ let over = new AbortController();
 export function useLive(): Live {
   useEffect(() => {
     listeners += 1;
-    if (listeners === 1) {
-      over = new AbortController();
-      void follow(over.signal);
-    }
+    if (listeners === 1) start();
     return () => {
       listeners -= 1;
       if (listeners === 0) over.abort();
@@ -57,6 +57,19 @@ export function useLive(): Live {
   }, []);
   return useCell(live);
 }
+
+function start(): void {
+  over.abort();
+  over = new AbortController();
+  void follow(over.signal);
+}
+
+let unseen = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  if (document.hidden) unseen = window.setTimeout(() => over.abort(), UNSEEN_MS);
+  else if (listeners > 0 && over.signal.aborted) start();
+});
 
 async function follow(ended: AbortSignal): Promise<void> {
   let pause = FIRST_PAUSE_MS;
