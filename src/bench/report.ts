@@ -2,6 +2,15 @@ import type { CacheError } from "../errors.js";
 import type { Latency, Round } from "./measure.js";
 import type { Cell } from "./plan.js";
 
+/** What an earlier run found in the same place. */
+export interface Before {
+  opsPerSecond: number;
+  /** Operations a second now, as a part of those then. */
+  ratio: number;
+  /** No round of one run was as fast as any of the other: else nothing can be told from them. */
+  differs: boolean;
+}
+
 /** A cell on one store: medians over its rounds. */
 export interface BenchResult extends Cell {
   store: string;
@@ -24,6 +33,8 @@ export interface BenchResult extends Cell {
   rejected: number;
   /** How often each error came, by its code. */
   errors: Record<string, number>;
+  /** Where it is compared with an earlier report that has the same. */
+  before?: Before;
 }
 
 /** What became of a store. */

@@ -41,6 +41,7 @@ export const benchFlags = {
     options: [...DISTRIBUTIONS],
   }),
   seed: countFlag("seed", { summary: "draws other keys and values [default: 1]", min: 0 }),
+  compare: Flags.string({ summary: "an earlier report of --json, to tell what changed", helpValue: "FILE" }),
   html: Flags.string({ summary: "write the report with charts to this file too", helpValue: "FILE" }),
 };
 

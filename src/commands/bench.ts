@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { Comparison } from "../bench/comparison.js";
 import { type Cell, cellsOf, needOf } from "../bench/plan.js";
 import type { BenchResult } from "../bench/report.js";
 import { checkRoom } from "../bench/room.js";
@@ -33,6 +34,8 @@ export default class Bench extends CacheCommand {
     const need = needOf(cells);
     const file = flags.html === undefined ? undefined : resolve(this.io.cwd, flags.html);
     if (file !== undefined) await checkReportFile(file);
+    const earlier =
+      flags.compare === undefined ? undefined : await Comparison.read(resolve(this.io.cwd, flags.compare));
     const { subjects, skipped } = await this.#stores(flags, {
       io: this.io,
       emit: ({ message, hint }) => this.out.warn(message, hint),
@@ -57,8 +60,9 @@ export default class Bench extends CacheCommand {
       clock: this.io.clock,
       signal: this.signal,
       onProgress: (share) => progress.update({ done: measured.length, share }),
-      onResults: async (cell, results) => {
+      onResults: async (cell, found) => {
         progress.end();
+        const results = found.map((result) => earlier?.with(result) ?? result);
         measured.push({ cell, results });
         if (this.out.mode === "text")
           return this.out.write(`${cellText(cell, results, this.out.columns, nameWidth, this.out.style)}\n\n`);
@@ -74,10 +78,10 @@ export default class Bench extends CacheCommand {
     const [failure] = failures;
     if (failure) this.exitCode = failures.length === subjects.length ? exitCodeOf(failure) : EXIT.partial;
     else if (left.length > 0) this.exitCode = EXIT.partial;
-    if (measured.length === 0 && failure && !report.interrupted) {
-      this.#sayWhatIsLeft(left);
-      throw failure;
-    }
+    this.#sayWhatIsLeft(left);
+    if (measured.length === 0 && failure && !report.interrupted) throw failure;
+    if (earlier?.isElsewhere(report.machine))
+      this.out.warn("the report to compare with is of another machine, or of another Node.js");
     if (file !== undefined)
       await writeReportFile(file, benchPage({ version: VERSION, settings, report, skipped, cells: measured }));
     await this.out.report(
@@ -86,7 +90,6 @@ export default class Bench extends CacheCommand {
       "results",
     );
     if (file !== undefined) this.out.note(`wrote ${escapeLine(file)}`);
-    this.#sayWhatIsLeft(left);
   }
 
   #sayWhatIsLeft(stores: readonly BenchStore[]): void {

@@ -290,6 +290,8 @@ describe("what is asked for", () => {
     [["--distribution", "normal"], "invalid-arguments", /zipf/],
     [["-s", "nonsense"], "invalid-store", /store URL/],
     [["-s", "memory:", "--tier", "redis"], "unknown-tier", /memory/],
+    [["--compare", "no.json"], "compare-not-readable", /cache bench --json/],
+    [["--compare", "."], "compare-not-readable", /./],
     [["--html", "."], "report-not-written", /directory/],
     [["--html", "no/such/folder.html"], "report-not-written", /no such file/],
     [["-s", "sqlite:./c.db", "--html", "./c.db"], "would-overwrite-store", /--html/],
@@ -352,6 +354,23 @@ describe("what is shown", () => {
   it("is a record a line with --ndjson", async () => {
     const lines = (await bench([...BRIEF, "-s", "memory:", "--workload", "get,set", "--ndjson"])).lines();
     expect(lines.map(({ type }) => type)).toEqual(["result", "result", "summary"]);
+  });
+});
+
+describe("--compare", () => {
+  it("tells what changed since an earlier report", async () => {
+    const argv = [...BRIEF, "-s", "memory:", "--workload", "get"];
+    const { json, stdout } = await bench([...argv, "--json"]);
+    work.write("same.json", stdout);
+    const [first] = json().results as object[];
+    const slower = { ...first, opsPerSecond: 1, opsPerSecondRange: [1, 1] };
+    work.write("slower.json", JSON.stringify({ ...json(), results: [slower] }));
+    const compared = await bench([...argv, "--compare", "slower.json", "--html", "r.html"]);
+    expect(compared.stdout).toMatch(/^STORE +OPS\/S +CHANGE +P50 .*\nmemory +[\d,]+ /m);
+    expect(compared.stdout).toMatch(/CHANGE.*\nmemory .* \d+x /);
+    expect(work.read("r.html").toString()).toMatch(/<td class="n">\d+x<\/td>/);
+    const again = (await bench([...argv, "--compare", "same.json", "--json"])).json().results as object[];
+    expect(again).toMatchObject([{ before: { opsPerSecond: expect.any(Number), differs: expect.any(Boolean) } }]);
   });
 });
 

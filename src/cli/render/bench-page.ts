@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import type { BenchSettings, Cell } from "../../bench/plan.js";
 import type { BenchReport, BenchResult } from "../../bench/report.js";
 import { formatDuration, formatSize } from "../../units.js";
-import { cellTitle, formatCount, formatMicros, type SkippedStore, summaryRows, troubles } from "./bench.js";
+import {
+  cellTitle,
+  formatChange,
+  formatCount,
+  formatMicros,
+  type SkippedStore,
+  summaryRows,
+  troubles,
+} from "./bench.js";
 import { barChart, latencyChart } from "./bench-charts.js";
 import { STYLE } from "./bench-style.js";
 import { html } from "./html.js";
@@ -86,17 +94,19 @@ function section(cell: Cell, results: readonly BenchResult[], names: readonly st
   const best = bestOf(results);
   const colours = results.map(({ store }) => names.indexOf(store));
   const title = cellTitle(cell);
-  const rows = results.map(({ store, opsPerSecond, latencyUs: { p50, p90, p99, p999, max } }, i) => {
+  const isCompared = results.some(({ before }) => before);
+  const rows = results.map(({ store, opsPerSecond, before, latencyUs: { p50, p90, p99, p999, max } }, i) => {
     const colour = colours[i] ?? 0;
+    const change = isCompared ? `<td class="n">${before ? formatChange(before) : "–"}</td>` : "";
     const latencies = [p50, p90, p99, p999, max].map((us) => (us === undefined ? "–" : formatMicros(us)));
-    return `<tr><th scope="row" class="name">${mark(colour)}${html(store)}</th><td class="n">${formatCount(opsPerSecond)}</td><td class="b">${barChart(opsPerSecond / best, colour)}</td>${latencies.map((text) => `<td class="n">${text}</td>`).join("")}</tr>`;
+    return `<tr><th scope="row" class="name">${mark(colour)}${html(store)}</th><td class="n">${formatCount(opsPerSecond)}</td>${change}<td class="b">${barChart(opsPerSecond / best, colour)}</td>${latencies.map((text) => `<td class="n">${text}</td>`).join("")}</tr>`;
   });
   const said = troubles(results).map((text) => `<p class="trouble">${html(text)}</p>`);
   const heads = ["p50", "p90", "p99", "p99.9", "max"].map((text) => `<th scope="col" class="n">${text}</th>`).join("");
   return `<section id="m${number}">
 <h3>${html(title)}</h3>
 <div class="wide"><table>
-<thead><tr><th scope="col">store</th><th scope="col" class="n">ops/s</th><th scope="col"><span class="dim">of the fastest</span></th>${heads}</tr></thead>
+<thead><tr><th scope="col">store</th><th scope="col" class="n">ops/s</th>${isCompared ? '<th scope="col" class="n">change</th>' : ""}<th scope="col"><span class="dim">of the fastest</span></th>${heads}</tr></thead>
 <tbody>
 ${rows.join("\n")}
 </tbody>

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from "chalk";
 import type { BenchSettings, Cell, Measured, Need } from "../../bench/plan.js";
-import type { BenchReport, BenchResult } from "../../bench/report.js";
+import type { Before, BenchReport, BenchResult } from "../../bench/report.js";
 import { formatDuration, formatSize } from "../../units.js";
 import { table } from "./table.js";
 import { escapeLine } from "./value.js";
@@ -9,6 +9,7 @@ import { escapeLine } from "./value.js";
 const COLUMNS: readonly { title: string; place: number; of: (result: BenchResult) => string }[] = [
   { title: "OPS/S", place: 1, of: ({ opsPerSecond }) => formatCount(opsPerSecond) },
   { title: "P50", place: 2, of: ({ latencyUs }) => formatMicros(latencyUs.p50) },
+  { title: "CHANGE", place: 1.5, of: ({ before }) => (before ? formatChange(before) : "") },
   { title: "P99", place: 4, of: ({ latencyUs }) => formatMicros(latencyUs.p99) },
   { title: "P99.9", place: 5, of: ({ latencyUs: { p999 } }) => (p999 === undefined ? "-" : formatMicros(p999)) },
   { title: "MAX", place: 6, of: ({ latencyUs }) => formatMicros(latencyUs.max) },
@@ -28,7 +29,8 @@ export function cellText(
   style: ChalkInstance,
 ): string {
   const names = results.map(({ store }) => cut(escapeLine(store), MAX_NAME).padEnd(Math.min(nameWidth, MAX_NAME)));
-  const all = COLUMNS.map(({ title, place, of }) => {
+  const known = COLUMNS.filter(({ title }) => title !== "CHANGE" || results.some(({ before }) => before));
+  const all = known.map(({ title, place, of }) => {
     const cells = results.map(of);
     const width = Math.max(title.length, MIN_CELL, ...cells.map((text) => text.length));
     return { title: title.padStart(width), place, width, cells: cells.map((text) => text.padStart(width)) };
@@ -143,6 +145,12 @@ export function lengthText(cells: number, stores: number, { length, warmUpMs }: 
 
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
+}
+
+/** `+25%`, `-10%`; `same` where the rounds of both overlap. */
+export function formatChange({ ratio, differs }: Before): string {
+  if (!differs) return "same";
+  return ratio >= 10 ? `${ratio.toFixed(0)}x` : `${ratio >= 1 ? "+" : ""}${Math.round((ratio - 1) * 100)}%`;
 }
 
 /** `0.42µs`, `12.3µs`, `4.56ms`: three digits. */
