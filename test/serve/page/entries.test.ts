@@ -46,6 +46,19 @@ describe("the login", () => {
     await page.getByLabel("Token").waitFor();
   });
 
+  test("is asked for again when the token is taken away, and leads back to where one was", async () => {
+    await site.cache.set("here", 1);
+    const page = await site.open("#/entries?prefix=here");
+    await page.getByRole("link", { name: "here" }).waitFor();
+    site.server.useTokens([]);
+    await page.getByRole("button", { name: "Search again" }).click();
+    await page.getByLabel("Token").waitFor();
+    site.server.useTokens(site.known);
+    await page.getByLabel("Token").fill(site.tokens.viewer);
+    await page.keyboard.press("Enter");
+    await page.getByRole("link", { name: "here" }).waitFor();
+  });
+
   test("a viewer sees nothing that would be refused", async () => {
     await site.cache.set("seen", { a: 1 });
     const page = await site.open(entry("seen"), { as: "viewer" });

@@ -2,7 +2,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import { systemClock } from "../../../src/clock.js";
-import { type AdminRole, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
+import { type AdminRole, type AdminToken, newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
 import type { Rule } from "../../../src/config/rules.js";
 import { openCache } from "../../../src/library.js";
 import { type RunningServer, startServer } from "../../../src/serve/server.js";
@@ -21,6 +21,8 @@ export interface PageUnderTest {
   /** Of the proxy. */
   readonly proxy: string;
   readonly tokens: Readonly<Record<AdminRole, string>>;
+  /** As the server knows them. */
+  readonly known: readonly AdminToken[];
   /** The page, at a screen of it: `#/entries`. Default: logged in as an operator. */
   open(hash?: string, options?: OpenOptions): Promise<Page>;
 }
@@ -43,6 +45,7 @@ export interface PageSetup {
 export function usePage({ answer = hello, rules = [], store, namespace = "shop" }: PageSetup = {}): PageUnderTest {
   const browser = useBrowser();
   const tokens = { viewer: newToken(), operator: newToken() };
+  const known = [tokenEntry(tokens.viewer, "vera", "viewer"), tokenEntry(tokens.operator, "otto", "operator")];
   let running: { cache: Cache; server: RunningServer; origin: HttpOrigin } | undefined;
   const current = () => {
     if (running) return running;
@@ -78,7 +81,7 @@ export function usePage({ answer = hello, rules = [], store, namespace = "shop" 
             watch,
             namespace: namespace && `${namespace}:`,
           },
-          tokens: [tokenEntry(tokens.viewer, "vera", "viewer"), tokenEntry(tokens.operator, "otto", "operator")],
+          tokens: known,
         },
       },
       watch,
@@ -91,6 +94,7 @@ export function usePage({ answer = hello, rules = [], store, namespace = "shop" 
   });
   return {
     tokens,
+    known,
     get cache() {
       return current().cache;
     },
