@@ -10,10 +10,10 @@ export function Tiers({ health: { at, tiers, fallback } }: { health: ServerHealt
         <h2 id="tiers">Tiers</h2>
         <span class="hint">as of {clockTime(at / 1000)}</span>
       </div>
-      {fallback?.active && (
+      {fallback && (fallback.active || fallback.pending > 0) && (
         <p class="card warning" role="status">
-          The fallback stands in for the store: {showCount(fallback.pending)}{" "}
-          {fallback.pending === 1 ? "change is" : "changes are"} pending
+          {fallback.active ? "The fallback stands in for the store" : "The store is back"}:{" "}
+          {showCount(fallback.pending)} {fallback.pending === 1 ? "change is" : "changes are"} pending
           {fallback.overflowed &&
             ", too many to note down: the namespace will be deleted before the store is used again"}
           .

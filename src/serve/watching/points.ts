@@ -12,7 +12,7 @@ interface Totals {
   received: number;
   sent: number;
   counters: TierFigures["counters"];
-  tiers: ReadonlyMap<string, TierFigures["counters"]>;
+  tiers: ReadonlyMap<string, Pick<TierFigures, "connected" | "counters">>;
 }
 
 /** What went on between two moments, in a form that two of them can be added in. */
@@ -32,7 +32,9 @@ export function totalsOf({ traffic, store }: Seen): Totals {
     for (const [i, count] of seen.counts.entries()) durations[i] = (durations[i] ?? 0) + count;
   }
   const { received, sent } = traffic.bytes;
-  const tiers = new Map(store.tiers.map(({ name, counters }) => [name, { ...counters }]));
+  const tiers = new Map(
+    store.tiers.map(({ name, connected, counters }) => [name, { connected, counters: { ...counters } }]),
+  );
   return { requests, durations, received, sent, counters: { ...store.all?.counters }, tiers };
 }
 
@@ -47,8 +49,9 @@ export function spanBetween(
     const step = rise(before.requests[outcome], count);
     return step > 0 ? [[outcome, step]] : [];
   });
-  // A store that was away at one of the moments is not known to have counted anything.
-  const { hits, misses } = stepOf(knownOr(before.counters), now.counters);
+  const lowest = store.tiers.at(-1);
+  const isSame = lowest !== undefined && known(before.tiers.get(lowest.name), lowest) !== undefined;
+  const { hits, misses } = stepOf(isSame && isTold(before.counters) ? before.counters : undefined, now.counters);
   return {
     durations: now.durations.map((count, i) => rise(before.durations[i], count)),
     point: {
@@ -114,9 +117,9 @@ export function quantile(counts: readonly number[], share: number): number | nul
   return BOUNDS_MS.at(-1) ?? null;
 }
 
-function tierPoint(before: TierFigures["counters"] | undefined, tier: TierFigures): TierPoint {
+function tierPoint(before: Pick<TierFigures, "connected" | "counters"> | undefined, tier: TierFigures): TierPoint {
   const { name, counters, info, latency } = tier;
-  const { hits, misses, evictions, errors } = stepOf(before && knownOr(before), counters);
+  const { hits, misses, evictions, errors } = stepOf(known(before, tier), counters);
   const bytes = spaceOf(info).memoryBytes;
   return {
     ...{ name, hits, misses, evictions, errors, latency },
@@ -125,8 +128,16 @@ function tierPoint(before: TierFigures["counters"] | undefined, tier: TierFigure
   };
 }
 
-function knownOr(counters: TierFigures["counters"]): TierFigures["counters"] | undefined {
-  return Object.keys(counters).length > 0 ? counters : undefined;
+/** What was counted before, if the same store counted it: a fallback has counters of its own, and a store that is away tells none. */
+function known(
+  before: Pick<TierFigures, "connected" | "counters"> | undefined,
+  { connected }: TierFigures,
+): TierFigures["counters"] | undefined {
+  return before?.connected === connected && isTold(before.counters) ? before.counters : undefined;
+}
+
+function isTold(counters: TierFigures["counters"]): boolean {
+  return Object.keys(counters).length > 0;
 }
 
 /** A counter that was set back has counted what it shows. */

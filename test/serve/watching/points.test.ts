@@ -38,6 +38,8 @@ class Server {
   evictions = 0;
   entries = 0;
   isAway = false;
+  /** Counters of what stands in while it is away. */
+  others: { hits?: number; misses?: number } = {};
 
   /** Requests that took about so long. */
   answered(outcome: "HIT" | "MISS", count: number, ms: number): void {
@@ -50,7 +52,7 @@ class Server {
     const { hits, evictions, entries, isAway } = this;
     const info = { kind: "memory" as const, target: "memory:", entries, bytes: entries * 10, facts: {}, warnings: [] };
     const tier = isAway
-      ? { name: "memory", connected: false, latency: null, counters: {}, info: undefined }
+      ? { name: "memory", connected: false, latency: null, counters: this.others, info: undefined }
       : { name: "memory", connected: true, latency: 1, counters: { hits, misses: 0, evictions, errors: 0 }, info };
     return {
       ...{ traffic: this.traffic, store: { all: undefined, tiers: [tier] }, breakers: new Map(), alerts: [] },
@@ -96,6 +98,9 @@ describe("a point", () => {
     });
     expect(step({ isAway: false })).toMatchObject({ hits: 0 });
     expect(step({ hits: 3 })).toMatchObject({ hits: 3 });
+    expect(step({ isAway: true, others: { hits: 500, misses: 0 } })).toMatchObject({ hits: 0 });
+    expect(step({ others: { hits: 510, misses: 0 } })).toMatchObject({ hits: 10 });
+    expect(step({ isAway: false, hits: 900 })).toMatchObject({ hits: 0 });
   });
 
   test("of two is their sum, and the end of the second", () => {
