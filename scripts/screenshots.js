@@ -73,7 +73,7 @@ function product(id) {
 function somePath() {
   const dice = Math.random();
   const one = (most) => Math.floor(most * Math.random() ** 2.6);
-  if (dice < 0.55) return `/api/products/${one(900)}`;
+  if (dice < 0.55) return `/api/products/${one(4000)}`;
   if (dice < 0.7) return `/assets/${["shop", "cart", "print"][one(3)]}.css`;
   if (dice < 0.8) return `/api/search?q=${["green", "black", "mild", "gift"][one(4)]}`;
   if (dice < 0.85) return "/account";
@@ -144,6 +144,7 @@ const PICTURES = [
     name: "entries",
     hash: "#/entries?prefix=r:GET",
     scheme: "light",
+    height: 640,
     ready: (page) => page.getByRole("table").waitFor(),
   },
   {
