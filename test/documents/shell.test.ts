@@ -119,7 +119,7 @@ const documents = DOCUMENTS.filter((document) =>
 );
 
 describe("shell blocks", () => {
-  test.concurrent.each(documents)("%s can be followed from top to bottom", { timeout: 60_000 }, async (document) => {
+  test.concurrent.each(documents)("%s can be followed from top to bottom", { timeout: 120_000 }, async (document) => {
     const blocks = blocksOf(readDocument(document));
     const run = blocks.filter(({ language, notRun }) => language === "sh" && notRun === undefined);
     const shown = await follow(document, run);
