@@ -4,7 +4,15 @@ import type { CacheError } from "../errors.js";
 import { watchMachine } from "./machine.js";
 import { asCacheError, measureRound, NOTHING, type Round } from "./measure.js";
 import { type BenchSettings, type Cell, cellsOf, interleaved, lengthOfRound } from "./plan.js";
-import { type BenchReport, type BenchResult, errorOf, type Overhead, resultOf, type StoreReport } from "./report.js";
+import {
+  type BenchReport,
+  type BenchResult,
+  errorOf,
+  type Machine,
+  type Overhead,
+  resultOf,
+  type StoreReport,
+} from "./report.js";
 import { Material } from "./workload.js";
 
 /** A store that is to be measured. */
@@ -28,8 +36,8 @@ export interface BenchContext {
   clock: Clock;
   /** When it is given, what is under way ends, all is removed, and what was measured is told. */
   signal: AbortSignal;
-  /** 0 to 1. */
-  onProgress(share: number): void;
+  /** @param share 0 to 1 @param ops made so far */
+  onProgress(share: number, ops: number): void;
   /** A cell has been measured on all stores that still answer. */
   onResults(cell: Cell, results: readonly BenchResult[]): Promise<void>;
 }
@@ -65,7 +73,8 @@ export async function runBench(
   const { clock, signal } = context;
   const startedAt = clock.now();
   const start = clock.monotonic();
-  const machine = watchMachine();
+  const watched = watchMachine();
+  let machine: Machine;
   const cells = cellsOf(settings);
   const all = subjects.map(
     (subject): Measured => ({
@@ -80,6 +89,7 @@ export async function runBench(
     }),
   );
   const overhead: Overhead[] = [];
+  let ops = 0;
   try {
     await Promise.all(all.map((one) => guarded(one, () => open(one))));
     const unusable = all.find(({ failure }) => failure?.kind === "usage")?.failure;
@@ -87,9 +97,13 @@ export async function runBench(
     for (const concurrency of settings.concurrency) overhead.push(await overheadAt(concurrency, context));
     for (const [done, cell] of cells.entries()) {
       if (signal.aborted) break;
-      await measureCell(cell, all, settings, context, (share) => context.onProgress((done + share) / cells.length));
+      await measureCell(cell, all, settings, context, (share, made) => {
+        ops += made;
+        context.onProgress((done + share) / cells.length, ops);
+      });
     }
   } finally {
+    machine = watched();
     await Promise.all(all.map((one) => withoutThrowing(one, () => removeEntries(one))));
     await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose(one.report.left === undefined))));
   }
@@ -97,7 +111,7 @@ export async function runBench(
     report: {
       startedAt,
       ms: clock.monotonic() - start,
-      machine: machine(),
+      machine,
       overhead,
       stores: all.map(({ report, failure }) => ({
         ...report,
@@ -137,7 +151,7 @@ async function measureCell(
   all: readonly Measured[],
   settings: BenchSettings,
   { clock, signal, onResults }: BenchContext,
-  onProgress: (share: number) => void,
+  onProgress: (share: number, made: number) => void,
 ): Promise<void> {
   const { concurrency } = cell;
   const material = new Material(cell, settings, ENTRY_TTL_MS);
@@ -150,6 +164,7 @@ async function measureCell(
       if (one?.cache === undefined || one.failure || signal.aborted) continue;
       const { cache } = one;
       const isWarmUp = number < warmUps;
+      let made = 0;
       await guarded(one, async () => {
         await fillIfNeeded(one, cache, material, clock, signal);
         if (signal.aborted) return;
@@ -157,10 +172,11 @@ async function measureCell(
         // Every store is asked for the same keys in the same order.
         const from = number * FIRST_TURNS;
         const round = await measureRound(material.operation(cache), { clock, concurrency, until, from, signal });
+        made = round.ops;
         if (round.failure) one.failure = round.failure;
         if (!isWarmUp && !signal.aborted) rounds.get(one)?.push(round);
       });
-      onProgress((number + (place + 1) / order.length) / orders.length);
+      onProgress((number + (place + 1) / order.length) / orders.length, made);
     }
   }
   const results = [...rounds].flatMap(([{ subject }, its]) => resultOf(cell, subject.name, its) ?? []);

@@ -43,7 +43,7 @@ export default class Bench extends CacheCommand {
       checkRoom,
       keepOff: file,
     });
-    const progress = new Progress(this.io, this.out, "measured");
+    const progress = new Progress(this.io, this.out, "operations");
     this.out.note(lengthText(cells.length, subjects.length, settings));
     const lasting = subjects.filter((subject) => subject.lasting);
     for (const line of planText(lasting, need)) this.out.note(line);
@@ -59,7 +59,7 @@ export default class Bench extends CacheCommand {
     const { report, failures } = await runBench(subjects, settings, {
       clock: this.io.clock,
       signal: this.signal,
-      onProgress: (share) => progress.update({ done: measured.length, share }),
+      onProgress: (share, ops) => progress.update({ done: ops, share }),
       onResults: async (cell, found) => {
         progress.end();
         const results = found.map((result) => earlier?.with(result) ?? result);

@@ -111,7 +111,8 @@ function section(cell: Cell, results: readonly BenchResult[], names: readonly st
 ${rows.join("\n")}
 </tbody>
 </table></div>
-${said.join("")}${latencyChart(results, colours, `Latency by percentile: ${title}`)}
+${said.join("")}<figure><figcaption>latency by percentile</figcaption>
+${latencyChart(results, colours, `Latency by percentile: ${title}`)}</figure>
 </section>`;
 }
 

@@ -17,11 +17,12 @@ th { font-weight: 600; } thead th { color: var(--dim); font-size: 13px; white-sp
 td.n, th.n { text-align: right; white-space: nowrap; }
 td.b { width: 30%; min-width: 110px; } td.best { font-weight: 700; }
 td.t { overflow-wrap: anywhere; min-width: 160px; }
-th.name { min-width: 92px; max-width: 260px; overflow-wrap: break-word; }
+th.name { min-width: 106px; max-width: 260px; overflow-wrap: break-word; }
 th.what { font-weight: 400; } th.what a { text-decoration-color: var(--rule); text-underline-offset: 3px; }
 svg.bar { display: block; }
 svg.mark { vertical-align: -1px; margin-right: 6px; }
-svg.plot { display: block; margin-top: 10px; background: var(--raised); border-radius: 6px; overflow: visible; }
+figure { margin: 10px 0 0; } figcaption { color: var(--dim); font-size: 13px; font-weight: 600; margin-bottom: 4px; }
+svg.plot { display: block; background: var(--raised); border-radius: 6px; overflow: visible; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--dim); }
 .end { text-anchor: end; } .middle { text-anchor: middle; }
 .grid { stroke: var(--rule); stroke-width: 1; }
