@@ -101,6 +101,7 @@ function tarOptions() {
 }
 
 const [outdir = "."] = process.argv.slice(2);
+if (!existsSync(join(ROOT, "dist/main.cjs"))) throw new Error("there is no dist/: npm run build");
 const staging = mkdtempSync(join(tmpdir(), "cachectl-standalone-"));
 try {
   const folder = join(staging, "cachectl");

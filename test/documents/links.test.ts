@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
-import { ROOT } from "../support/documents.js";
+import { DOCUMENTS, ROOT } from "../support/documents.js";
 
 const FOLDERS = ["docs", "src", "bench", "examples", "test"];
 
@@ -54,6 +54,11 @@ function deadLinks(path: string): string[] {
 
 test.each(markdownFiles())("%s leads to what there is", (path) => {
   expect(deadLinks(path)).toEqual([]);
+});
+
+test.each(DOCUMENTS)("%s names files that there are", (path) => {
+  const named = [...proseOf(path).matchAll(/`((?:src|test|scripts|examples|bench|docs)\/[\w./-]+)`/g)];
+  expect(named.map(([, file = ""]) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });
 
 test("every document by task is in the index, and the README leads to it", () => {
