@@ -126,7 +126,12 @@ function changeOf(event: string, data: unknown, { points, happenings }: Live): P
   if (event === "health") return { health: data as ServerHealth };
   if (event === "store") {
     const { at, code, message } = data as { at: number; code: string; message: string };
-    return withHappening(happenings, { at, kind: "store", isBad: /open|lost|failed|full/.test(code), message });
+    return withHappening(happenings, {
+      at,
+      kind: "store",
+      isBad: code === "breaker-open" || code === "fallback-on",
+      message,
+    });
   }
   if (event === "alert") {
     const { at, raised, message } = data as { at: number; raised: boolean; message: string };

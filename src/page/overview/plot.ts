@@ -36,7 +36,13 @@ export function plot(place: HTMLElement, curves: Curves, options: PlotOptions): 
         y: { range: (_plot, _from, to) => [0, max ?? (to > 0 ? to * 1.1 : 1)] },
       },
       axes: [
-        { ...axis, size: 30, space: 40, values: (_plot, times) => times.map((time) => clockTime(time).slice(0, 5)) },
+        {
+          ...axis,
+          incrs: STEPS,
+          size: 30,
+          space: 40,
+          values: (_plot, times) => times.map((time) => clockTime(time).slice(0, 5)),
+        },
         {
           ...axis,
           size: 62,
@@ -77,4 +83,6 @@ function colourOf(place: HTMLElement, name: string): string {
   return color;
 }
 
+/** Whole minutes, in seconds: the axis shows no others. */
+const STEPS = [60, 120, 300, 600, 900, 1800, 3600];
 const POWERS = Array.from({ length: 45 }, (_, power) => 2 ** power);
