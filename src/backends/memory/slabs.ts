@@ -84,6 +84,8 @@ export class Slab {
  */
 export class Slabs {
   #current = new Slab();
+  /** Those that records are to move out of. */
+  readonly #sparse = new Set<Slab>();
   readonly #tenantOf: (slot: number) => Tenant | undefined;
 
   /** @param tenantOf the entry in a slot */
@@ -100,6 +102,10 @@ export class Slabs {
   place(tenant: Tenant, value: Uint8Array, meta: Uint8Array | undefined): void {
     const bytes = value.length + (meta?.length ?? 0);
     if (!this.#current.hasRoomFor(bytes)) this.#begin();
+    this.#add(tenant, value, meta);
+  }
+
+  #add(tenant: Tenant, value: Uint8Array, meta: Uint8Array | undefined): void {
     tenant.slab = this.#current;
     tenant.at = this.#current.add(value, meta);
     tenant.metaSize = meta?.length ?? 0;
@@ -113,26 +119,34 @@ export class Slabs {
   release(slab: Slab | undefined, bytes: number): void {
     if (slab === undefined) return;
     slab.live -= recordBytes(bytes);
-    if (slab !== this.#current && slab.isSparse) this.#vacate(slab);
+    if (slab === this.#current) return;
+    if (slab.live === 0) this.#sparse.delete(slab);
+    else if (slab.isSparse) this.#sparse.add(slab);
   }
 
   clear(): void {
     this.#current = new Slab();
+    this.#sparse.clear();
   }
 
+  /** Where records go from now on. Here what is left of sparse slabs moves, and not when something is released: a deletion would move what is deleted next. */
   #begin(): void {
     const full = this.#current;
+    if (full.live > 0 && full.isSparse) this.#sparse.add(full);
     this.#current = new Slab();
-    if (full.isSparse) this.#vacate(full);
+    for (const slab of this.#sparse) {
+      if (!this.#current.hasRoomFor(slab.live + LARGEST)) return;
+      this.#sparse.delete(slab);
+      this.#vacate(slab);
+    }
   }
 
   #vacate(slab: Slab): void {
-    if (slab.live === 0) return;
     for (const { at, slot } of slab.records()) {
       const tenant = this.#tenantOf(slot);
       if (tenant?.slab !== slab || tenant.at !== at) continue;
       const { size, metaSize } = tenant;
-      this.place(tenant, slab.view(at, size), metaSize === 0 ? undefined : slab.view(at + size, metaSize));
+      this.#add(tenant, slab.view(at, size), metaSize === 0 ? undefined : slab.view(at + size, metaSize));
       this.mark(tenant);
       slab.live -= recordBytes(size + metaSize);
     }

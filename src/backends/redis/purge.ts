@@ -33,11 +33,17 @@ export async function purgeTags(store: Store, tags: readonly string[], progress:
 
 /** Deletes what an index that was set aside still names. @returns false if it was stopped */
 async function drain(store: Store, index: string, progress: Progress): Promise<boolean> {
+  const ask = () => firstMembers(store, index, Math.min(200, progress.step));
+  let next = ask();
   for (;;) {
-    if (progress.stopped) return false;
-    const { members, candidates } = await firstMembers(store, index, Math.min(200, progress.step));
+    const { members, candidates } = await next;
     if (members === 0) return true;
-    await progress.advance(await purge(store, candidates, index));
+    if (progress.stopped) return false;
+    const purging = purge(store, candidates, index);
+    // Asked for on the way: the server has it when these are gone. Should it answer before, with the same ones, they are found to be gone already.
+    next = ask();
+    next.catch(() => {});
+    await progress.advance(await purging);
   }
 }
 

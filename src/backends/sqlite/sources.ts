@@ -3,7 +3,7 @@ import { type Filter, globPrefix, type Selector } from "../../selector.js";
 import { type KeyRange, rangeOfPrefix } from "./key-range.js";
 import type { Link, Param } from "./link.js";
 
-type Row = [
+export type Row = [
   k: string,
   /** With the key, the place of the row in its source. */
   place: number,
@@ -24,6 +24,8 @@ export interface Source {
   placeOf(row: Row): string;
   /** What a place looks like. Its first letter tells the kinds apart. */
   readonly pattern: RegExp;
+  /** Its entries have the tags that are asked for, so that they need not be looked at. */
+  readonly holdsTags?: boolean;
 }
 
 const COLUMNS = "e.id, e.expires_at, e.stale_at, e.created_at, e.size, e.tags";
@@ -41,7 +43,7 @@ export function sourceOf(link: Link, selector: Selector, filter: Filter, namespa
   const tags = filter.tags && [...new Set(filter.tags)];
   // Of entries that need all tags, those of one tag are looked at.
   if (tags && tags.length <= MERGED_TAGS)
-    return new TaggedInRange(filter.tagMode === "all" ? tags.slice(0, 1) : tags, range);
+    return new TaggedInRange(filter.tagMode === "all" ? tags.slice(0, 1) : tags, range, filter.tagMode !== "all");
   return expiry === "expired" ? new ExpiredInRange(range, now) : new KeysInRange(link, range);
 }
 
@@ -85,12 +87,14 @@ class KeysInRange implements Source {
 
 class TaggedInRange implements Source {
   readonly pattern = /^t[\w-]*\.\d+$/;
+  readonly holdsTags: boolean;
   readonly #tags: readonly string[];
   readonly #range: KeyRange;
 
-  constructor(tags: readonly string[], range: KeyRange) {
+  constructor(tags: readonly string[], range: KeyRange, holdsTags: boolean) {
     this.#tags = tags;
     this.#range = range;
+    this.holdsTags = holdsTags;
   }
 
   page(link: Link, after: string | undefined, max: number): Row[] {

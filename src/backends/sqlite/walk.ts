@@ -1,6 +1,6 @@
 import { checkSelector, compileFilter, type Filter, filterOf, type Selector } from "../../selector.js";
 import type { Link } from "./link.js";
-import { placeOf, type Source, sourceOf } from "./sources.js";
+import { placeOf, type Row, type Source, sourceOf } from "./sources.js";
 import { tagsOf } from "./tag-list.js";
 
 /** An entry as it was when its page was read. */
@@ -15,8 +15,8 @@ export interface Found {
   /** JSON. */
   tags: string | null;
   expired: boolean;
-  /** Where to go on after this one. */
-  cursor: string;
+  /** As it was read, for {@link Walk.rewind}. */
+  row: Row;
 }
 
 /**
@@ -39,8 +39,9 @@ export class Walk {
     checkSelector(selector);
     const filter = "keys" in selector ? {} : filterOf(selector);
     this.#namespace = namespace;
-    this.#holds = testOf(filter);
     this.#source = sourceOf(link, selector, filter, namespace, now);
+    const { tags: _, ...others } = filter;
+    this.#holds = testOf(this.#source.holdsTags ? others : filter);
     this.#after = placeOf(this.#source, cursor);
     const { types } = filter;
     if (types !== undefined && !types.includes("string") && !types.includes("any")) this.#done = true;
@@ -61,15 +62,15 @@ export class Walk {
     const rows = this.#source.page(link, this.#after, looks + 1);
     this.#done = rows.length <= looks;
     if (!this.#done) rows.pop();
+    const last = rows.at(-1);
+    if (last) this.#after = this.#source.placeOf(last);
     const found: Found[] = [];
     for (const row of rows) {
-      const cursor = this.#source.placeOf(row);
-      this.#after = cursor;
       const [k, , id, expiresAt, staleAt, createdAt, size, tags] = row;
       if (id === null) continue;
       const key = k.slice(this.#namespace.length);
       const expired = expiresAt !== null && expiresAt <= now;
-      const entry = { id, key, expiresAt, staleAt, createdAt, size, tags, expired, cursor };
+      const entry = { id, key, expiresAt, staleAt, createdAt, size, tags, expired, row };
       if (this.#holds(entry)) found.push(entry);
     }
     return found;
@@ -77,7 +78,7 @@ export class Walk {
 
   /** Goes back to just after an entry of the last page. */
   rewind(entry: Found): void {
-    this.#after = entry.cursor;
+    this.#after = this.#source.placeOf(entry.row);
     this.#done = false;
   }
 }
