@@ -8,7 +8,7 @@ const SHELLS = Object.keys(SCRIPTS) as Shell[];
 export default class Completion extends CacheCommand {
   static override summary = "Print what makes a shell complete commands, flags, profiles, stores and keys.";
   static override description =
-    "For bash, zsh and fish; without an argument for the shell that SHELL names. A press of Tab asks the store that the line names so far, reading only: nothing is counted, no store is made, and one that does not answer within half a second is passed over in silence. Keys that begin with - are completed after --.";
+    "For bash, zsh and fish; without an argument for the shell that SHELL names. A press of Tab asks the store that the line names so far, reading only: nothing is counted, no store is made, and one that does not answer within a third of a second (CACHE_COMPLETION_TIMEOUT=2s says otherwise) is passed over in silence. Keys that begin with - are completed after --.";
   static override examples = [
     "<%= config.bin %> completion bash",
     "<%= config.bin %> completion zsh > _cache",

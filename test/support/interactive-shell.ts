@@ -39,10 +39,12 @@ command cache completion fish | source`,
 export interface InteractiveShell {
   /** What the terminal shows. */
   text(): string;
+  /** The same with control sequences. */
+  raw(): string;
   /** Types, presses Tab, then what follows, then Enter. @returns the words that `cache` was then given */
   completed(typed: string, after?: string): Promise<string[]>;
-  /** Types and presses Tab twice: what is offered is shown. The last that is asked of a shell. @returns what came onto the screen */
-  offered(typed: string, wanted: string | RegExp): Promise<string>;
+  /** Types and presses Tab, and waits until all of these are shown. The last that is asked of a shell. */
+  offered(typed: string, words: readonly string[]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -80,6 +82,7 @@ export async function startInteractive(
   await pty.waitFor("READY> ", 20_000);
   return {
     text: () => pty.text(),
+    raw: () => pty.raw(),
     async completed(typed, after = "") {
       pty.send(`${typed}${KEYS.tab}${after}${KEYS.enter}`);
       await until(() => existsSync(out), { timeoutMs: 10_000, what: `the end of ${typed}` }).catch((error: unknown) => {
@@ -91,13 +94,17 @@ export async function startInteractive(
       rmSync(taken);
       return words;
     },
-    async offered(typed, wanted) {
-      // What was shown before is not looked at.
-      await pty.waitFor(/[\s\S]*/);
+    async offered(typed, words) {
+      const before = pty.text().length;
+      const shown = () => pty.text().slice(before);
       pty.send(`${typed}${KEYS.tab}`);
-      await pty.waitFor(typed.trimEnd());
-      pty.send(KEYS.tab);
-      return pty.waitFor(wanted);
+      // bash shows what there is at the second press, the others at the first.
+      if (name === "bash") pty.send(KEYS.tab);
+      await until(() => words.every((word) => shown().includes(word)), { timeoutMs: 10_000 }).catch(
+        (error: unknown) => {
+          throw new Error(`${name} offers something else:\n${shown()}`, { cause: error });
+        },
+      );
     },
     async end() {
       pty.kill("SIGKILL");

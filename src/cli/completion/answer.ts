@@ -21,7 +21,8 @@ export function forBash({ keep, candidates, cut, names }: Answer, word: Word, ty
   // What bash finds them to have in common, it puts in the place of what is typed: that must not end inside an escape, nor be more than is known.
   const common = cut ? word.value.slice(head.value.length) : commonStart(rests);
   const beginning = quoteForBash(common, quoting, false);
-  if (quoted.length > 1 && commonStart(quoted) !== beginning) quoted.push(beginning === "" ? "''" : beginning);
+  if ((quoted.length > 1 || (cut && quoted.length > 0)) && commonStart(quoted) !== beginning)
+    quoted.push(beginning === "" ? "''" : beginning);
   const open = candidates.length === 1 && candidates[0]?.open === true;
   return lines([open ? "nospace" : "", ...quoted]);
 }
@@ -33,14 +34,16 @@ export function forZsh({ keep, candidates, cut, names }: Answer): string {
   return fitting([names ?? (cut ? "cut" : ""), keep], safe.map(fields), "\0");
 }
 
+/** What fish's protocol has no place for, and what it would put onto the terminal as it is: C1 control characters, and what changes the direction of text. */
+const UNTELLABLE = /[\t\n\r\0\u0080-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
+
 /** For fish, a line each: `files`, `folders` or nothing; what stays in front; what is typed behind it, of a name; then the words, with a tab before what each is about. fish quotes. */
 export function forFish({ keep, candidates, cut, names }: Answer, typed: string): string {
-  // Its protocol has no place for these.
-  const told = candidates.filter(({ value }) => !/[\t\n\r\0]/.test(keep + value));
+  const told = candidates.filter(({ value }) => !UNTELLABLE.test(keep + value));
   if (/[\n\r]/.test(keep + typed)) return "";
   const words = told.map(({ value, about }) => [about === undefined ? keep + value : `${keep}${value}\t${about}`]);
   // It puts into the line what all have in common: with this one among them that is no more than is there.
-  if (cut && typed !== "") words.push([`${typed}\tand more`]);
+  if (cut && typed !== "" && words.length > 0) words.push([`${typed}\tand more`]);
   return fitting([names ?? "", keep, names ? typed.slice(keep.length) : ""], words, "\n");
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.js";
 import type { ConfigInput, Setting } from "../../config/layers.js";
 import { loadConfig, type ResolvedConfig } from "../../config/load.js";
 import { openConfigured } from "../../open-cache.js";
+import { parseDuration } from "../../units.js";
 import type { Typed } from "./typed.js";
 
 export interface KeyList {
@@ -16,40 +17,45 @@ const SHOWN = 100;
 /** Keys looked at, so that what all have in common is known rather than what the first have. */
 const LOOKED_AT = 2_000;
 
-/** Longest wait for one answer, and for a lock, in milliseconds: below the bound of the whole. */
-const PATIENCE = 300;
+/** The variable that says how long a store is waited for. */
+const WAIT = "CACHE_COMPLETION_TIMEOUT";
 
-/** Milliseconds from the start of the process until a store is given up; the least that it has after a slow start; and those that it has to end in. */
-const [BOUND, LEAST, ENDING] = [350, 150, 80];
+/** Without it: milliseconds from the start of the process, and the least that is left after a slow start. */
+const [BOUND, LEAST] = [350, 150];
+
+/** Milliseconds that what was found until then has to come in. */
+const ENDING = 80;
 
 /**
  * Keys that begin with a text, and so that they can be typed as they are. The store is only read, and nothing is counted; where there is none, none is made. What it did not
  * say within its time is left out.
  * @throws what the settings and the store say
  */
-export async function keysOf(
-  input: ConfigInput,
-  { prefix, ended }: Pick<Typed, "prefix" | "ended">,
-  clock: Clock,
-): Promise<KeyList> {
-  const config = onlyLooking(await loadConfig(input));
+export async function keysOf(input: ConfigInput, wanted: WantedKeys, clock: Clock): Promise<KeyList> {
+  const patience = patienceOf(input.env[WAIT]);
+  const config = onlyLooking(await loadConfig(input), patience);
   const giveUp = new AbortController();
-  const left = Math.max(BOUND - performance.now(), LEAST);
-  const timers = [setTimeout(() => giveUp.abort(), left)];
-  const late = new Promise<KeyList>((resolve) => {
-    timers.push(setTimeout(() => resolve({ keys: [], cut: true }), left + ENDING));
-  });
+  const ended = new AbortController();
+  void clock.sleep(patience, ended.signal).then(() => giveUp.abort());
+  const late = clock.sleep(patience + ENDING, ended.signal).then((): KeyList => ({ keys: [], cut: true }));
   try {
-    return await Promise.race([look(config, { prefix, ended }, clock, giveUp.signal), late]);
+    return await Promise.race([look(config, wanted, clock, giveUp.signal), late]);
   } finally {
-    timers.forEach(clearTimeout);
-    giveUp.abort();
+    ended.abort();
   }
+}
+
+type WantedKeys = Pick<Typed, "prefix" | "ended">;
+
+/** Milliseconds. */
+function patienceOf(said: string | undefined): number {
+  if (said === undefined || said === "") return Math.max(BOUND - process.uptime() * 1000, LEAST);
+  return parseDuration(said);
 }
 
 async function look(
   config: ResolvedConfig,
-  { prefix, ended }: Pick<Typed, "prefix" | "ended">,
+  { prefix, ended }: WantedKeys,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<KeyList> {
@@ -70,15 +76,15 @@ async function look(
   return shownOf([...found].sort(), more);
 }
 
-/** The lowest store, or the one that was asked for, read only. */
-function onlyLooking(config: ResolvedConfig): ResolvedConfig {
+/** The lowest store, or the one that was asked for, read only; waits also for a lock no longer than that. */
+function onlyLooking(config: ResolvedConfig, patience: number): ResolvedConfig {
   const { tiers, store, settings } = config;
   const said = (value: number | boolean): Setting => ({ value, source: { layer: "flag", where: "completion" } });
   return {
     ...config,
     tiers: tiers.filter((tier) => tier.store === store),
     fallback: undefined,
-    settings: { ...settings, readOnly: said(true), timeout: said(PATIENCE) },
+    settings: { ...settings, readOnly: said(true), timeout: said(Math.ceil(patience)) },
   };
 }
 

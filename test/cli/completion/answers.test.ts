@@ -1,13 +1,16 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { FakeClock } from "../../support/fake-clock.js";
 import { Workspace } from "../../support/workspace.js";
 
 const work = new Workspace();
+/** Stands still: a slow machine finds what there is all the same. */
+const clock = new FakeClock();
 const ENV = { CACHE_STORE: work.store };
 
 /** What fish is told at a press of Tab: one word a line, with what it is about behind a tab. */
 async function answer(words: readonly string[], env: Record<string, string> = ENV): Promise<string[]> {
-  const { code, stdout, stderr } = await work.bare(["__complete", "fish", ...words], { env });
+  const { code, stdout, stderr } = await work.bare(["__complete", "fish", ...words], { env, clock });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   return stdout.split("\n").slice(0, -1);
 }
@@ -19,7 +22,7 @@ async function offered(words: readonly string[], env?: Record<string, string>): 
 
 /** What bash is told for a line that the cursor is at the end of, and of which readline would replace the last part. */
 async function forBash(line: string, part: string): Promise<string[]> {
-  return (await work.bare(["__complete", "bash", line, part], { env: ENV })).stdout.split("\n").slice(0, -1);
+  return (await work.bare(["__complete", "bash", line, part], { env: ENV, clock })).stdout.split("\n").slice(0, -1);
 }
 
 beforeAll(async () => {
@@ -135,6 +138,7 @@ describe("keys", () => {
     const ask = async (part: string) => {
       const { stdout } = await many.bare(["__complete", "bash", `cache get k:${part}`, part], {
         env: { CACHE_STORE: many.store },
+        clock,
       });
       return stdout.split("\n").slice(1, -1);
     };
@@ -142,7 +146,10 @@ describe("keys", () => {
     expect(all.length).toBeLessThanOrEqual(101);
     // Not all were looked at: nothing is put into the line.
     expect(new Set(all.map((word) => word.charAt(0))).size).toBeGreaterThan(1);
-    const { stdout } = await many.bare(["__complete", "fish", "get", "k:"], { env: { CACHE_STORE: many.store } });
+    const { stdout } = await many.bare(["__complete", "fish", "get", "k:"], {
+      env: { CACHE_STORE: many.store },
+      clock,
+    });
     expect(stdout).toMatch(/^k:\tand more$/m);
     const some = await ask("00");
     expect(some).toHaveLength(100);
@@ -184,7 +191,10 @@ describe("keys", () => {
 describe("what bash is to put in the place of the last part", () => {
   const quoted = new Workspace();
   const ask = async (line: string, part: string) => {
-    const { stdout } = await quoted.bare(["__complete", "bash", line, part], { env: { CACHE_STORE: quoted.store } });
+    const { stdout } = await quoted.bare(["__complete", "bash", line, part], {
+      env: { CACHE_STORE: quoted.store },
+      clock,
+    });
     return stdout.split("\n").slice(0, -1);
   };
   beforeAll(async () => {
