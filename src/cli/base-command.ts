@@ -207,6 +207,11 @@ export abstract class CacheCommand extends Command {
     return !asked && this.io.stdin.isTTY === true && this.io.stderr.isTTY === true;
   }
 
+  /** May it do so on a whole screen? */
+  protected get hasScreen(): boolean {
+    return this.interactive && this.io.env.TERM !== "dumb";
+  }
+
   /** Where something was lost or put off, that is said also with `--quiet`. */
   #heard({ code, message, hint }: CacheEvent): void {
     if (code === "fallback-on") this.#standsIn = true;

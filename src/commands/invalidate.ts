@@ -140,7 +140,7 @@ export default class Invalidate extends CacheCommand {
         : splitKeys(await readBytes(this.io, flags.file, this.signal), flags.null ? "nul" : "line");
     const ways = [named.length > 0 || flags.file !== undefined, flags.all, Object.keys(conditions).length > 0];
     const hint = "Name keys, a --prefix, --match, --tag, --expired, or say --all.";
-    if (!ways.includes(true) && this.interactive && !flags.yes && this.out.mode === "text") return undefined;
+    if (!ways.includes(true) && this.hasScreen && !flags.yes && this.out.mode === "text") return undefined;
     if (!ways.includes(true))
       throw new CacheError("usage", "empty-selector", "nothing says what to invalidate", { hint });
     if (ways.filter(Boolean).length > 1) {

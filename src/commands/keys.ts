@@ -93,7 +93,7 @@ export default class Keys extends CacheCommand {
   }
 
   #checkInteractive(flags: KeysFlags): void {
-    if (!this.interactive) {
+    if (!this.hasScreen) {
       throw new CacheError("usage", "needs-terminal", "nobody is there to choose: -i needs a terminal", {
         hint: "Say which keys: --prefix, --match or --tag.",
       });

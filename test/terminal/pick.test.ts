@@ -51,6 +51,7 @@ describe("keys -i", () => {
 
   test.each([
     ["Escape", 7],
+    ["C-d", 7],
     ["C-c", 130],
   ])("%s leaves it, and the terminal as it was", async (key, code) => {
     const { tmux } = await shell();
@@ -66,8 +67,8 @@ describe("keys -i", () => {
     const work = new Workspace();
     expect(await work.run(["keys", "-i"])).toMatchObject({ code: 2, stderr: expect.stringContaining("-i needs") });
     terminal = await Tmux.start({ env: { CACHE_STORE: work.store } });
-    await terminal.type("cache keys -i --prefix a; echo code=$?");
-    expect(await terminal.waitFor(/code=\d/)).toMatch(/--prefix says it[\s\S]*code=2/);
+    await terminal.type("cache keys -i --prefix a; TERM=dumb cache keys -i; echo code=$?");
+    expect(await terminal.waitFor(/code=\d/)).toMatch(/--prefix says it[\s\S]*-i needs a terminal[\s\S]*code=2/);
   });
 });
 

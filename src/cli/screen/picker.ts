@@ -43,7 +43,8 @@ export async function pickEntries(
   const picker = new Picker(io, question);
   const terminal = new Terminal(io, io.stderr, style, picker);
   picker.onChange = () => terminal.draw();
-  const abort = () => picker.onGone();
+  // Ctrl-D is a no in all prompts.
+  const abort = () => picker.leave(io.signal.aborted ? "interrupted" : "nothing-chosen");
   signal.addEventListener("abort", abort, { once: true });
   terminal.open();
   try {
@@ -88,8 +89,8 @@ class Picker implements View {
     const before = this.#state;
     const next = pressedInPicker(before, key);
     if (next === "accept") this.#accept();
-    else if (next === "cancel") this.#leave("nothing-chosen");
-    else if (next === "interrupt") this.#leave("interrupted");
+    else if (next === "cancel") this.leave("nothing-chosen");
+    else if (next === "interrupt") this.leave("interrupted");
     else {
       this.#update(next);
       if (next.query !== before.query) void this.#search(TYPING);
@@ -97,7 +98,7 @@ class Picker implements View {
   }
 
   onGone(): void {
-    this.#leave("interrupted");
+    this.leave("interrupted");
   }
 
   #accept(): void {
@@ -107,7 +108,8 @@ class Picker implements View {
     this.#resolve(chosen);
   }
 
-  #leave(code: "interrupted" | "nothing-chosen"): void {
+  /** Ends it without an answer. */
+  leave(code: "interrupted" | "nothing-chosen"): void {
     this.#stop();
     this.#reject(new CacheError("refused", code, "nothing was chosen, nothing was done"));
   }
