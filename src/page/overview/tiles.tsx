@@ -37,7 +37,9 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
         ]
       : ["Lookups", rate(hits + misses), `${showCount(totals.sets)} written`],
     ...(health.proxies
-      ? ([["Time to answer", showMs(last?.p50), `99 in 100 within ${showMs(last?.p99)}`]] as const)
+      ? ([
+          ["Time to answer", showMs(last?.p50), last ? `99 in 100 within ${showMs(last.p99)}` : "no requests just now"],
+        ] as const)
       : []),
     [
       "Entries",

@@ -70,8 +70,10 @@ export function checkCrossSite(request: FastifyRequest): void {
 function refuseForeign({ headers, raw }: FastifyRequest): void {
   const site = headers["sec-fetch-site"];
   const { origin } = headers;
-  const own = `${isEncrypted(raw) ? "https" : "http"}://${headers.host}`;
-  const isForeign = origin !== undefined && origin.toLowerCase() !== own.toLowerCase();
+  const host = headers.host?.toLowerCase();
+  // Behind what speaks TLS for us only the browser can tell that the page is ours.
+  const schemes = isEncrypted(raw) ? ["https"] : site === "same-origin" ? ["http", "https"] : ["http"];
+  const isForeign = origin !== undefined && !schemes.some((scheme) => `${scheme}://${host}` === origin.toLowerCase());
   if (isForeign || (site !== undefined && site !== "same-origin" && site !== "none")) {
     throw new Refusal(403, "cross-site", "the request comes from a page of another site");
   }

@@ -10,28 +10,32 @@ export function isEncrypted({ socket }: Pick<IncomingMessage, "socket">): boolea
   return "encrypted" in socket;
 }
 
-/**
- * Cookies know hosts and no ports (RFC 6265 §8.5): two servers on one machine need two names. Behind TLS nobody can set one of this name without it (`__Host-`).
- */
-function cookieName(request: Request): string {
-  return `${isEncrypted(request) ? "__Host-" : ""}cachectl-${request.socket.localPort ?? 0}`;
+/** Cookies know hosts and no ports (RFC 6265 §8.5): two servers on one machine need two names. */
+function plainName({ socket }: Request): string {
+  return `cachectl-${socket.localPort ?? 0}`;
 }
+
+/** Nobody can set one of this name without TLS. */
+const OVER_TLS = "__Host-";
 
 /** What cookies of the session's name hold; more than one where others set such, too. */
 export function sessionSecrets(request: Request): string[] {
-  const name = cookieName(request);
+  const plain = plainName(request);
+  // TLS may be spoken by what is in front of us.
+  const names = [`${OVER_TLS}${plain}=`, ...(isEncrypted(request) ? [] : [`${plain}=`])];
   return (request.headers.cookie ?? "")
     .split(";")
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1))
+    .filter((pair) => names.some((name) => pair.startsWith(name)))
+    .map((pair) => pair.slice(pair.indexOf("=") + 1))
     .filter((value) => SECRET.test(value));
 }
 
 /** The field that gives a browser its session, or takes it away. @param maxAge seconds, 0 = it ends */
 export function sessionCookie(request: Request, secret: string, maxAge: number): string {
-  const secure = isEncrypted(request) ? "; Secure" : "";
-  return `${cookieName(request)}=${secret}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${secure}`;
+  const isSecure = isEncrypted(request) || request.headers.origin?.startsWith("https:");
+  const name = `${isSecure ? OVER_TLS : ""}${plainName(request)}`;
+  return `${name}=${secret}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${isSecure ? "; Secure" : ""}`;
 }
 
 const OWN_PAIR = /^\s*(?:__Host-)?cachectl-\d+=/;
