@@ -27,7 +27,7 @@ export interface Subject {
   open(): Promise<Cache>;
   /**
    * Removes what there is of it besides entries. Called once all stores are closed, also where this one was never opened.
-   * @param emptied its entries are gone
+   * @param emptied it was used, and its entries are gone
    */
   dispose(emptied: boolean): Promise<void>;
 }
@@ -105,7 +105,7 @@ export async function runBench(
   } finally {
     machine = watched();
     await Promise.all(all.map((one) => withoutThrowing(one, () => removeEntries(one))));
-    await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose(one.report.left === undefined))));
+    await Promise.all(all.map((one) => withoutThrowing(one, () => one.subject.dispose(isEmpty(one)))));
   }
   return {
     report: {
@@ -207,6 +207,10 @@ async function withoutThrowing({ report }: Measured, work: () => Promise<void>):
   } catch (error) {
     report.left ??= asCacheError(error).message;
   }
+}
+
+function isEmpty({ cache, report }: Measured): boolean {
+  return cache !== undefined && report.left === undefined;
 }
 
 async function removeEntries({ subject, cache }: Measured): Promise<void> {
