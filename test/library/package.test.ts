@@ -83,6 +83,8 @@ describe("the package", () => {
     for (const field of ["description", "keywords", "license", "engines", "bin", "exports", "files"])
       expect(manifest[field], field).toBeTruthy();
     expect(manifest.private).toBeUndefined();
+    // npm installs the manual page only where it is one of a list.
+    expect(manifest.man).toEqual(["dist/man/cache.1"]);
     // What is bundled is not installed again with the package.
     expect(Object.keys(manifest.dependencies).sort()).toEqual(["@msgpack/msgpack", "better-sqlite3", "ioredis"]);
   });
