@@ -23,7 +23,8 @@ export async function buildPage(outdir) {
     minify: true,
     format: "esm",
     platform: "browser",
-    target: ["chrome109", "firefox115", "safari16.4"],
+    // The first that know light-dark(), which the style sheet goes by.
+    target: ["chrome123", "firefox120", "safari17.5"],
     tsconfig: "src/page/tsconfig.json",
     legalComments: "none",
   });
