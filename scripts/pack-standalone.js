@@ -77,6 +77,8 @@ function fill(to) {
       },
     });
   }
+  mkdirSync(join(to, "share/man/man1"), { recursive: true });
+  copyFileSync(join(program, "dist/man/cache.1"), join(to, "share/man/man1/cache.1"));
   mkdirSync(join(to, "bin"));
   copyFileSync(process.execPath, join(to, "bin/node"));
   writeFileSync(join(to, "bin/cache"), STARTER);
