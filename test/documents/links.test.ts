@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
-import { DOCUMENTS, ROOT } from "../support/documents.js";
+import { DOCUMENTS, ROOT, readDocument } from "../support/documents.js";
 
 const FOLDERS = ["docs", "src", "bench", "examples", "test"];
 
@@ -59,6 +59,10 @@ test.each(markdownFiles())("%s leads to what there is", (path) => {
 test.each(DOCUMENTS)("%s names files that there are", (path) => {
   const named = [...proseOf(path).matchAll(/`((?:src|test|scripts|examples|bench|docs)\/[\w./-]+)`/g)];
   expect(named.map(([, file = ""]) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+});
+
+test("the README is short enough to be read", () => {
+  expect(readDocument("README.md").split("\n").length).toBeLessThan(250);
 });
 
 test("every document by task is in the index, and the README leads to it", () => {
