@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import { AWAKE, type Clock } from "../clock.js";
 import { type AdmissionOptions, type Admitted, admit, withLength } from "../http/admission.js";
 import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
@@ -54,26 +54,26 @@ export interface FetchOptions extends AdmissionOptions {
 }
 
 /** What a fetch tells of itself. */
-export interface FetchListener {
+export interface FetchListener<Task extends FetchTask> {
   /** The origin answered with this status, or failed. */
-  asked(task: FetchTask, ms: number, status: number | undefined, failure: unknown): void;
+  asked(task: Task, ms: number, status: number | undefined, failure: unknown): void;
   /** A response was sent, or would have been if somebody waited for it. */
-  answered(task: FetchTask, status: number, entry: CacheStatusEntry): void;
+  answered(task: Task, status: number, entry: CacheStatusEntry): void;
   /** The store has a fresh response for it now. */
-  held(task: FetchTask, response: { tags: readonly string[]; vary: readonly string[] }): void;
+  held(task: Task, response: { tags: readonly string[]; vary: readonly string[] }): void;
   /** The store did not keep, or could not say, what it was asked to. */
   storeFailed(error: unknown): void;
 }
 
 /** Asks origins, sends what they answer to the client as it comes, and keeps what may be kept. */
-export class Fetcher {
+export class Fetcher<Task extends FetchTask> {
   readonly #store: HttpCache;
   readonly #clock: Clock;
   readonly #options: FetchOptions;
-  readonly #listener: FetchListener;
+  readonly #listener: FetchListener<Task>;
   readonly #compressing = new Compressing();
 
-  constructor(store: HttpCache, clock: Clock, options: FetchOptions, listener: FetchListener) {
+  constructor(store: HttpCache, clock: Clock, options: FetchOptions, listener: FetchListener<Task>) {
     this.#store = store;
     this.#clock = clock;
     this.#options = options;
@@ -81,7 +81,7 @@ export class Fetcher {
   }
 
   /** Resolves when the response was sent and kept. Never fails: whoever waits is told. */
-  async run(task: FetchTask): Promise<void> {
+  async run(task: Task): Promise<void> {
     try {
       await this.#run(task);
     } catch (error) {
@@ -94,20 +94,19 @@ export class Fetcher {
   }
 
   /** @param conditional false where the stored response can't be validated, whatever it has */
-  async #run(task: FetchTask, conditional = true): Promise<void> {
+  async #run(task: Task, conditional = true): Promise<void> {
     const fill = task.keep ? await this.#begin(task.found) : undefined;
     const { found, request } = task;
     const validating = conditional && found.kind === "response" && found.response.hasValidator ? found : undefined;
-    const gone = new AbortController();
     // What can be kept is fetched to its end though nobody waits for it any more.
-    if (!fill) task.client?.onGone(() => gone.abort(new Error("the client went away")));
+    const signal = fill ? undefined : goneSignal(task.client);
     const requestTime = this.#clock.now();
     let response: OriginResponse;
     try {
       const conditions = validating ? validationFields(validating.response.fields) : [];
-      response = await this.#ask(task, conditions, gone.signal);
+      response = await this.#ask(task, conditions, signal);
     } catch (error) {
-      if (gone.signal.aborted) return;
+      if (signal?.aborted) return;
       return this.#failed(task, error);
     }
     const times = { requestTime, responseTime: this.#clock.now() };
@@ -133,7 +132,7 @@ export class Fetcher {
   }
 
   /** @throws OriginFailure; the signal's reason where it was aborted */
-  async #ask(task: FetchTask, more: Fields, signal: AbortSignal): Promise<OriginResponse> {
+  async #ask(task: Task, more: Fields, signal: AbortSignal | undefined): Promise<OriginResponse> {
     const { request, path, originFields, origin, body, client } = task;
     const began = this.#clock.monotonic();
     try {
@@ -148,21 +147,17 @@ export class Fetcher {
       this.#listener.asked(task, this.#clock.monotonic() - began, response.status, undefined);
       return response;
     } catch (error) {
-      if (!signal.aborted) this.#listener.asked(task, this.#clock.monotonic() - began, undefined, error);
+      if (!signal?.aborted) this.#listener.asked(task, this.#clock.monotonic() - began, undefined, error);
       throw error;
     }
   }
 
   /** Where the body comes from of what is sent as it is stored. */
-  sourceOf(task: FetchTask): BodySource {
+  sourceOf(task: Task): BodySource {
     return {
       store: this.#store,
       method: task.request.method,
-      askAgain: (fields) => {
-        const gone = new AbortController();
-        task.client?.onGone(() => gone.abort(new Error("the client went away")));
-        return this.#ask(task, fields, gone.signal);
-      },
+      askAgain: (fields) => this.#ask(task, fields, goneSignal(task.client)),
       storeFailed: (error) => this.#listener.storeFailed(error),
     };
   }
@@ -178,7 +173,7 @@ export class Fetcher {
   }
 
   /** A response of the origin's own: kept if it may be. */
-  async #take(task: FetchTask, response: OriginResponse, times: ExchangeTimes, fill: Fill | undefined): Promise<void> {
+  async #take(task: Task, response: OriginResponse, times: ExchangeTimes, fill: Fill | undefined): Promise<void> {
     const { request, ruling } = task;
     const verdict = fill ? admit(request, response, times, { ...this.#options, ruling }) : undefined;
     const length = Number(fieldOf(response.fields, "content-length") ?? Number.NaN);
@@ -196,7 +191,7 @@ export class Fetcher {
     await this.#keep(task, fresh, response, length, admitted.sizes);
   }
 
-  async #pass(task: FetchTask, response: OriginResponse, detail: string | undefined): Promise<void> {
+  async #pass(task: Task, response: OriginResponse, detail: string | undefined): Promise<void> {
     const { client, request } = task;
     const entry: CacheStatusEntry = {
       fwd: task.fwd,
@@ -221,7 +216,7 @@ export class Fetcher {
 
   /** Sends a response on and keeps it. What the client gets last waits until it is kept, so that who asks again finds it. */
   async #keep(
-    task: FetchTask,
+    task: Task,
     admitted: NewResponse,
     from: OriginResponse,
     originLength: number,
@@ -274,7 +269,7 @@ export class Fetcher {
   }
 
   /** The stored response is good as it is (RFC 9111 §4.3.4). */
-  async #good(task: FetchTask, found: FoundResponse, from: OriginResponse, times: ExchangeTimes): Promise<void> {
+  async #good(task: Task, found: FoundResponse, from: OriginResponse, times: ExchangeTimes): Promise<void> {
     from.body.resume();
     const { client, request, flight, ruling } = task;
     const { shown, stored } = freshened(request, found.response, from.fields, times, { ...this.#options, ruling });
@@ -302,11 +297,11 @@ export class Fetcher {
   async #patiently(work: Promise<unknown>): Promise<void> {
     const over = new AbortController();
     await Promise.race([work, this.#clock.sleep(PATIENCE, over.signal)]);
-    over.abort();
+    over.abort(AWAKE);
   }
 
   /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
-  async #heard(task: FetchTask, found: FoundResponse, head: OriginResponse, times: ExchangeTimes): Promise<void> {
+  async #heard(task: Task, found: FoundResponse, head: OriginResponse, times: ExchangeTimes): Promise<void> {
     const { request, ruling } = task;
     const { fields, coding } = found.response;
     // The length that the origin tells is not that of what was compressed here.
@@ -336,7 +331,7 @@ export class Fetcher {
   }
 
   /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
-  async #failed(task: FetchTask, error: unknown): Promise<void> {
+  async #failed(task: Task, error: unknown): Promise<void> {
     const failure = failureOf(error, task.origin.url.origin);
     if (this.#mayUseStale(task, "disconnected")) return this.#useStale(task, { detail: failure.reason });
     const entry: CacheStatusEntry = { fwd: task.fwd, detail: failure.reason };
@@ -345,12 +340,12 @@ export class Fetcher {
     if (task.client) sendOwn(task.client, failure.status, REASONS[failure.status], outcomeFields(entry));
   }
 
-  #mayUseStale({ found, request }: FetchTask, error: OriginError): boolean {
+  #mayUseStale({ found, request }: Task, error: OriginError): boolean {
     if (found.kind !== "response") return false;
     return mayServeOnError(found.response, requestDirectives(request.fields), this.#clock.now(), error);
   }
 
-  async #useStale(task: FetchTask, why: { fwdStatus: number } | { detail: string }): Promise<void> {
+  async #useStale(task: Task, why: { fwdStatus: number } | { detail: string }): Promise<void> {
     const { client, request, found, flight } = task;
     if (found.kind !== "response") return;
     const now = this.#clock.now();
@@ -371,6 +366,13 @@ export class Fetcher {
   #toClient(fields: Fields): Fields {
     return this.#options.stripTags ? withoutFields(fields, TAG_FIELDS) : fields;
   }
+}
+
+/** Given when the client goes away before its response has ended. */
+function goneSignal(client: Client | undefined): AbortSignal {
+  const gone = new AbortController();
+  client?.onGone(() => gone.abort(new Error("the client went away")));
+  return gone.signal;
 }
 
 /** Milliseconds that a client waits for its response to be kept. */

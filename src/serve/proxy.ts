@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Awaitable } from "../backends/backend.js";
-import type { Clock } from "../clock.js";
+import { AWAKE, type Clock } from "../clock.js";
 import { withLength } from "../http/admission.js";
 import { type RequestDirectives, requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
@@ -33,6 +33,11 @@ export interface ProxyOptions extends FetchOptions, EntranceOptions {
   tunnelIdleMs?: number;
 }
 
+/** With what it is for. Not looked up in a WeakMap: what that holds outlives V8's quick collections, the whole request with it. */
+interface ProxyTask extends FetchTask {
+  question: Question;
+}
+
 /** What became of a URL that the store was to have: `foreign` is of no origin of ours, `not-kept` by the will of the origin or a rule. */
 export type Warmed = "stored" | "fresh" | "not-kept" | "foreign" | "failed";
 
@@ -49,9 +54,10 @@ export class CachingProxy {
   readonly #listener: ProxyListener;
   readonly #flights: Flights;
   readonly #ready = new ReadyHits();
-  readonly #fetcher: Fetcher;
-  readonly #questions = new WeakMap<FetchTask, Question>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #fetcher: Fetcher<ProxyTask>;
+  #running = 0;
+  /** Are told when nothing runs any more. */
+  readonly #settling: (() => void)[] = [];
 
   constructor(store: HttpCache, upstream: Upstream, clock: Clock, options: ProxyOptions, listener: ProxyListener) {
     this.#store = store;
@@ -63,14 +69,11 @@ export class CachingProxy {
     this.#listener = listener;
     this.#flights = new Flights(clock);
     this.#fetcher = new Fetcher(store, clock, options, {
-      asked: (task, ms, status, failure) =>
-        this.#told(task, (question) => listener.asked(question, ms, status, failure)),
-      answered: (task, status, entry) => {
-        this.#told(task, (question) => {
-          if (task.client && isExchange(question)) listener.answered(question, status, entry);
-        });
+      asked: ({ question }, ms, status, failure) => listener.asked(question, ms, status, failure),
+      answered: ({ client, question }, status, entry) => {
+        if (client && isExchange(question)) listener.answered(question, status, entry);
       },
-      held: (task, response) => this.#told(task, (question) => options.held?.(question, response)),
+      held: ({ question }, response) => options.held?.(question, response),
       storeFailed: (error) => listener.storeFailed(error),
     });
   }
@@ -88,7 +91,7 @@ export class CachingProxy {
 
   /** Resolves when what runs in the background has ended. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#settling.push(resolve));
   }
 
   handle(message: IncomingMessage, response: ServerResponse): void {
@@ -299,7 +302,7 @@ export class CachingProxy {
     const over = new AbortController();
     const patience = this.#clock.sleep(LONGEST_WAIT, over.signal).then(() => undefined);
     const landing = await Promise.race([flight.landed, patience]);
-    over.abort();
+    over.abort(AWAKE);
     return landing;
   }
 
@@ -330,14 +333,12 @@ export class CachingProxy {
     flight: Flight,
     client: Client | undefined,
     keep: boolean,
-  ): FetchTask {
+  ): ProxyTask {
     const { request, target, origin, ruling } = question;
     const originFields = withoutUnkeyed(this.#entrance.originFields(question));
     const { path } = target;
     const body = question.content?.whole;
-    const task: FetchTask = { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep };
-    this.#questions.set(task, question);
-    return task;
+    return { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep, question };
   }
 
   #gatewayTimeout(exchange: Exchange): void {
@@ -373,20 +374,18 @@ export class CachingProxy {
     return { kind: "none", resourceKey, index: undefined, unread: true };
   }
 
-  #told(task: FetchTask, tell: (question: Question) => void): void {
-    const question = this.#questions.get(task);
-    if (question) tell(question);
-  }
-
   /** Nothing that goes wrong with one request is the end of another: its connection is cut, and that is all. */
   #track(work: Promise<void>, client?: Client): void {
-    const watched: Promise<void> = work
+    this.#running += 1;
+    work
       .catch((error: unknown) => {
         this.#listener.storeFailed(error);
         client?.cut();
       })
-      .finally(() => this.#running.delete(watched));
-    this.#running.add(watched);
+      .finally(() => {
+        this.#running -= 1;
+        if (this.#running === 0) for (const tell of this.#settling.splice(0)) tell();
+      });
   }
 }
 
