@@ -1,8 +1,8 @@
 import type { TerminalHold, TerminalHolder } from "./io.js";
 
 /**
- * Listens to everything that may end or stop this process: `exit`, an uncaught error (before Node prints it, which would go to a screen that is about to vanish), SIGTSTP
- * and SIGCONT. Signals that end it are main's: it aborts the command, or exits.
+ * Listens to what may end or stop this process: `exit`, which Node tells also of an uncaught error before it prints that, SIGTSTP and SIGCONT. Signals that end it are
+ * main's: it aborts the command, or exits.
  */
 export function holdTerminal({ release, resume }: TerminalHolder): TerminalHold {
   const stop = () => {
@@ -11,7 +11,6 @@ export function holdTerminal({ release, resume }: TerminalHolder): TerminalHold 
     process.kill(process.pid, "SIGSTOP");
   };
   process.on("exit", release);
-  process.on("uncaughtExceptionMonitor", release);
   if (process.platform !== "win32") {
     process.on("SIGTSTP", stop);
     process.on("SIGCONT", resume);
@@ -23,7 +22,6 @@ export function holdTerminal({ release, resume }: TerminalHolder): TerminalHold 
     },
     end: () => {
       process.off("exit", release);
-      process.off("uncaughtExceptionMonitor", release);
       process.off("SIGTSTP", stop);
       process.off("SIGCONT", resume);
     },

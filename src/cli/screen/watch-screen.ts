@@ -114,7 +114,8 @@ function graphs({ readings }: Seen, columns: number): Line[] {
       pad(label, LABEL),
       toned("bold", padStart(optional(figure, show), FIGURE)),
       " ",
-      toned(tone, sparkline(values, width, top)),
+      // A line of nothing is no alarm.
+      toned(tone === "red" && !values.some((value) => value) ? "dim" : tone, sparkline(values, width, top)),
       ...(aside ? [toned("dim", beside)] : []),
     ];
   };
