@@ -13,8 +13,8 @@ import { chromium } from "playwright-core";
 const IMAGES = "docs/images";
 /** Bytes that a picture may have. */
 const LARGEST = 150_000;
-/** Seconds of traffic before the first picture. */
-const SECONDS = Number(argv[2] ?? 280);
+/** Seconds of traffic before the first picture, and which are taken: all where none is named. */
+const [SECONDS = 280, ...NAMES] = argv.slice(2);
 
 const SHOP = "shop.example.com";
 const AGENT = new Agent({ keepAlive: true });
@@ -178,10 +178,12 @@ const PICTURES = [
   },
 ];
 
+const CHOSEN = PICTURES.filter(({ name }) => NAMES.length === 0 || NAMES.includes(name));
+
 async function takePictures(admin, token) {
   const { context, close } = await browser(admin, token);
   try {
-    for (const { name, hash, scheme, width = 1200, height = 800, ready } of PICTURES) {
+    for (const { name, hash, scheme, width = 1200, height = 800, ready } of CHOSEN) {
       const page = await context.newPage();
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme: scheme });
@@ -227,7 +229,7 @@ try {
   const { proxy, admin } = await addresses(child);
   const visiting = visits(proxy, over.signal);
   stdout.write(`${SECONDS} s of visits to ${proxy}, admin page at ${admin}\n`);
-  await sleep(SECONDS * 1000);
+  await sleep(Number(SECONDS) * 1000);
   await takePictures(admin, token);
   over.abort();
   await visiting;

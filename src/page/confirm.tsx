@@ -105,7 +105,7 @@ function Many({ count, exact, sample }: { count: number; exact: boolean; sample:
         </strong>
         {sample.length > 0 && ":"}
       </p>
-      <ul class="sample">
+      <ul>
         {sample.map((key) => (
           <li key={key}>
             <code>{showKey(key)}</code>

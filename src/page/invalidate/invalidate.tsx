@@ -7,7 +7,7 @@ import { confirmed, type Danger } from "../confirm.js";
 import { hrefOf, type Route } from "../route.js";
 import { useIsOperator } from "../session.js";
 import { showCount, showKey } from "../text.js";
-import { asked, BYS, type Counted, countOf, invalidate, type Report, type Typed, WHATS } from "./selection.js";
+import { asked, BYS, type Counted, countOf, invalidate, nameOf, type Report, type Typed, WHATS } from "./selection.js";
 import { SelectionFields } from "./selection-fields.js";
 import "../browse/browse.css";
 
@@ -59,7 +59,7 @@ export function Invalidate({ route: { params } }: { route: Route }) {
       const counted = await countOf(what, signal);
       setState({ step: "counted", counted });
       const verb = soft ? "Make stale" : "Delete";
-      const title = `${verb} ${titleOf(typed, counted)}`;
+      const title = `${verb} ${nameOf(typed)}`;
       if (counted.count === 0 || !(await confirmed({ title, verb, danger: dangerOf(typed, counted) }))) {
         return { step: "counted", counted };
       }
@@ -161,11 +161,6 @@ function dangerOf({ what, by }: Typed, { everything, count, exact, sample, targe
   if (everything) return { step: "everything", target };
   if (what === "expired" || (what === "http" && by === "urls")) return { step: "one" };
   return { step: "many", count, exact, sample };
-}
-
-function titleOf({ what }: Typed, counted: Counted): string {
-  const kind = what === "http" ? "HTTP responses" : "entries";
-  return counted.everything ? `all ${kind}` : `${countText(counted)} of ${showKey(counted.target)}`;
 }
 
 function reportOf({ deleted, softened, complete, pending }: Report, target: string): string {

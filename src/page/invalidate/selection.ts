@@ -4,6 +4,7 @@ import type { entryCalls } from "../../api/entries.js";
 import { ApiError, call, callForLines } from "../api.js";
 import { type Conditions, filterOf, isUnconditional } from "../browse/conditions.js";
 import { tagsFromText } from "../browse/tags.js";
+import { showKey } from "../text.js";
 
 /** What is to go, as it is typed. */
 export interface Typed extends Conditions {
@@ -35,6 +36,21 @@ export function asked(typed: Typed): Count | undefined {
   if (by === "match") return match === "" ? undefined : { purge: { match } };
   if (several.length === 0) return undefined;
   return { purge: { tags: several, ...(tagMode === "all" && { tagMode }) } };
+}
+
+/** What is meant, for who is asked about it. */
+export function nameOf({ what, by, urls, prefix, match, tags, tagMode }: Typed): string {
+  if (what === "all") return "everything";
+  if (what === "expired") return "what has expired";
+  const holds = (one: By) => what === "entries" || by === one;
+  const named = tagsFromText(tags).map(showKey);
+  const conditions = [
+    ...(what === "http" && by === "urls" ? [`of ${showKey(urls.trim())}`] : []),
+    ...(holds("prefix") && prefix !== "" ? [`that begin with ${showKey(prefix)}`] : []),
+    ...(holds("match") && match !== "" ? [`that match ${showKey(match)}`] : []),
+    ...(holds("tags") && named.length > 0 ? [`with the tag ${named.join(tagMode === "all" ? " and " : " or ")}`] : []),
+  ];
+  return `${what === "http" ? "responses" : "entries"} ${conditions.join(" and ")}`;
 }
 
 /** How many that is, and some of them. @throws ApiError */

@@ -54,6 +54,13 @@ const SCREENS: Record<string, Shown> = {
       await page.getByText(/That is/).waitFor();
     },
   },
+  "question about many": {
+    hash: () => "#/invalidate?what=entries&match=*o*",
+    ready: async (page) => {
+      await page.getByRole("button", { name: "Delete…" }).click();
+      await page.getByRole("dialog").getByText("entries", { exact: false }).first().waitFor();
+    },
+  },
   question: {
     hash: () => "#/invalidate?what=all",
     ready: async (page) => {

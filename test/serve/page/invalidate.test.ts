@@ -41,6 +41,7 @@ describe("invalidation", () => {
     expect(await count("user:")).toBe(25);
     await press(page, "Delete…");
     await dialog(page).getByText("25 entries", { exact: true }).waitFor();
+    await page.getByRole("dialog", { name: "Delete entries that begin with user:" }).waitFor();
     await page.keyboard.press("Escape");
     await dialog(page).waitFor({ state: "detached" });
     expect(await count("user:")).toBe(25);
