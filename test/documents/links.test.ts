@@ -40,7 +40,7 @@ function anchorsOf(path: string): Set<string> {
 /** What is linked to from a file, with what is wrong about it. */
 function deadLinks(path: string): string[] {
   const text = proseOf(path).replaceAll(/`[^`\n]*`/g, "");
-  const targets = [...text.matchAll(/\]\(([^)\s]+)\)|<img [^>]*src="([^"]+)"/g)].map(
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"\s]+)"/g)].map(
     ([, link, image]) => link ?? image ?? "",
   );
   return targets.filter((target) => {
