@@ -63,6 +63,18 @@ const kinds = (answers: readonly { cache: unknown; text: string }[]) =>
   [...new Set(answers.map(({ cache, text }) => `${cache} ${text}`))].sort();
 
 describe("--workers", () => {
+  test("a connection that a worker was given, and did not take before it was killed, is another one's", async () => {
+    const { url, running } = await crew(["--store", "memory:"]);
+    await ask(url, "/a");
+    const [first = 0] = children(running.pid);
+    process.kill(first, "SIGSTOP");
+    const answers = ask(url, "/a", 6);
+    // Without the rest of what was asked: one waits with the worker that stands still.
+    const waiting = await Promise.race([answers, new Promise((resolve) => setTimeout(resolve, 300, "waiting"))]);
+    process.kill(first, "SIGKILL");
+    expect([waiting, kinds(await answers)]).toEqual(["waiting", ["HIT old"]]);
+  });
+
   test("the admin page is at the primary's admin port, and tells what all of them do", async () => {
     const cwd = tempDir("workers");
     const tokens = join(cwd, "tokens");

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Clock } from "../../clock.js";
 import { CacheError } from "../../errors.js";
+import { leaveConnectionsToOthers } from "./inheritance.js";
 import {
   type FromWorker,
   isMessage,
@@ -151,6 +152,7 @@ export class Crew {
   #fill(place: Place, isFirst: boolean): void {
     if (this.#over.signal.aborted) return;
     const worker = this.#cluster.fork();
+    leaveConnectionsToOthers(worker);
     Object.assign(place, { worker, isReady: false, isWarming: false, startedAt: this.#clock.monotonic() });
     worker.on("message", (message: unknown) => {
       if (isMessage<FromWorker>(message)) this.#told(place, worker, message, isFirst);
