@@ -6,7 +6,7 @@ import { escapeLine } from "../render/value.js";
 import { type Line, type Size, toned } from "./line.js";
 import type { PickerState } from "./picker-state.js";
 import type { Frame } from "./terminal.js";
-import { clip, pad, padStart, widthOf } from "./text-width.js";
+import { clip, pad, padStart, widthOf, wrap } from "./text-width.js";
 
 export interface PickerTitle {
   /** What is asked. */
@@ -35,7 +35,7 @@ export function pickerScreen(state: PickerState, { message, from }: PickerTitle,
     [toned("bold", head), toned("dim", padStart(clip(from, columns - widthOf(head) - 2), columns - widthOf(head)))],
     query.line,
     ...filled(list, room - below),
-    ...(below > 0 ? filled(previewLines(state, now, columns), below) : []),
+    ...(below > 0 ? filled(previewLines(state, now, { columns, rows: below }), below) : []),
     [toned("dim", HINTS)],
   ];
   return { lines, cursor: { row: 1, column: query.cursor } };
@@ -98,7 +98,7 @@ function ttlOf({ expiresAt }: EntryInfo, now: number): string {
   return ttlText(expiresAt === undefined ? undefined : Math.max(0, expiresAt - now));
 }
 
-function previewLines(state: PickerState, now: number, columns: number): Line[] {
+function previewLines(state: PickerState, now: number, { columns, rows }: Size): Line[] {
   const entry = state.found[state.at];
   if (entry === undefined) return [];
   const { size, createdAt, tags = [] } = entry;
@@ -111,5 +111,6 @@ function previewLines(state: PickerState, now: number, columns: number): Line[] 
   const head = clip(`── ${facts.filter((fact) => fact !== undefined).join("  ")} `, columns);
   const rule = head + "─".repeat(Math.max(0, columns - widthOf(head)));
   const lines = state.preview?.key === entry.key ? state.preview.lines : [];
-  return [[toned("dim", rule)], ...lines.map((line): Line => [line])];
+  const wrapped = lines.slice(0, rows).flatMap((line) => wrap(line, columns, rows));
+  return [[toned("dim", rule)], ...wrapped.map((line): Line => [line])];
 }

@@ -11,7 +11,7 @@ export const PREVIEW_ELEMENTS = 20;
 
 /** Lines and characters of a line that are kept: more than any screen shows. */
 const MOST_LINES = 100;
-const MOST_CHARACTERS = 500;
+const MOST_CHARACTERS = 2000;
 
 const BYTES_A_LINE = 16;
 

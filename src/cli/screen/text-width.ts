@@ -25,6 +25,26 @@ export function clip(text: string, columns: number): string {
   return `${kept}…`;
 }
 
+/**
+ * Text in pieces that each take no more than the columns there are.
+ * @param most pieces
+ */
+export function wrap(text: string, columns: number, most: number): string[] {
+  const pieces: string[] = [];
+  let [piece, width] = ["", 0];
+  for (const char of text) {
+    const more = columnsOf(char);
+    if (width + more > columns && piece !== "") {
+      pieces.push(piece);
+      if (pieces.length >= most) return pieces;
+      [piece, width] = ["", 0];
+    }
+    piece += char;
+    width += more;
+  }
+  return [...pieces, piece];
+}
+
 /** Text in exactly so many columns: cut, or with spaces behind it. */
 export function pad(text: string, columns: number): string {
   const cut = clip(text, columns);

@@ -122,6 +122,12 @@ describe("the screen", () => {
     expect(drawn({ ...state, at: 0 }).join("\n")).not.toContain("{");
   });
 
+  test("folds a long line of a value", () => {
+    const line = "0123456789".repeat(9);
+    const screen = drawn({ ...listed("a"), preview: { key: "a", lines: [line] } });
+    expect(screen.slice(16, 19)).toEqual([line.slice(0, 80), line.slice(80), ""]);
+  });
+
   test("says how far the search is", () => {
     expect(drawn(PICKER_START)[1]).toMatch(/0 found …$/);
     expect(drawn(withFound(PICKER_START, entries("a"), "bounded"))[1]).toMatch(/1\+ found$/);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { clip, pad, padStart, widthOf } from "../../../src/cli/screen/text-width.js";
+import { clip, pad, padStart, widthOf, wrap } from "../../../src/cli/screen/text-width.js";
 
 describe("the width of text", () => {
   test.each([
@@ -29,6 +29,16 @@ describe("the width of text", () => {
     ["ab", -1, ""],
   ])("%j cut to %i columns is %j", (text, columns, cut) => {
     expect(clip(text, columns)).toBe(cut);
+  });
+
+  test.each([
+    ["", [""]],
+    ["abcdef", ["abc", "def"]],
+    ["日本語", ["日", "本", "語"]],
+    ["abe\u0301d", ["abe\u0301", "d"]],
+    ["abcdefghijkl", ["abc", "def", "ghi"]],
+  ])("%j in three columns and three pieces at most is %j", (text, pieces) => {
+    expect(wrap(text, 3, 3)).toEqual(pieces);
   });
 
   test("padded text takes exactly the columns", () => {
