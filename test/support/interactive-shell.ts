@@ -85,7 +85,7 @@ export async function startInteractive(
     raw: () => pty.raw(),
     async completed(typed, after = "") {
       pty.send(`${typed}${KEYS.tab}${after}${KEYS.enter}`);
-      await until(() => existsSync(out), { timeoutMs: 10_000, what: `the end of ${typed}` }).catch((error: unknown) => {
+      await until(() => existsSync(out), { timeoutMs: 20_000, what: `the end of ${typed}` }).catch((error: unknown) => {
         throw new Error(`${name}: nothing came of ${typed}; it shows:\n${pty.text().slice(-2000)}`, { cause: error });
       });
       const taken = `${out}.taken`;

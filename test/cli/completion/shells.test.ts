@@ -95,7 +95,7 @@ describe.each(SHELLS)("%s", (name) => {
     // C1 and what turns text around is never shown as it is.
     expect(shell.raw()).not.toMatch(/[\u0080-\u009f\u202e]/);
     expect(existsSync(work.path("CANARY"))).toBe(false);
-  });
+  }, 60_000);
 
   test("goes on from open quotes, escapes and a colon", async () => {
     expect(await shell.completed("cache get 'aa pl")).toEqual(["get", "aa plain words  twice"]);
@@ -123,7 +123,7 @@ test("the binary answers within its bound, and ends, whatever a store still has 
     cwd: work.cwd,
   });
   expect({ code, stdout: stdout.toString().trim(), stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
-  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(performance.now() - begun).toBeLessThan(4_500);
 });
 
 test("scripts are what their shells can read, and fish knows the words without a terminal", async () => {
