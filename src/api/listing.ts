@@ -60,7 +60,12 @@ export const entryQuery = z.strictObject({
   tier,
 });
 
-export const entryBody = z.strictObject({ key: z.string(), first: first.exactOptional().describe(AT_MOST), tier });
+export const entryBody = z.strictObject({
+  key: z.string(),
+  first: first.exactOptional().describe(AT_MOST),
+  decode: z.boolean().exactOptional().describe("without the compression of its content: gzip, br, deflate"),
+  tier,
+});
 
 export const milliseconds = z.number().describe("milliseconds");
 
@@ -91,6 +96,7 @@ export const entryAnswer = z.strictObject({
   value: z.string().exactOptional().describe("text"),
   encoding: z.literal("base64").exactOptional(),
   data: z.string().exactOptional().describe("bytes that are no text"),
+  decoded: z.string().exactOptional().describe("how the value is compressed where it lies"),
   truncated: z.literal(true).exactOptional().describe("this is not all of the value: ask for it with raw=true"),
 });
 

@@ -2,6 +2,7 @@ import type { Checked } from "../../api/checked.js";
 import type { entryCalls } from "../../api/entries.js";
 import type { patchBody, putQuery } from "../../api/listing.js";
 import { call } from "../api.js";
+import type { Entry } from "./value.js";
 
 /** Deletes one entry, however long its key is. */
 export async function deleteEntry(key: string): Promise<{ isThere: boolean; isPending: boolean }> {
@@ -16,25 +17,19 @@ export interface Change {
   value: string | undefined;
   /** `5m`, `none` */
   ttl: string | undefined;
-  tags: readonly string[];
+  tags: readonly string[] | undefined;
 }
 
 /** Changes an entry, unless it is no longer the one that was looked at. */
-export async function changeEntry(
-  key: string,
-  version: string | undefined,
-  { value, ttl, tags }: Change,
-): Promise<void> {
-  const ifVersion = version === undefined ? {} : { ifVersion: version };
-  if (value === undefined) {
-    const body: Checked<typeof patchBody> = { tags: [...tags], ...(ttl !== undefined && { ttl }), ...ifVersion };
-    return call("PATCH", "/cache/entry", { query: { key }, body });
+export async function changeEntry({ key, version, tags: before }: Entry, change: Change): Promise<void> {
+  const { value, ttl, tags } = change;
+  const named = { ...(ttl !== undefined && { ttl }), ...(version !== undefined && { ifVersion: version }) };
+  if (value !== undefined) {
+    // What is stored anew has the tags that it is given.
+    const query: Partial<Checked<typeof putQuery>> = { key, tag: [...(tags ?? before)], ...named };
+    return call("PUT", "/cache/entry", { query, body: value });
   }
-  const query: Partial<Checked<typeof putQuery>> = {
-    key,
-    tag: [...tags],
-    ...(ttl !== undefined && { ttl }),
-    ...ifVersion,
-  };
-  return call("PUT", "/cache/entry", { query, body: value });
+  if (tags === undefined && ttl === undefined) return;
+  const body: Checked<typeof patchBody> = { ...named, ...(tags && { tags: [...tags] }) };
+  return call("PATCH", "/cache/entry", { query: { key }, body });
 }

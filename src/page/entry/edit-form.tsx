@@ -28,10 +28,11 @@ export function EditForm({ entry, onSaved, onCancel }: Props) {
     setBusy(true);
     setFailure(undefined);
     try {
-      await changeEntry(entry.key, entry.version, {
+      const named = tagsFromText(tags);
+      await changeEntry(entry, {
         value: why === undefined && value !== entry.value ? value : undefined,
         ttl: end === "keep" ? undefined : end === "none" ? "none" : ttl.trim(),
-        tags: tagsFromText(tags),
+        tags: tagsToText(named) === tagsToText(entry.tags) ? undefined : named,
       });
       tell("Saved.");
       onSaved();
@@ -121,10 +122,11 @@ export function EditForm({ entry, onSaved, onCancel }: Props) {
 const END = ["keep", "in", "none"] as const;
 
 /** Why the value of an entry can't be edited here; undefined where it can. */
-function whyFixed({ response, variesOn, metaSize, truncated, value }: Entry): string | undefined {
+function whyFixed({ response, variesOn, metaSize, truncated, decoded, value }: Entry): string | undefined {
   if (response || variesOn)
     return "The value is what the origin sent: make it stale, or delete it, to have it fetched anew.";
   if (metaSize !== undefined) return "The value stays: a program keeps something beside it that would get lost.";
+  if (decoded !== undefined) return "The value is stored compressed, and stays as it is.";
   if (truncated) return "The value is too large to be edited here.";
   if (value === undefined) return "The value is no text, and stays as it is.";
   // A field of a form makes line feeds of all line ends.

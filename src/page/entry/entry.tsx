@@ -33,7 +33,7 @@ export function EntryScreen({ route: { params } }: { route: Route }) {
   const [edited, setEdited] = useState<string>();
   const isOperator = useIsOperator();
   const first = wants.key === key ? wants.bytes : FIRST;
-  const look = { key, first, ...(tier !== "" && { tier }) };
+  const look = { key, first, decode: true, ...(tier !== "" && { tier }) };
   const found = useLoad(JSON.stringify(look), (signal) => lookUp(look, signal));
   const { entry, foreign } = found.value ?? {};
   const isEdited = entry !== undefined && edited === key;
@@ -74,7 +74,7 @@ export function EntryScreen({ route: { params } }: { route: Route }) {
         <ValueView
           entry={entry}
           tier={tier}
-          onMore={first < MORE && first < (entry.size ?? 0) ? () => setWants({ key, bytes: MORE }) : undefined}
+          onMore={first < MORE && entry.truncated ? () => setWants({ key, bytes: MORE }) : undefined}
         />
       )}
       {foreign && <ForeignItems entry={foreign} name={key} />}
@@ -98,6 +98,7 @@ function Missing({ failure, name }: { failure: unknown; name: string }) {
 interface Look {
   key: string;
   first: number;
+  decode: boolean;
   tier?: string;
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { callForBytes, queryText } from "../api.js";
 import { Failure } from "../browse/failure.js";
 import { escapedLines } from "../browse/key-text.js";
@@ -26,12 +26,10 @@ interface Props {
 
 /** The value of an entry, as one of what it can be. */
 export function ValueView({ entry, tier, onMore }: Props) {
-  const value = useLoad(`${entry.version} ${entry.size} ${entry.value?.length ?? entry.data?.length}`, () =>
-    readValue(entry),
-  ).value;
+  const value = useMemo(() => readValue(entry), [entry]);
   const [chosen, setChosen] = useState<Kind>();
-  const json = value?.text === undefined || value.isCut ? undefined : jsonPieces(value.text);
-  const kinds = value ? kindsOf(value, json !== undefined) : [];
+  const json = value.text === undefined || value.isCut ? undefined : jsonPieces(value.text);
+  const kinds = kindsOf(value, json !== undefined);
   const kind = kinds.find((one) => one === chosen) ?? kinds[0];
   return (
     <section class="card" aria-labelledby="value">
@@ -50,10 +48,11 @@ export function ValueView({ entry, tier, onMore }: Props) {
         )}
         <Download entry={entry} tier={tier} />
       </div>
-      {value?.note !== undefined && <p class="hint">{value.note}</p>}
-      {entry.truncated && value && (
+      {value.note !== undefined && <p class="hint">{value.note}</p>}
+      {value.isCut && (
         <p role="note" class="cut">
-          These are the first {showBytes(value.stored.length)} of {showBytes(entry.size ?? 0)}.{" "}
+          These are the first {showBytes(value.bytes.length)}
+          {entry.decoded === undefined && ` of ${showBytes(entry.size ?? 0)}`}.{" "}
           {onMore && (
             <button type="button" onClick={onMore}>
               Show more
@@ -61,18 +60,18 @@ export function ValueView({ entry, tier, onMore }: Props) {
           )}
         </p>
       )}
-      {value && kind === "image" && <ImageOf entry={entry} tier={tier} value={value} />}
-      {value && kind !== "image" && entry.size === 0 && <p class="hint">The value is empty.</p>}
-      {value && kind !== undefined && kind !== "image" && entry.size !== 0 && (
+      {kind === "image" && <ImageOf entry={entry} tier={tier} value={value} />}
+      {kind !== "image" && entry.size === 0 && <p class="hint">The value is empty.</p>}
+      {kind !== undefined && kind !== "image" && entry.size !== 0 && (
         <section class="value" aria-label={`The value as ${LABELS[kind]}`} {...SCROLLED}>
           <pre class={kind} dir={kind === "text" ? "auto" : "ltr"}>
-            {kind === "hex" && hexText(value.stored.subarray(0, MOST_HEX))}
+            {kind === "hex" && hexText(value.bytes.subarray(0, MOST_HEX))}
             {kind === "text" && escapedLines(value.text ?? "")}
             {kind === "json" && json && <Json pieces={json} />}
           </pre>
         </section>
       )}
-      {value && kind === "hex" && value.stored.length > MOST_HEX && (
+      {kind === "hex" && value.bytes.length > MOST_HEX && (
         <p class="hint">In hex only the first {showBytes(MOST_HEX)} are shown.</p>
       )}
     </section>
@@ -113,14 +112,14 @@ function Download({ entry: { key, truncated }, tier }: { entry: Entry; tier: str
 
 /** An image in memory that the browser draws, and forgets with it. */
 function ImageOf({ entry: { key, size = 0 }, tier, value }: { entry: Entry; tier: string; value: Value }) {
-  const { image, isCut, stored } = value;
+  const { image, isCut, bytes } = value;
   const isTooLarge = isCut && (size > MOST_IMAGE || key.length > LONGEST_KEY);
   const fetched = useLoad(
     `${key} ${size}`,
     isTooLarge
       ? undefined
       : async (signal) =>
-          isCut ? callForBytes("GET", "/cache/entry", { query: rawQuery(key, tier), signal }) : new Blob([stored]),
+          isCut ? callForBytes("GET", "/cache/entry", { query: rawQuery(key, tier), signal }) : new Blob([bytes]),
   );
   const [shown, setShown] = useState<string>();
   const [isBroken, setBroken] = useState(false);

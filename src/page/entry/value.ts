@@ -1,45 +1,36 @@
 import type { Checked } from "../../api/checked.js";
 import type { entryAnswer } from "../../api/listing.js";
+import { showKey } from "../text.js";
 
 export type Entry = Checked<typeof entryAnswer>;
 
 /** What the bytes of a value can be shown as. */
 export interface Value {
-  /** As they are stored; of a long value the first. */
-  stored: Uint8Array<ArrayBuffer>;
-  /** The same as text, unless it is none: without a coding of its content. */
+  /** Of a long value the first. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** The same as text, unless it is none. */
   text: string | undefined;
   /** There is more of the value than that. */
   isCut: boolean;
   /** `image/png` and the like, told by the bytes themselves. */
   image: string | undefined;
-  /** What was done to read it, or why it can't be read. */
+  /** How it is compressed. */
   note: string | undefined;
 }
 
-/** Bytes that are made of compressed ones at most: a few can stand for a great many. */
-const MOST_DECODED = 1024 * 1024;
-
 /** Reads what the server told of a value. */
-export async function readValue(entry: Entry): Promise<Value> {
-  const stored = entry.value === undefined ? bytesOfBase64(entry.data ?? "") : new TextEncoder().encode(entry.value);
+export function readValue(entry: Entry): Value {
+  const bytes = entry.value === undefined ? bytesOfBase64(entry.data ?? "") : new TextEncoder().encode(entry.value);
   const isCut = entry.truncated === true;
-  const plain = { stored, isCut, image: imageType(stored), note: undefined };
-  const coding = codingOf(entry, stored);
-  if (coding === undefined) return { ...plain, text: textOf(stored, isCut, charsetOf(entry)) };
-  if (coding !== "gzip" && coding !== "deflate") {
-    return { ...plain, text: undefined, note: `It is compressed (${coding}), which this page can't read.` };
-  }
-  const decoded = await decompressed(stored, coding);
-  const isShort = isCut || decoded.isCut;
-  const text = decoded.bytes && textOf(decoded.bytes, isShort, charsetOf(entry));
-  if (text === undefined) return { ...plain, text, note: `It is said to be compressed (${coding}), and is no text.` };
-  return {
-    ...plain,
-    text,
-    isCut: isShort,
-    note: `It is stored compressed (${coding}); its text is shown as it was before.`,
-  };
+  const text = textOf(bytes, isCut, charsetOf(entry));
+  return { bytes, text, isCut, image: imageType(bytes), note: noteOf(entry) };
+}
+
+function noteOf(entry: Entry): string | undefined {
+  if (entry.decoded !== undefined) return `It is stored compressed (${entry.decoded}), and shown as it was before.`;
+  const said = fieldOf(entry, "content-encoding")?.trim();
+  if (!said || said.toLowerCase() === "identity") return undefined;
+  return `It is said to be compressed (${showKey(said)}), and shown as it is stored.`;
 }
 
 function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
@@ -51,43 +42,6 @@ function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
 
 function fieldOf({ response }: Entry, name: string): string | undefined {
   return response?.fields.find(([known]) => known.toLowerCase() === name)?.[1];
-}
-
-/** How a stored response is compressed, by its fields; of others the bytes say it. */
-function codingOf(entry: Entry, bytes: Uint8Array): string | undefined {
-  const made = entry.response?.coding;
-  const said = made !== undefined && made !== "as-is" ? made : fieldOf(entry, "content-encoding")?.trim().toLowerCase();
-  if (said !== undefined && said !== "" && said !== "identity") return said === "x-gzip" ? "gzip" : said;
-  return begins(bytes, [0x1f, 0x8b, 0x08]) ? "gzip" : undefined;
-}
-
-/** What can be had of it: of a part of a compressed value the beginning. */
-async function decompressed(
-  bytes: Uint8Array<ArrayBuffer>,
-  coding: "gzip" | "deflate",
-): Promise<{ bytes?: Uint8Array<ArrayBuffer>; isCut: boolean }> {
-  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(coding)).getReader();
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  let isCut = false;
-  try {
-    while (length < MOST_DECODED) {
-      const { done, value } = await reader.read();
-      if (done) return { bytes: await joined(pieces), isCut };
-      pieces.push(value);
-      length += value.length;
-    }
-    isCut = true;
-    await reader.cancel();
-  } catch {
-    // The value was cut, or is not what its fields say: what came before is shown.
-    isCut = true;
-  }
-  return length > 0 ? { bytes: await joined(pieces), isCut } : { isCut };
-}
-
-async function joined(pieces: Uint8Array<ArrayBuffer>[]): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await new Blob(pieces).slice(0, MOST_DECODED).arrayBuffer());
 }
 
 /** What a response says its text is written in; UTF-8 where it says nothing that is known. */

@@ -33,6 +33,12 @@ export function headFacts(
   };
 }
 
+/** The HTTP response that an entry is; undefined for any other. */
+export function storedResponse({ meta }: Head): StoredResponse | undefined {
+  const head = decodeHead(meta);
+  return head && "response" in head ? head.response : undefined;
+}
+
 function variantFacts({ lists, generation }: VariantIndex) {
   return { variesOn: lists.map((names) => [...names]), variants: variantPrefix(generation) };
 }

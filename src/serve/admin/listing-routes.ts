@@ -6,8 +6,9 @@ import type { EntryReader } from "../../backends/backend.js";
 import type { Selection } from "../../selector.js";
 import { textOf } from "../../utf8.js";
 import type { AdminParts } from "./admin-parts.js";
+import { contentCoding, decodedContent } from "./decoded-content.js";
 import { documented } from "./documented.js";
-import { factsOf, headFacts } from "./entry-facts.js";
+import { factsOf, headFacts, storedResponse } from "./entry-facts.js";
 import { keyOf } from "./key-of.js";
 import { goneSignal } from "./line-stream.js";
 import { Refusal } from "./refusal.js";
@@ -81,7 +82,7 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
   }
 
   async function shown(look: Look): Promise<object> {
-    const { key, first } = look;
+    const { key, first, decode } = look;
     const reader = await opened(look);
     const now = clock.now();
     const facts = { ...factsOf({ key, ...reader.head }, now), ...headFacts(reader.head, now) };
@@ -89,9 +90,17 @@ export function listingRoutes(app: FastifyInstance, { cache, clock }: AdminParts
       reader.close();
       return { ...facts, truncated: true };
     }
-    const bytes = await firstBytes(reader, first ?? SHOWN_BYTES);
-    const truncated = bytes.length < reader.head.size;
-    return { ...facts, ...shownValue(bytes, truncated), ...(truncated && { truncated }) };
+    const most = first ?? SHOWN_BYTES;
+    const bytes = await firstBytes(reader, most);
+    const coding = decode ? contentCoding(storedResponse(reader.head), bytes) : undefined;
+    const content = coding && (await decodedContent(bytes, coding, most));
+    const truncated = bytes.length < reader.head.size || (content?.isCut ?? false);
+    return {
+      ...facts,
+      ...shownValue(content?.bytes ?? bytes, truncated),
+      ...(content && coding && { decoded: coding }),
+      ...(truncated && { truncated }),
+    };
   }
 }
 

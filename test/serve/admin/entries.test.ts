@@ -1,5 +1,8 @@
+import { randomBytes } from "node:crypto";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseRules } from "../../../src/config/rules.js";
+import { encodeHead } from "../../../src/http/stored-response.js";
 import { tempDir } from "../../support/temp-dir.js";
 import { type AdminUnderTest, startAdmin } from "./admin-harness.js";
 
@@ -77,6 +80,45 @@ test("POST /cache/entry: a key that is too long for a URL", async () => {
   await admin.cache.set("post", 12);
   expect((await look("post")).json()).toMatchObject({ key: "post", value: "1", truncated: true });
   for (const key of ["ü".repeat(20_000), "\udcff"]) expect((await look(key)).status).toBe(404);
+});
+
+describe("what is compressed", () => {
+  const TEXT = "text ".repeat(1000);
+  const look = async (key: string, first = 10_000) => {
+    const body = { key, first, decode: true };
+    return (await admin.call("/cache/entry", { method: "POST", as: "viewer", body })).json();
+  };
+
+  test.each([
+    ["br", brotliCompressSync(TEXT)],
+    ["gzip", gzipSync(TEXT)],
+    ["deflate", deflateSync(TEXT)],
+  ])("a response whose content is %s", async (coding, value) => {
+    const fields = ["Content-Encoding", coding];
+    const times = { requestTime: 0, responseTime: 0, initialAgeMs: 0, lifetimeMs: 1000, lifetimeSource: "max-age" };
+    const flags = { noCache: false, mustRevalidate: false, forAuthorized: false, hasValidator: false };
+    const response = { status: 200, fields, ...times, ...flags, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
+    await admin.cache.writeMany([{ key: "coded", value, meta: encodeHead({ response }) }]);
+    expect(await look("coded")).toMatchObject({ value: TEXT, decoded: coding, size: value.length });
+    expect(await look("coded", 100)).toMatchObject({ value: TEXT.slice(0, 100), truncated: true });
+    expect((await entry("coded")).json()).toMatchObject({ encoding: "base64" });
+  });
+
+  test("a value that begins as gzip does; of one that is damaged what can be read", async () => {
+    const bytes = gzipSync(randomBytes(3000).toString("hex"));
+    await admin.cache.setBytes("gzip", bytes);
+    expect(await look("gzip")).toMatchObject({ decoded: "gzip", value: expect.stringMatching(/^[0-9a-f]{6000}$/) });
+    await admin.cache.setBytes("gzip", bytes.subarray(0, 2000));
+    expect(await look("gzip")).toMatchObject({ decoded: "gzip", value: expect.stringMatching(/^[0-9a-f]+$/) });
+    await admin.cache.setBytes("gzip", Buffer.from([0x1f, 0x8b, 8, 1, 2, 3]));
+    expect(await look("gzip")).toMatchObject({ encoding: "base64", data: "H4sIAQID" });
+  });
+
+  test("little that stands for a great deal", async () => {
+    await admin.cache.setBytes("bomb", gzipSync(Buffer.alloc(200_000_000)));
+    const { value, truncated } = await look("bomb", 1_000_000);
+    expect([String(value).length, truncated]).toEqual([1_000_000, true]);
+  });
 });
 
 describe("one of several stores", () => {
