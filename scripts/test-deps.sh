@@ -14,6 +14,7 @@ tmux|tmux|tmux
 zsh|zsh|zsh
 fish|fish|fish
 man|man-db|man-db
+groff|groff-base|groff
 chromium|chromium|chromium
 "
 

@@ -37,9 +37,11 @@ export async function keysOf(input: ConfigInput, wanted: WantedKeys, clock: Cloc
   const giveUp = new AbortController();
   const ended = new AbortController();
   void clock.sleep(patience, ended.signal).then(() => giveUp.abort());
-  const late = clock.sleep(patience + ENDING, ended.signal).then((): KeyList => ({ keys: [], cut: true }));
+  const late = clock.sleep(patience + ENDING, ended.signal).then(() => true);
+  const found = new Set<string>();
   try {
-    return await Promise.race([look(config, wanted, clock, giveUp.signal), late]);
+    const more = await Promise.race([look(config, wanted, clock, giveUp.signal, found), late]);
+    return shownOf([...found].sort(), more);
   } finally {
     ended.abort();
   }
@@ -53,14 +55,15 @@ function patienceOf(said: string | undefined): number {
   return parseDuration(said);
 }
 
+/** @param found is filled as they come @returns whether there are more */
 async function look(
   config: ResolvedConfig,
   { prefix, ended }: WantedKeys,
   clock: Clock,
   signal: AbortSignal,
-): Promise<KeyList> {
+  found: Set<string>,
+): Promise<boolean> {
   const cache = await openConfigured(config, "read", { clock, emit: () => undefined, signal });
-  const found = new Set<string>();
   let more = true;
   try {
     const selector = prefix === "" ? ({ all: true } as const) : { prefix };
@@ -73,7 +76,7 @@ async function look(
   } finally {
     await cache.close();
   }
-  return shownOf([...found].sort(), more);
+  return more;
 }
 
 /** The lowest store, or the one that was asked for, read only; waits also for a lock no longer than that. */
