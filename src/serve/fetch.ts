@@ -2,7 +2,7 @@ import { AWAKE, type Clock } from "../clock.js";
 import { type AdmissionOptions, type Admitted, admit, withLength } from "../http/admission.js";
 import { requestDirectives } from "../http/cache-control.js";
 import type { CacheStatusEntry, ForwardReason } from "../http/cache-status.js";
-import { type Freshened, freshened } from "../http/freshening.js";
+import { freshened } from "../http/freshening.js";
 import { currentAgeMs, initialAgeMs } from "../http/freshness.js";
 import { endToEnd, forwardedHead } from "../http/hop-by-hop.js";
 import type { Fill, Found, FoundResponse, HttpCache, NewResponse } from "../http/http-cache.js";
@@ -11,7 +11,7 @@ import { mayServeOnError, type OriginError } from "../http/reuse.js";
 import type { Ruling } from "../http/rules.js";
 import type { StoredResponse } from "../http/stored-response.js";
 import { TAG_FIELDS } from "../http/surrogate-tags.js";
-import { headUpdates, isFreshenedBy, validationFields } from "../http/validation.js";
+import { isFreshenedBy, validationFields } from "../http/validation.js";
 import { ourFields, outcomeFields, sendFound, sendOwn } from "./answer.js";
 import { BodyKeeper } from "./body-keeper.js";
 import type { Client } from "./client.js";
@@ -20,6 +20,7 @@ import type { Flight } from "./flights.js";
 import { hasBody, relay } from "./relay.js";
 import { Sending } from "./sending.js";
 import type { BodySource } from "./stored-body.js";
+import { Updating } from "./updating.js";
 import { failureOf, type Origin, OriginFailure, type OriginResponse } from "./upstream.js";
 
 /** A request to an origin whose response may be kept. */
@@ -72,12 +73,15 @@ export class Fetcher<Task extends FetchTask> {
   readonly #options: FetchOptions;
   readonly #listener: FetchListener<Task>;
   readonly #compressing = new Compressing();
+  readonly #updating: Updating;
 
   constructor(store: HttpCache, clock: Clock, options: FetchOptions, listener: FetchListener<Task>) {
     this.#store = store;
     this.#clock = clock;
     this.#options = options;
     this.#listener = listener;
+    const toClient = (fields: Fields) => this.#toClient(fields);
+    this.#updating = new Updating(store, options, toClient, (error) => listener.storeFailed(error));
   }
 
   /** Resolves when the response was sent and kept. Never fails: whoever waits is told. */
@@ -118,7 +122,8 @@ export class Fetcher<Task extends FetchTask> {
       response.body.resume();
       return this.#run(task, false);
     }
-    if (request.method === "HEAD" && found.kind === "response" && fill) await this.#heard(task, found, response, times);
+    if (request.method === "HEAD" && found.kind === "response" && fill)
+      await this.#updating.heard(task, found, response, times);
     if (response.status === 304) {
       // The request had no condition: nobody has what it is about.
       response.body.resume();
@@ -276,7 +281,7 @@ export class Fetcher<Task extends FetchTask> {
     const kept = typeof stored === "object";
     const entry: CacheStatusEntry = { fwd: task.fwd, fwdStatus: 304, stored: kept };
     this.#listener.answered(task, found.response.status, entry);
-    const updated = this.#update(found, stored);
+    const updated = this.#updating.update(found, stored);
     await this.#patiently(updated);
     const good = kept ? stored.response : { ...found.response, ...times, initialAgeMs: initialAgeMs(shown, times) };
     const response = { ...good, fields: this.#toClient(good.fields) };
@@ -298,36 +303,6 @@ export class Fetcher<Task extends FetchTask> {
     const over = new AbortController();
     await Promise.race([work, this.#clock.sleep(PATIENCE, over.signal)]);
     over.abort(AWAKE);
-  }
-
-  /** What HEAD was answered tells of what GET stored, too (RFC 9111 §4.3.5). */
-  async #heard(task: Task, found: FoundResponse, head: OriginResponse, times: ExchangeTimes): Promise<void> {
-    const { request, ruling } = task;
-    const { fields, coding } = found.response;
-    // The length that the origin tells is not that of what was compressed here.
-    const told = coding === "br" || coding === "gzip" ? { ...head, fields: withoutFields(head.fields, LENGTH) } : head;
-    const news = headUpdates({ fields, size: found.size }, told);
-    if (news === "ignore") return;
-    if (news === "update") {
-      const { stored } = freshened(request, found.response, head.fields, times, { ...this.#options, ruling });
-      return this.#update(found, stored);
-    }
-    try {
-      await this.#store.outdate(found);
-    } catch (error) {
-      this.#listener.storeFailed(error);
-    }
-  }
-
-  async #update(found: FoundResponse, stored: Freshened["stored"]): Promise<void> {
-    if (stored === "leave") return;
-    try {
-      if (stored === "forget") return await this.#store.forget([found.key]);
-      const response = { ...stored.response, fields: this.#toClient(stored.response.fields) };
-      await this.#store.freshen(found, response, stored.deadlines);
-    } catch (error) {
-      this.#listener.storeFailed(error);
-    }
   }
 
   /** The origin can't be asked, or fails: the stale response if it may be used (RFC 5861 §4), else the failure. */
@@ -380,8 +355,6 @@ const PATIENCE = 50;
 
 /** What we say ourselves of a response that is sent on. */
 const OURS: ReadonlySet<string> = new Set(["age", "content-length"]);
-
-const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 
 /** RFC 5861 §4. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
