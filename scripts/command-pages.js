@@ -80,7 +80,7 @@ function page({ name, usage, summary, description, examples, args, flags }, all)
 }
 
 /** @param {Reference} reference */
-function index({ commands, flags, exitCodes }) {
+function index({ commands, flags, variables, exitCodes }) {
   const groups = [...new Set(flags.map(({ group = "" }) => group))];
   return `${[
     MADE,
@@ -99,6 +99,11 @@ function index({ commands, flags, exitCodes }) {
         flags.filter((flag) => (flag.group ?? "") === group).map((flag) => [flagName(flag), flagMeaning(flag)]),
       ),
     ]),
+    "### Variables without a flag",
+    table(
+      ["variable", "meaning"],
+      variables.map(({ name, meaning }) => [code(name), plain(meaning)]),
+    ),
     "## Exit codes",
     table(
       ["code", "meaning"],

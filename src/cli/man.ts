@@ -36,7 +36,7 @@ const example = (lines: readonly string[]) => [
 ];
 
 /** `cache.1`: a manual page in troff with the man macros (groff_man(7)), of all commands. */
-export function manualPage({ commands, flags, exitCodes }: Reference, version: string): string {
+export function manualPage({ commands, flags, variables, exitCodes }: Reference, version: string): string {
   const groups = [...new Set(flags.map(({ group = "" }) => group))];
   const settings = flags.filter(({ environment }) => environment !== undefined);
   const lines = [
@@ -73,6 +73,7 @@ export function manualPage({ commands, flags, exitCodes }: Reference, version: s
       bold(environment),
       `as ${bold(`--${name}`)}${configKey === undefined ? "" : `; in files ${bold(configKey)}`}`,
     ]),
+    ...variables.flatMap(({ name, meaning }) => [".TP", bold(name), plain(meaning)]),
     ".SH FILES",
     ".TP",
     italic("cache.config.json"),

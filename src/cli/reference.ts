@@ -46,6 +46,8 @@ export interface Reference {
   commands: readonly CommandReference[];
   /** The flags that every command has: the settings. */
   flags: readonly FlagReference[];
+  /** Variables that no flag stands for. */
+  variables: readonly { name: string; meaning: string }[];
   exitCodes: readonly { code: number; meaning: string }[];
 }
 
@@ -58,9 +60,16 @@ export async function referenceOf(table: CommandTable): Promise<Reference> {
   return {
     commands: commands.map(({ id, command }) => commandReference(id, command)),
     flags: Object.entries(common).map(([name, flag]) => flagReference(name, flag)),
+    variables: VARIABLES,
     exitCodes: Object.values(EXIT).map((code) => ({ code, meaning: MEANINGS[code] })),
   };
 }
+
+const VARIABLES: Reference["variables"] = [
+  { name: "CACHE_COMPLETION_TIMEOUT", meaning: "how long completion waits for a store at a press of Tab (350ms)" },
+  { name: "NO_COLOR", meaning: "no colours, as --no-color" },
+  { name: "FORCE_COLOR", meaning: "colours also where output goes to no terminal" },
+];
 
 const MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], string>> = {
   [EXIT.done]: "done; zero matches are done too, and so is serve after SIGTERM",

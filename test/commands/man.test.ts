@@ -71,6 +71,7 @@ test("no text of a command is taken for troff", async () => {
       repeatable: false,
       required: false,
     })),
+    variables: nasty.map((text) => ({ name: text, meaning: text })),
     exitCodes: nasty.map((meaning, code) => ({ code, meaning })),
   };
   const { text, stderr } = await shown(manualPage(reference, nasty.join(" ")));

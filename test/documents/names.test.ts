@@ -18,7 +18,7 @@ let variables: Set<string>;
 
 beforeAll(async () => {
   const { stdout } = await runCli(["man", "--json"], { cwd: tempDir() });
-  const manual: { commands: { flags: Flag[] }[]; flags: Flag[] } = JSON.parse(stdout);
+  const manual: { commands: { flags: Flag[] }[]; flags: Flag[]; variables: { name: string }[] } = JSON.parse(stdout);
   const all = [...manual.flags, ...manual.commands.flatMap((command) => command.flags)];
   flags = new Set([...all.map(({ name }) => name), "help", "version"]);
   // Beside their own, settings have names that other programs use.
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
   const compatible = sources.flatMap((text) => text.match(/\b(?:ENABLE|REDIS)_[A-Z_]+\b/g) ?? []);
   const own = all.flatMap(({ environment }) => (environment === undefined ? [] : [environment]));
-  variables = new Set([...own, ...compatible]);
+  variables = new Set([...own, ...manual.variables.map(({ name }) => name), ...compatible]);
 });
 
 /** Each name that a pattern finds in the documents and that is not known, with where. */
