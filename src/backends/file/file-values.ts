@@ -25,6 +25,8 @@ import { inParallel, SMALL_BYTES, type ValueFiles } from "./value-files.js";
 
 /** A file without an entry may be a value that is just being written; after this many milliseconds it is rubbish. */
 const ORPHAN_AGE_MS = 3_600_000;
+/** Bytes that are read of a longer file at once. For larger buffers the memory allocator asks the system each time, page by page: that takes longer than reading them. */
+const READ_BYTES = 65_536;
 /** How often a value that was replaced while it was being read is looked for again. */
 const READ_TRIES = 3;
 
@@ -207,10 +209,11 @@ export class FileValues {
         const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, start);
         return buffer.subarray(0, bytesRead);
       });
-    return pieceReader(headOf(row), range, read, () => {
+    const release = () => {
       // Nothing was written to it, so that it can't be closed says nothing of the value.
       file.close().catch(() => undefined);
-    });
+    };
+    return pieceReader(headOf(row), range, read, release, READ_BYTES);
   }
 
   /** Removes files that no entry names: what a process left that was killed between the two. */

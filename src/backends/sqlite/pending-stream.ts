@@ -1,6 +1,6 @@
 import { streamLost } from "./failures.js";
 import type { Store } from "./store.js";
-import { addChunk, beginStream, dropStream, STREAM_SIGN_MS, touchStream } from "./streams.js";
+import { addPiece, beginStream, dropStream, STREAM_SIGN_MS, touchStream } from "./streams.js";
 
 /** A value that is being written and belongs to no entry yet; it gives signs of life until it is ended. */
 export class PendingStream {
@@ -31,15 +31,14 @@ export class PendingStream {
   }
 
   /**
-   * Writes the next piece as a row.
+   * Writes the next piece as rows.
    * @throws CacheError `stream-lost`
    */
   async add(piece: Uint8Array): Promise<void> {
-    await this.#store.change((link) => {
+    this.#chunks += await this.#store.change((link) => {
       if (!touchStream(link, this.id, this.#store.clock.now())) throw streamLost(this.#key);
-      addChunk(link, this.id, this.#chunks, piece);
+      return addPiece(link, this.id, this.#chunks, piece);
     });
-    this.#chunks += 1;
   }
 
   /** No more signs: it was committed, or is left to whoever removes what was given up. */

@@ -24,10 +24,17 @@ export function rangeOf(options: RangeOptions, size: number): Range {
 export type ReadPart = (start: number, length: number) => Uint8Array | Promise<Uint8Array>;
 
 /**
- * A reader over a value that is read part by part, none of them longer than {@link CHUNK_BYTES}.
+ * A reader over a value that is read part by part.
  * @param release called once, when it is read to its end or closed
+ * @param most bytes of a part, at most {@link CHUNK_BYTES}
  */
-export function pieceReader(head: Head, range: Range, read: ReadPart, release: () => void): EntryReader {
+export function pieceReader(
+  head: Head,
+  range: Range,
+  read: ReadPart,
+  release: () => void,
+  most = CHUNK_BYTES,
+): EntryReader {
   let isOpen = true;
   const close = () => {
     if (!isOpen) return;
@@ -38,7 +45,7 @@ export function pieceReader(head: Head, range: Range, read: ReadPart, release: (
     try {
       for (let at = range.start; at < range.end; ) {
         if (!isOpen) throw closedReader();
-        const piece = await read(at, Math.min(CHUNK_BYTES, range.end - at));
+        const piece = await read(at, Math.min(most, range.end - at));
         if (piece.length === 0) throw cutShort(at);
         at += piece.length;
         yield piece;

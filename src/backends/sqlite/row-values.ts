@@ -1,18 +1,17 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import {
-  type AtomicStep,
-  type Awaitable,
-  CHUNK_BYTES,
-  type EntryReader,
-  type EntryWriter,
-  type Lease,
-  type NewEntry,
-  type RangeOptions,
-  type ReadOptions,
-  type SetOptions,
-  type SetOutcome,
-  type Stored,
-  type WriteCall,
+import type {
+  AtomicStep,
+  Awaitable,
+  EntryReader,
+  EntryWriter,
+  Lease,
+  NewEntry,
+  RangeOptions,
+  ReadOptions,
+  SetOptions,
+  SetOutcome,
+  Stored,
+  WriteCall,
 } from "../backend.js";
 import { andThen } from "./awaitable.js";
 import { batchesOf, isLarge, isOneBatch } from "./batches.js";
@@ -23,7 +22,7 @@ import { PendingStream } from "./pending-stream.js";
 import { pieceReader, rangeOf } from "./piece-reader.js";
 import { type Outlet, PieceWriter, writeWhole } from "./piece-writer.js";
 import { type FullRow, headOf, readFull, storedOf } from "./read-full.js";
-import { chunkOf, chunksOf } from "./streams.js";
+import { chunkBytesOf, chunkOf, chunksOf } from "./streams.js";
 import { checkEntries, type EntryHead, type Item } from "./writer.js";
 
 /** Stands for a value that is not to be read at once. */
@@ -216,10 +215,11 @@ export class RowValues {
         close();
         return row && openWhole(row, options);
       }
+      const bytes = chunkBytesOf(link, stream);
       const read = (start: number, length: number) =>
         store.reading(() => {
-          const piece = chunkOf(link, stream, Math.floor(start / CHUNK_BYTES)) ?? new Uint8Array();
-          return piece.subarray(start % CHUNK_BYTES, (start % CHUNK_BYTES) + length);
+          const chunk = chunkOf(link, stream, Math.floor(start / bytes)) ?? new Uint8Array();
+          return chunk.subarray(start % bytes, (start % bytes) + length);
         });
       return pieceReader(headOf(row), rangeOf(options, row[5]), read, close);
     } catch (error) {

@@ -5,7 +5,9 @@ const STREAM_AGE_MS = 3_600_000;
 /** How often a writer that has nothing to write gives a sign, in milliseconds. */
 export const STREAM_SIGN_MS = 600_000;
 /** Chunks that one step removes: 4 MB. */
-const STEP_CHUNKS = 16;
+const STEP_CHUNKS = 64;
+/** Bytes of a chunk. For larger ones the memory allocator asks the system each time one is read, page by page: that takes longer than reading them. */
+const ROW_BYTES = 65_536;
 
 /**
  * Begins a value that belongs to no entry yet.
@@ -23,9 +25,19 @@ export function touchStream(link: Link, id: number, now: number): boolean {
   return link.action("UPDATE streams SET touched_at = ? WHERE id = ? AND touched_at > 0").run(now, id).changes > 0;
 }
 
-export function addChunk(link: Link, id: number, n: number, piece: Uint8Array): void {
+/**
+ * Adds a piece as chunks, the first of them the `n`th. All but the last piece of a stream must fill theirs.
+ * @returns how many they were
+ */
+export function addPiece(link: Link, id: number, n: number, piece: Uint8Array): number {
   link.trimCache();
-  link.action("INSERT INTO chunks (id, n, piece) VALUES (?, ?, ?)").run(id, n, piece);
+  const insert = link.action("INSERT INTO chunks (id, n, piece) VALUES (?, ?, ?)");
+  let added = 0;
+  for (let at = 0; at < piece.length; at += ROW_BYTES) {
+    insert.run(id, n + added, piece.subarray(at, at + ROW_BYTES));
+    added += 1;
+  }
+  return added;
 }
 
 /** The stream is to become an entry's, in the same transaction; false where it is no longer there. */
@@ -50,12 +62,19 @@ export function dropStreamsOf(link: Link, entryIds: readonly number[]): void {
     .run(JSON.stringify(entryIds));
 }
 
-/** The pieces of a stream from the `n`th on, `count` at most. */
+/** The chunks of a stream from the `n`th to before the `n + count`th; a lost one is not among them. */
 export function chunksOf(link: Link, id: number, n: number, count: number): Buffer[] {
-  return link.column<Buffer>("SELECT piece FROM chunks WHERE id = ? AND n >= ? ORDER BY n LIMIT ?").all(id, n, count);
+  return link
+    .column<Buffer>("SELECT piece FROM chunks WHERE id = ? AND n >= ? AND n < ? ORDER BY n")
+    .all(id, n, n + count);
 }
 
-/** The `n`th piece of a stream, undefined where it is lost. */
+/** Bytes of each chunk of a stream but the last; stores that were written earlier have larger ones. */
+export function chunkBytesOf(link: Link, id: number): number {
+  return link.column<number>("SELECT length(piece) FROM chunks WHERE id = ? AND n = 0").get(id) ?? ROW_BYTES;
+}
+
+/** The `n`th chunk of a stream, undefined where it is lost. */
 export function chunkOf(link: Link, id: number, n: number): Buffer | undefined {
   return link.column<Buffer>("SELECT piece FROM chunks WHERE id = ? AND n = ?").get(id, n);
 }
