@@ -6,7 +6,7 @@ import type { Content } from "./content.js";
 import type { Origin } from "./upstream.js";
 
 /** Who sends a request. */
-export interface Sender {
+interface Sender {
   /** IP address; absent for requests of our own. */
   address: string | undefined;
   secure: boolean;

@@ -1,8 +1,10 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { COMMAND_NAMES } from "../support/command-names.js";
 import { ExampleFolder, shellBlocks } from "../support/example-folder.js";
+import { KEYS } from "../support/pty.js";
+import { until } from "../support/until.js";
 import { Workspace } from "../support/workspace.js";
 
 const COMMANDS = join(import.meta.dirname, "../../src/commands");
@@ -36,6 +38,19 @@ function examplesOf(loaded: unknown): string[] {
 
 const EXAMPLES = await allExamples();
 
+/** What goes on until somebody ends it: when it has begun, with which keys it is ended, and what it then exits with. */
+const ENDLESS: Readonly<Record<string, { begun: (text: string, cwd: string) => boolean; keys: string; code: number }>> =
+  {
+    "cache stats --watch": { begun: (text) => text.includes("q quit"), keys: "q", code: 0 },
+    "cache stats --watch --interval 10s >> stats.ndjson": {
+      begun: (_text, cwd) => existsSync(join(cwd, "stats.ndjson")) && statSync(join(cwd, "stats.ndjson")).size > 0,
+      keys: KEYS.ctrlC,
+      code: 130,
+    },
+    "cache keys -i": { begun: (text) => text.includes("product:1"), keys: KEYS.escape, code: 7 },
+    "cache invalidate": { begun: (text) => text.includes("product:1"), keys: KEYS.escape, code: 7 },
+  };
+
 let folder: ExampleFolder;
 beforeAll(async () => {
   folder = await ExampleFolder.create();
@@ -45,13 +60,22 @@ afterAll(() => folder.close());
 describe("examples in help", () => {
   it("are there for every command", () => {
     const ids = new Set(EXAMPLES.map(({ id }) => id));
+    expect(EXAMPLES.map(({ script }) => script)).toEqual(expect.arrayContaining(Object.keys(ENDLESS)));
     for (const id of [...COMMAND_NAMES, "--help"]) {
       expect(ids).toContain(id);
     }
     expect(EXAMPLES.length).toBeGreaterThan(35);
   });
 
-  test.concurrent.each(EXAMPLES)("$id: $script", async ({ script }) => {
+  test.concurrent.each(EXAMPLES.filter(({ script }) => script in ENDLESS))("$id: $script", async ({ script }) => {
+    const { begun, keys, code } = ENDLESS[script] ?? {};
+    const { terminal, cwd } = folder.runInTerminal(script);
+    await until(() => begun?.(terminal.text(), cwd));
+    terminal.send(keys ?? "");
+    expect(await terminal.exit).toBe(code);
+  });
+
+  test.concurrent.each(EXAMPLES.filter(({ script }) => !(script in ENDLESS)))("$id: $script", async ({ script }) => {
     const { code, stderr } = await folder.run(script);
     expect({ script, code, stderr: stderr.replaceAll(/^(?!error:).*\n?/gm, "") }).toEqual({
       script,

@@ -2,8 +2,9 @@ import { copyFileSync, cpSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { type Pty, runInPty } from "./pty.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
-import { type BinaryResult, runShell } from "./run-binary.js";
+import { type BinaryResult, runShell, shellArguments } from "./run-binary.js";
 import { tempDir } from "./temp-dir.js";
 
 /** Addresses that examples are written with; each stands for a server of the test. */
@@ -57,6 +58,17 @@ export class ExampleFolder {
 
   /** Runs a script in a fresh copy; it ends at its first command that fails, in a pipe too. */
   async run(script: string): Promise<BinaryResult> {
+    const { cwd, here } = this.#prepare(script);
+    return runShell(here, { cwd, env: { HOME: cwd, NO_COLOR: "1" } });
+  }
+
+  /** The same in a terminal, for what waits for somebody at one. @returns the terminal, and the folder that it is in */
+  runInTerminal(script: string): { terminal: Pty; cwd: string } {
+    const { cwd, here } = this.#prepare(script);
+    return { terminal: runInPty("bash", shellArguments(here), { cwd, env: { HOME: cwd, NO_COLOR: "1" } }), cwd };
+  }
+
+  #prepare(script: string): { cwd: string; here: string } {
     const cwd = tempDir("example");
     cpSync(this.#template, cwd, { recursive: true });
     // A config file there would name another store for every other example.
@@ -70,7 +82,7 @@ export class ExampleFolder {
       .replaceAll(WEB, web)
       // A server would run on: that it would run is seen without.
       .replaceAll(/^cache serve(?! token)(?!.* --(?:explain|check-config)).*$/gm, "$& --check-config");
-    return runShell(`set -euo pipefail\n${here}`, { cwd, env: { HOME: cwd, NO_COLOR: "1" } });
+    return { cwd, here: `set -euo pipefail\n${here}` };
   }
 
   async close(): Promise<void> {

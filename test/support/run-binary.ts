@@ -80,8 +80,13 @@ export function runShell(script: string, options: BinaryOptions = {}): Promise<B
 
 /** As {@link runShell}, left running. */
 export function startShell(script: string, options: BinaryOptions = {}): RunningBinary {
+  return startProgram("bash", shellArguments(script), options);
+}
+
+/** What bash is started with to run a script in which `cache` is the binary. */
+export function shellArguments(script: string): string[] {
   const words = `CACHE=(${[process.execPath, BINARY].map((word) => `'${word}'`).join(" ")}); cache() { "\${CACHE[@]}" "$@"; }`;
-  return startProgram("bash", ["-c", `${words}\n${script}`], options);
+  return ["-c", `${words}\n${script}`];
 }
 
 function startProgram(program: string, args: readonly string[], options: BinaryOptions): RunningBinary {
