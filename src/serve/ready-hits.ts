@@ -5,14 +5,13 @@ interface Hit {
   ageSeconds: number;
   ttlSeconds: number;
   fields: string[];
-  /** What was found, and as Node takes it: making the one of the other takes as long as finding it. */
-  body: Uint8Array;
+  /** The body as Node takes it: making that of what was found takes as long as finding it. */
   content: Buffer;
 }
 
 /** Hits that are kept at most: those of what is asked for most. */
 const MOST_HITS = 1024;
-/** Bytes of the largest body that is kept here: with what the store has let go of, some megabytes in all. */
+/** Bytes of the largest body that is kept here, as a copy that holds on to nothing of the store: some megabytes in all. */
 const LARGEST_BODY = 4096;
 
 /** What is sent for hits in memory: the same for all within one second of an age. */
@@ -32,12 +31,14 @@ export class ReadyHits {
   ): Pick<Hit, "fields" | "content"> {
     const ageSeconds = Math.floor(ageMs / 1000);
     const ttlSeconds = Math.floor((lifetimeMs - ageMs) / 1000);
-    // The same object as long as it is the same response.
+    // The same object as long as it is the same response, with the same body.
     const known = this.#hits.get(sent);
-    if (known?.ageSeconds === ageSeconds && known.ttlSeconds === ttlSeconds && known.body === body) return known;
-    const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    const hit = { ageSeconds, ttlSeconds, fields: [...sent, ...ours()], body, content };
-    if (body.length > LARGEST_BODY) return hit;
+    if (known?.ageSeconds === ageSeconds && known.ttlSeconds === ttlSeconds) return known;
+    const fields = [...sent, ...ours()];
+    if (body.length > LARGEST_BODY) {
+      return { fields, content: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
+    }
+    const hit = { ageSeconds, ttlSeconds, fields, content: known?.content ?? Buffer.from(body) };
     if (this.#hits.size >= MOST_HITS) this.#hits.clear();
     this.#hits.set(sent, hit);
     return hit;
