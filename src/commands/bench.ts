@@ -74,12 +74,15 @@ export default class Bench extends CacheCommand {
       this.signal.removeEventListener("abort", onStop);
     });
     const left = subjects.filter((_, i) => report.stores[i]?.left !== undefined);
-    for (const { name, error } of report.stores) if (error) this.out.alert(`${name}: ${error.message}`, error.hint);
     const [failure] = failures;
+    const fails = measured.length === 0 && failure !== undefined && !report.interrupted;
+    // Of one store alone that failure ends the command, and is said there.
+    for (const { name, error } of fails && subjects.length === 1 ? [] : report.stores)
+      if (error) this.out.alert(`${name}: ${error.message}`, error.hint);
     if (failure) this.exitCode = failures.length === subjects.length ? exitCodeOf(failure) : EXIT.partial;
     else if (left.length > 0) this.exitCode = EXIT.partial;
     this.#sayWhatIsLeft(left);
-    if (measured.length === 0 && failure && !report.interrupted) throw failure;
+    if (fails) throw failure;
     if (earlier?.isElsewhere(report.machine))
       this.out.warn("the report to compare with is of another machine, or of another Node.js");
     if (file !== undefined)

@@ -256,6 +256,11 @@ describe("a run that ends early", () => {
     }
   });
 
+  it("since its only store is away says so once", async () => {
+    const { code, stderr } = await bench([...BRIEF, "-s", "redis://127.0.0.1:1"]);
+    expect([code, stderr.match(/can't reach/g)]).toEqual([5, ["can't reach"]]);
+  });
+
   it("obeys --timeout", async () => {
     const silent = await startRedis();
     try {
