@@ -29,7 +29,14 @@ export function Invalidate({ route: { params } }: { route: Route }) {
   const [state, setState] = useState<State>({ step: "nothing" });
   const running = useRef<AbortController>(undefined);
   const said = useRef<HTMLDivElement>(null);
-  useEffect(() => setTyped(typedOf(params)), [JSON.stringify(params)]);
+  useEffect(() => {
+    setTyped(typedOf(params));
+    // What was counted was another selection; what is being deleted goes on, and is shown.
+    setState((last) => {
+      if (last.step === "counting") running.current?.abort();
+      return last.step === "going" ? last : { step: "nothing" };
+    });
+  }, [JSON.stringify(params)]);
   useEffect(() => () => running.current?.abort(), []);
   const what = asked(typed);
   const isBusy = state.step === "counting" || state.step === "going";

@@ -54,6 +54,15 @@ describe("invalidation", () => {
     expect(await dialog(page).count()).toBe(0);
   });
 
+  test("what was counted of another selection is not shown", async () => {
+    const page = await site.open("#/invalidate?what=all");
+    await press(page, "Dry run");
+    await page.getByText("That is 26 entries of shop:").waitFor();
+    await page.getByRole("link", { name: "Invalidate", exact: true }).click();
+    await page.getByText("That is 26 entries of shop:").waitFor({ state: "detached" });
+    expect(await page.getByRole("button", { name: "Dry run" }).isDisabled()).toBe(true);
+  });
+
   test("by tags, of which all must be there", async () => {
     const page = await site.open("#/invalidate");
     await page.getByLabel("Tags").fill("users, more");
