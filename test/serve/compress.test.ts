@@ -152,7 +152,8 @@ describe("what is stored compressed", () => {
     const codings = Array.from({ length: 60 }, (_, i) => ["br", "gzip", "identity"][i % 3] ?? "");
     const all = await Promise.all(codings.map((coding) => get("/a", coding)));
     expect(all.map(({ fields }) => fields["content-encoding"] ?? "identity")).toEqual(codings);
-    expect(origin.seen.length).toBeLessThanOrEqual(codings.length / 2);
+    // Who asks for the coding of the first shares its fetch, whatever the others find when it has landed.
+    expect(origin.seen.length).toBeLessThanOrEqual(1 + (codings.length * 2) / 3);
   });
 });
 
