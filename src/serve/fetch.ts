@@ -300,6 +300,7 @@ export class Fetcher<Task extends FetchTask> {
 
   /** Waits for the store, but no longer than a client may be made to. */
   async #patiently(work: Promise<unknown>): Promise<void> {
+    if (await endsInThisTurn(work)) return;
     const over = new AbortController();
     await Promise.race([work, this.#clock.sleep(PATIENCE, over.signal)]);
     over.abort(AWAKE);
@@ -341,6 +342,17 @@ export class Fetcher<Task extends FetchTask> {
   #toClient(fields: Fields): Fields {
     return this.#options.stripTags ? withoutFields(fields, TAG_FIELDS) : fields;
   }
+}
+
+/** Whether it ends before anything else gets a turn: most stores do, and no timer need be made for them. Fails as it does. */
+function endsInThisTurn(work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const nextTurn = setImmediate(resolve, false);
+    work.then(() => {
+      clearImmediate(nextTurn);
+      resolve(true);
+    }, reject);
+  });
 }
 
 /** Given when the client goes away before its response has ended. */

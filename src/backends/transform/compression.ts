@@ -66,8 +66,22 @@ const brotliLevel = (bytes: Uint8Array, level: number) => ({
 const limit = (most: number) => ({ maxOutputLength: Math.max(1, most) });
 const STREAM_OPTIONS = { chunkSize: 64 * 1024 };
 
+/**
+ * A window that a small value fits into, and tables and a buffer of its size: zlib would make and clear 270 KB for each value otherwise.
+ * What comes out has the same length.
+ */
+function gzipFor(bytes: Uint8Array, level: number): zlib.ZlibOptions {
+  const bits = Math.ceil(Math.log2(bytes.length + 1));
+  if (bits >= zlib.constants.Z_MAX_WINDOWBITS) return { level };
+  const windowBits = Math.max(9, bits);
+  return { level, windowBits, memLevel: windowBits - 7, chunkSize: bytes.length + GZIP_OVERHEAD };
+}
+
+/** Bytes that gzip has beside the content, which may have become a little longer. */
+const GZIP_OVERHEAD = 64;
+
 const GZIP: Codec = {
-  compressSync: (bytes, level) => zlib.gzipSync(bytes, { level }),
+  compressSync: (bytes, level) => zlib.gzipSync(bytes, gzipFor(bytes, level)),
   compress: (bytes, level) => promised(zlib.gzip, bytes, { level }),
   decompressSync: (bytes, most) => zlib.gunzipSync(bytes, limit(most)),
   decompress: (bytes, most) => promised(zlib.gunzip, bytes, limit(most)),
