@@ -33,22 +33,22 @@ export async function purgeTags(store: Store, tags: readonly string[], progress:
 
 /** Deletes what an index that was set aside still names. @returns false if it was stopped */
 async function drain(store: Store, index: string, progress: Progress): Promise<boolean> {
-  const ask = () => firstMembers(store, index, Math.min(200, progress.step));
-  let next = ask();
-  for (;;) {
-    const { members, candidates } = await next;
-    if (members === 0) return true;
+  const ask = (from: number) => membersFrom(store, index, from, Math.min(200, progress.step));
+  let { members, candidates } = await ask(0);
+  while (members > 0) {
     if (progress.stopped) return false;
-    const purging = purge(store, candidates, index);
-    // Asked for on the way: the server has it when these are gone. Should it answer before, with the same ones, they are found to be gone already.
-    next = ask();
-    next.catch(() => {});
-    await progress.advance(await purging);
+    // Asked for before these are gone: they are read here while the server deletes. Any that are missed so, or come twice, change nothing.
+    const following = ask(members);
+    following.catch(() => {});
+    await progress.advance(await purge(store, candidates, index));
+    const next = await following;
+    ({ members, candidates } = next.members > 0 ? next : await ask(0));
   }
+  return true;
 }
 
-async function firstMembers(store: Store, index: string, limit: number) {
-  const members = asArray(await store.connection.call(["ZRANGE", index, 0, limit - 1]));
+async function membersFrom(store: Store, index: string, from: number, limit: number) {
+  const members = asArray(await store.connection.call(["ZRANGE", index, from, from + limit - 1]));
   const candidates = members.map((reply): Candidate => {
     const { id, key } = readMember(asBuffer(reply));
     return { key, id, full: store.names.full(key) };

@@ -153,12 +153,21 @@ local function decode(raw)
   return nil
 end
 local function beside(side) return side~='' and decode(call('GET',side)) or nil end
-local function unindex(side,member)
-  local s=beside(side)
+local slots={}
+local function slot(tag)
+  local h=slots[tag]
+  if not h then
+    h='{'..redis.sha1hex(tag)..'}'
+    slots[tag]=h
+  end
+  return h
+end
+local function unindex(side,member,known)
+  local s=known or beside(side)
   if not s then return end
   if P~='' then
     for _,tag in ipairs(s.t) do
-      local h='{'..redis.sha1hex(tag)..'}'
+      local h=slot(tag)
       call('ZREM',P..'t:'..h,s.i..':'..member)
       call('ZREM',P..'p:'..h,s.i..':'..member)
     end
@@ -168,7 +177,7 @@ end
 local function index(id,member,tags,ttl)
   if P=='' then return end
   for _,tag in ipairs(tags) do
-    local z=P..'t:{'..redis.sha1hex(tag)..'}'
+    local z=P..'t:'..slot(tag)
     place(z,id..':'..member,ttl)
     tidy(z)
     if place(R,tag,ttl,true) then expire(R) end

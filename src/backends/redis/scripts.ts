@@ -95,7 +95,7 @@ export const PURGE = define(`
 ${BASE}
 ${MARKED}
 ${TAGGING}
-local a,out=cmsgpack.unpack(ARGV[1]),{}
+local a,out,places=cmsgpack.unpack(ARGV[1]),{},{}
 for i=1,#a,4 do
   local k,member,side,id=a[i],a[i+1],a[i+2],a[i+3]
   local s=beside(side)
@@ -107,11 +107,12 @@ for i=1,#a,4 do
       call('UNLINK',k)
       r='1'
     end
-    unindex(side,member)
+    unindex(side,member,s)
   end
-  if ARGV[3]~='' then call('ZREM',ARGV[3],id..':'..member) end
+  places[#places+1]=id..':'..member
   out[#out+1]=r
 end
+if ARGV[3]~='' and #places>0 then call('ZREM',ARGV[3],unpack(places)) end
 return table.concat(out)
 `);
 
