@@ -80,7 +80,7 @@ const lazyBuiltins = {
         : undefined,
     );
     onLoad({ filter: /.*/, namespace: "lazy-builtin" }, ({ path }) => {
-      const load = `const load = () => require(${JSON.stringify(path)});`;
+      const load = `let loaded; const load = () => (loaded ??= require(${JSON.stringify(path)}));`;
       const look = "{ get: (_, name) => load()[name], has: (_, name) => name in load() }";
       return { contents: `${load} module.exports = Object.create(new Proxy({}, ${look}));` };
     });

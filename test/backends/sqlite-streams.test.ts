@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, truncateSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, describe, expect, test } from "vitest";
@@ -198,3 +198,40 @@ test("a store whose file is gone meanwhile is an error, no miss", async () => {
   for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true });
   await expect(backend.openRead("k")).rejects.toMatchObject({ name: "CacheError" });
 });
+
+test("the connections of readers are used again, for what is there by then, and end with the store", async () => {
+  const path = join(tempDir("streams"), "c.db");
+  const open = () => openSqlite({ path, namespace: "", clock: new FakeClock(), emit: () => {} });
+  const backend = await open();
+  opened.push(backend);
+  const fill = async (store: Backend, byte: string) => {
+    const writer = await store.openWrite({ key: "k" });
+    await writer.write(Buffer.alloc(600_000, byte));
+    await writer.commit();
+  };
+  const read = async () => (await drain(await backend.openRead("k"))).toString("latin1");
+  const descriptors = () =>
+    readdirSync("/proc/self/fd").filter((fd) => linkOf(fd) === path || linkOf(fd) === `${path} (deleted)`).length;
+  await fill(backend, "a");
+  const readers = await Promise.all(Array.from({ length: 6 }, () => backend.openRead("k")));
+  const most = descriptors();
+  await fill(backend, "b");
+  for (const reader of readers) expect((await drain(reader)).toString("latin1")).toBe("a".repeat(600_000));
+  for (let i = 0; i < 8; i++) expect(await read()).toBe("b".repeat(600_000));
+  expect(descriptors()).toBeLessThanOrEqual(most);
+  for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true });
+  const another = await open();
+  await fill(another, "c");
+  await another.close();
+  expect(await read()).toBe("c".repeat(600_000));
+  await backend.close();
+  expect(descriptors()).toBe(0);
+});
+
+function linkOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}

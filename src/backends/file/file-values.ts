@@ -1,3 +1,4 @@
+import { readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type {
@@ -206,8 +207,8 @@ export class FileValues {
     if (file === undefined) return undefined;
     const read = (start: number, length: number) =>
       this.#explained(async () => {
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, start);
-        return buffer.subarray(0, bytesRead);
+        const piece = Buffer.allocUnsafe(length);
+        return piece.subarray(0, readSync(file.fd, piece, 0, length, start));
       });
     const release = () => {
       // Nothing was written to it, so that it can't be closed says nothing of the value.

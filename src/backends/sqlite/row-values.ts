@@ -206,8 +206,7 @@ export class RowValues {
   /** From a connection of its own, for which nothing is deleted or replaced. */
   #openStreamed(key: string, options: RangeOptions): EntryReader | undefined {
     const { store } = this.#core;
-    const link = store.snapshot();
-    const close = () => link.db.close();
+    const { link, close } = store.snapshots.take();
     try {
       const row = readFull(link, this.#namespace, key, this.#clock.now());
       const stream = row?.[1];

@@ -15,6 +15,7 @@ import { checkSignal, closedError, explain, isBusy, isCorruption, readOnlyError 
 import { Link } from "./link.js";
 import { LogKeeper } from "./log-keeper.js";
 import { checkDamaged, quarantine } from "./quarantine.js";
+import { Snapshots } from "./snapshots.js";
 
 /** Milliseconds between two tries to open what others are making at the same moment. */
 const OPEN_RETRY_MS = 10;
@@ -23,9 +24,6 @@ const WRITE_RETRY_MS = 8;
 
 /** Pages of the log (4 KiB each) whose way into the database keeps an event loop for some milliseconds only. */
 const SMALL_PART_PAGES = 500;
-
-/** KiB of pages that a {@link Store.snapshot} keeps. */
-const SNAPSHOT_CACHE_KIB = 512;
 
 /** How a database is opened, and how its lock is waited for. */
 export interface StoreSettings extends DatabaseOptions {
@@ -49,6 +47,7 @@ export class Store {
   readonly readOnly: boolean;
   /** Milliseconds that SQLite waits for a lock, synchronously. */
   readonly lockWaitMs: number;
+  readonly snapshots: Snapshots;
   readonly #busyTimeoutMs: number;
   readonly #Sqlite: DatabaseConstructor;
   readonly #options: DatabaseOptions;
@@ -64,6 +63,7 @@ export class Store {
     this.path = options.path;
     this.readOnly = options.readOnly;
     this.lockWaitMs = options.lockWaitMs;
+    this.snapshots = new Snapshots(Sqlite, options.path, options.lockWaitMs);
     this.#busyTimeoutMs = options.busyTimeoutMs;
     this.#keeper =
       options.patient && !options.readOnly ? new LogKeeper(options.path, () => this.#takeInPassing()) : undefined;
@@ -179,29 +179,7 @@ export class Store {
     }
   }
 
-  /**
-   * A connection of its own that sees the store as it is now, whatever is changed afterwards; to be closed by the caller. It keeps the log of the
-   * database from being begun anew, so it should not be held for long.
-   */
-  snapshot(): Link {
-    const { path } = this;
-    try {
-      const db = new this.#Sqlite(path, { readonly: true, fileMustExist: true, timeout: this.lockWaitMs });
-      try {
-        // It reads each page once.
-        db.pragma(`cache_size = -${SNAPSHOT_CACHE_KIB}`);
-        db.exec("BEGIN");
-        return new Link(db, undefined);
-      } catch (error) {
-        db.close();
-        throw error;
-      }
-    } catch (error) {
-      throw explain(error, path);
-    }
-  }
-
-  /** Runs `work` on a {@link snapshot}. @throws CacheError */
+  /** Runs `work` on one of {@link snapshots}. @throws CacheError */
   reading<T>(work: () => T): T {
     try {
       return work();
@@ -257,6 +235,7 @@ export class Store {
     const link = this.#link;
     this.#link = undefined;
     if (link === undefined) return;
+    this.snapshots.close();
     try {
       link.db.close();
     } catch (error) {
