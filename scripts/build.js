@@ -88,7 +88,7 @@ const lazyBuiltins = {
 };
 
 /** Packages that are large, or only of use to a process that lives on: each in a file of its own, which costs nothing where nobody asks for it. */
-const APART = ["fastify", "pino", "prom-client", "structured-headers", "undici", "zod"];
+const APART = ["fastify", "prom-client", "structured-headers", "undici", "zod"];
 const apart = {
   name: "apart",
   setup({ onResolve }) {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 describe("the package", () => {
   test("holds what is needed, and nothing else", () => {
     const wanted =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|pino|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts)|dist\/page\/[\w-]+\.(?:html|js|css|svg)(?:\.br|\.gz)?|dist\/THIRD-PARTY\.txt|dist\/man\/cache\.1)$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/cache\.js|bin\/package\.json|dist\/(?:fastify|main|prom-client|rest|structured-headers|undici|zod)\.(?:cjs|[\w.-]+\.code)|dist\/lib\/[\w/-]+\.(?:js|d\.ts)|dist\/page\/[\w-]+\.(?:html|js|css|svg)(?:\.br|\.gz)?|dist\/THIRD-PARTY\.txt|dist\/man\/cache\.1)$/;
     expect(packed.files.filter((path) => !wanted.test(path))).toEqual([]);
     const needed = [
       "README.md",
