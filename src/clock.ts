@@ -20,7 +20,10 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   // Not performance.now(): the first use of it loads a module, 1 ms of every start.
-  monotonic: () => Number(process.hrtime.bigint()) / 1e6,
+  monotonic: () => {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1000 + nanoseconds / 1e6;
+  },
   sleep: (ms, signal, idle = false) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();

@@ -17,7 +17,7 @@ export class Client {
   sentBytes = 0;
   /** Interim responses that wait for their turn. */
   #news: ResponseHead[] | undefined;
-  #ended: ((complete: boolean) => void) | undefined;
+  #ended: ((client: Client, complete: boolean) => void) | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, startedAt: number) {
     this.request = request;
@@ -30,7 +30,7 @@ export class Client {
   }
 
   /** Calls the listener once, when the response has ended: with false where it is cut short. */
-  set onEnded(listener: (complete: boolean) => void) {
+  set onEnded(listener: (client: Client, complete: boolean) => void) {
     this.#ended = listener;
   }
 
@@ -43,7 +43,7 @@ export class Client {
   #told(complete: boolean): void {
     const ended = this.#ended;
     this.#ended = undefined;
-    ended?.(complete);
+    ended?.(this, complete);
   }
 
   /** Calls the listener when the client goes away before its response has ended. */

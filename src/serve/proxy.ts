@@ -38,6 +38,9 @@ interface ProxyTask extends FetchTask {
   question: Question;
 }
 
+/** Why the origin of a question is asked, and for whom. */
+type Errand = Pick<FetchTask, "found" | "fwd" | "flight" | "client" | "keep">;
+
 /** What became of a URL that the store was to have: `foreign` is of no origin of ours, `not-kept` by the will of the origin or a rule. */
 export type Warmed = "stored" | "fresh" | "not-kept" | "foreign" | "failed";
 
@@ -152,7 +155,8 @@ export class CachingProxy {
   }
 
   async #warm(question: Question, found: Found, flight: Flight): Promise<Warmed> {
-    this.#track(this.#run(question, found, found.kind === "none" ? "uri-miss" : "stale", flight, undefined, true));
+    const fwd = found.kind === "none" ? "uri-miss" : "stale";
+    this.#track(this.#run(question, { found, fwd, flight, client: undefined, keep: true }));
     const { kind } = await flight.landed;
     return kind === "failed" ? "failed" : kind === "unshared" ? "not-kept" : "stored";
   }
@@ -239,7 +243,8 @@ export class CachingProxy {
 
   #sourceOf(exchange: Exchange, found: Found): BodySource {
     const flight = new Flight(exchange.resourceKey, exchange.resourceKey);
-    return this.#fetcher.sourceOf(this.#task(exchange, found, "stale", flight, exchange.client, false));
+    const { client } = exchange;
+    return this.#fetcher.sourceOf(this.#task(exchange, { found, fwd: "stale", flight, client, keep: false }));
   }
 
   /** From the origin: by a fetch of its own, or by the one that is under way for the same. */
@@ -259,7 +264,7 @@ export class CachingProxy {
       return this.#answer({ ...exchange, mark: this.#flights.mark }, await this.#findStored(exchange));
     }
     const own = shares ? this.#flights.begin(key, exchange.resourceKey) : new Flight(key, exchange.resourceKey);
-    await this.#run(exchange, found, fwd, own, exchange.client, keep);
+    await this.#run(exchange, { found, fwd, flight: own, client: exchange.client, keep });
   }
 
   /** Waits for the fetch of another request, and takes what it brought if that answers this one too (RFC 9111 §4, collapsed requests). */
@@ -288,7 +293,8 @@ export class CachingProxy {
       return this.#send(exchange, again, now);
     }
     const keep = !(again.kind === "none" && again.unread);
-    await this.#run(exchange, again, "miss", new Flight(flight.key, flight.resourceKey), client, keep);
+    const own = new Flight(flight.key, flight.resourceKey);
+    await this.#run(exchange, { found: again, fwd: "miss", flight: own, client, keep });
   }
 
   /** What a rule has depend on fields nobody waits for who has others. */
@@ -312,33 +318,19 @@ export class CachingProxy {
     const flight = this.#flights.begin(found.key, exchange.resourceKey);
     // The reader of a large body is for the client: to validate, its fields are enough.
     const copy = { ...found, body: NO_BODY };
-    this.#track(this.#run(exchange, copy, "stale", flight, undefined, true));
+    this.#track(this.#run(exchange, { found: copy, fwd: "stale", flight, client: undefined, keep: true }));
   }
 
-  async #run(
-    question: Question,
-    found: Found,
-    fwd: ForwardReason,
-    flight: Flight,
-    client: Client | undefined,
-    keep: boolean,
-  ): Promise<void> {
-    await this.#fetcher.run(this.#task(question, found, fwd, flight, client, keep));
+  async #run(question: Question, why: Errand): Promise<void> {
+    await this.#fetcher.run(this.#task(question, why));
   }
 
-  #task(
-    question: Question,
-    found: Found,
-    fwd: ForwardReason,
-    flight: Flight,
-    client: Client | undefined,
-    keep: boolean,
-  ): ProxyTask {
+  #task(question: Question, why: Errand): ProxyTask {
     const { request, target, origin, ruling } = question;
     const originFields = withoutUnkeyed(this.#entrance.originFields(question));
     const { path } = target;
     const body = question.content?.whole;
-    return { request, originFields, path, body, origin, ruling, found, client, flight, fwd, keep, question };
+    return { request, originFields, path, body, origin, ruling, question, ...why };
   }
 
   #gatewayTimeout(exchange: Exchange): void {

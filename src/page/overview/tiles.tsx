@@ -41,11 +41,7 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
           ["Time to answer", showMs(last?.p50), last ? `99 in 100 within ${showMs(last.p99)}` : "no requests just now"],
         ] as const)
       : []),
-    [
-      "Entries",
-      showHeld(lowest),
-      `${showBytes(bytes)} in ${tiers.length === 1 ? "one tier" : `${tiers.length} tiers`}`,
-    ],
+    [...held(lowest), `${showBytes(bytes)} in ${tiers.length === 1 ? "one tier" : `${tiers.length} tiers`}`],
     ["Evictions", showCount(ofTiers("evictions")), `${showCount(ofTiers("errors"))} errors`],
   ];
   return (
@@ -62,7 +58,8 @@ export function Tiles({ points, health }: { points: readonly ServerPoint[]; heal
 }
 
 /** What the lowest tier holds is what there is. A server shared with others knows only what all of it holds. */
-function showHeld(lowest: TierState | undefined): string {
-  const held = lowest?.entries ?? lowest?.keys;
-  return held === undefined ? "–" : showCount(held);
+function held(lowest: TierState | undefined): [name: string, value: string] {
+  if (lowest?.entries === undefined && lowest?.keys !== undefined)
+    return [`Keys in ${lowest.name}`, showCount(lowest.keys)];
+  return ["Entries", lowest?.entries === undefined ? "–" : showCount(lowest.entries)];
 }

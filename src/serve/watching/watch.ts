@@ -69,6 +69,13 @@ export class Watch {
   readonly #proxies: boolean;
   #quietUntil = 0;
   readonly #breakers = new Map<string, BreakerState>();
+  /** One for all clients. */
+  readonly #ended = (client: Client, complete: boolean): void => {
+    const ms = this.#clock.monotonic() - client.startedAt;
+    this.#traffic.running -= 1;
+    this.#traffic.ended(client, ms, complete);
+    this.#log?.ended(client, ms, complete);
+  };
 
   constructor(cache: Cache, clock: Clock, options: WatchOptions) {
     const { origins, monitorMs, thresholds, accessLog, crew, warn } = options;
@@ -114,7 +121,7 @@ export class Watch {
 
   arrived(client: Client): void {
     this.#traffic.running += 1;
-    client.onEnded = (complete) => this.#ended(client, complete);
+    client.onEnded = this.#ended;
   }
 
   answered({ client }: Exchange, _status: number, entry: CacheStatusEntry): void {
@@ -195,13 +202,6 @@ export class Watch {
     await this.#recorder.stop();
     await this.#monitor?.stop();
     await this.#log?.close();
-  }
-
-  #ended(client: Client, complete: boolean): void {
-    const ms = this.#clock.monotonic() - client.startedAt;
-    this.#traffic.running -= 1;
-    this.#traffic.ended(client, ms, complete);
-    this.#log?.ended(client, ms, complete);
   }
 
   #alerted(alert: Alert): void {
