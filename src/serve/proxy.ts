@@ -21,7 +21,7 @@ import { Flight, Flights, type Landing } from "./flights.js";
 import { Passing } from "./passing.js";
 import type { HeldResponse, ProxyListener } from "./proxy-listener.js";
 import { type Exchange, isExchange, type Question } from "./question.js";
-import { ReadyHits } from "./ready-hits.js";
+import { type ReadyHit, ReadyHits } from "./ready-hits.js";
 import type { BodySource } from "./stored-body.js";
 import { upgradingClient } from "./upgrade.js";
 import { failureOf, type OriginResponse, type Upstream } from "./upstream.js";
@@ -206,6 +206,8 @@ export class CachingProxy {
       closeBody(found);
       return directives.onlyIfCached ? this.#gatewayTimeout(exchange) : this.#passing.pass(exchange, "request");
     }
+    const ready = plain && request.method === "GET" ? this.#ready.at(found, now) : undefined;
+    if (ready) return this.#sendReady(exchange, found, ready);
     const decision = decideReuse(response, directives, now);
     if (decision.use === "fresh") return this.#send(exchange, found, now);
     // Another instance may have refreshed it, and what is to be changed must be known by its version.
@@ -226,19 +228,26 @@ export class CachingProxy {
 
   /** From the store as it is. */
   #send(exchange: Exchange, found: FoundResponse, now: number): Awaitable<void> {
-    const { response } = found;
+    const { response, body } = found;
+    const { request, plain } = exchange;
     const age = currentAgeMs(response.initialAgeMs, response.responseTime, now);
     const entry: CacheStatusEntry = { hit: true, ttlSeconds: Math.floor((response.lifetimeMs - age) / 1000) };
-    this.#listener.answered(exchange, response.status, entry);
-    if (this.#options.held) this.#options.held(exchange, heldOf(found, exchange.ruling));
-    const ours = () => this.#ours(entry, Math.floor(age / 1000));
-    const { client, request, plain } = exchange;
-    const { body } = found;
+    const said = this.#ours(entry, Math.floor(age / 1000));
     if (plain && request.method === "GET" && body instanceof Uint8Array) {
-      const { fields, content } = this.#ready.get(found, body, age, ours);
-      return client.send(response.status, fields, content);
+      return this.#sendReady(exchange, found, this.#ready.make(found, body, age, now, entry, said));
     }
-    return sendFound(exchange, found, ours(), now, () => this.#sourceOf(exchange, found));
+    this.#tell(exchange, found, entry);
+    return sendFound(exchange, found, said, now, () => this.#sourceOf(exchange, found));
+  }
+
+  #sendReady(exchange: Exchange, found: FoundResponse, { entry, fields, content }: ReadyHit): void {
+    this.#tell(exchange, found, entry);
+    exchange.client.send(found.response.status, fields, content);
+  }
+
+  #tell(exchange: Exchange, found: FoundResponse, entry: CacheStatusEntry): void {
+    this.#listener.answered(exchange, found.response.status, entry);
+    if (this.#options.held) this.#options.held(exchange, heldOf(found, exchange.ruling));
   }
 
   #sourceOf(exchange: Exchange, found: Found): BodySource {

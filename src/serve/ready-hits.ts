@@ -1,12 +1,21 @@
+import type { CacheStatusEntry } from "../http/cache-status.js";
 import type { FoundResponse } from "../http/http-cache.js";
 import type { Fields } from "../http/message.js";
 
-interface Hit {
-  ageSeconds: number;
-  ttlSeconds: number;
+/** What is sent for a hit. */
+export interface ReadyHit {
+  entry: CacheStatusEntry;
   fields: string[];
   /** The body as Node takes it: making that of what was found takes as long as finding it. */
   content: Buffer;
+}
+
+/** Good for as long as it is fresh, and neither its age nor what is left of its lifetime is another second. */
+interface KeptHit extends ReadyHit {
+  /** Epoch milliseconds. */
+  from: number;
+  /** It is another at this moment. */
+  until: number;
 }
 
 /** Hits that are kept at most: those of what is asked for most. */
@@ -14,31 +23,38 @@ const MOST_HITS = 1024;
 /** Bytes of the largest body that is kept here, as a copy that holds on to nothing of the store: some megabytes in all. */
 const LARGEST_BODY = 4096;
 
-/** What is sent for hits in memory: the same for all within one second of an age. */
+/** What is sent for hits in memory to who asks for them as they are: the same for all within one second of an age. */
 export class ReadyHits {
-  readonly #hits = new Map<Fields, Hit>();
+  readonly #hits = new Map<Fields, KeptHit>();
+
+  /** Undefined where it is to be worked out. @param now epoch milliseconds */
+  at({ sent }: FoundResponse, now: number): ReadyHit | undefined {
+    // The same object as long as it is the same response, with the same body.
+    const known = this.#hits.get(sent);
+    return known && now >= known.from && now < known.until ? known : undefined;
+  }
 
   /**
    * @param body of the response found
    * @param ageMs of the response
-   * @param ours makes what we say of it
+   * @param now epoch milliseconds
+   * @param ours what we say of it
    */
-  get(
+  make(
     { sent, response: { lifetimeMs } }: FoundResponse,
     body: Uint8Array,
     ageMs: number,
-    ours: () => Fields,
-  ): Pick<Hit, "fields" | "content"> {
-    const ageSeconds = Math.floor(ageMs / 1000);
-    const ttlSeconds = Math.floor((lifetimeMs - ageMs) / 1000);
-    // The same object as long as it is the same response, with the same body.
-    const known = this.#hits.get(sent);
-    if (known?.ageSeconds === ageSeconds && known.ttlSeconds === ttlSeconds) return known;
-    const fields = [...sent, ...ours()];
+    now: number,
+    entry: CacheStatusEntry,
+    ours: Fields,
+  ): ReadyHit {
+    const fields = [...sent, ...ours];
     if (body.length > LARGEST_BODY) {
-      return { fields, content: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
+      return { entry, fields, content: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
     }
-    const hit = { ageSeconds, ttlSeconds, fields, content: known?.content ?? Buffer.from(body) };
+    const content = this.#hits.get(sent)?.content ?? Buffer.from(body);
+    const until = now + Math.min(1000 - (ageMs % 1000), (lifetimeMs - ageMs) % 1000);
+    const hit = { entry, fields, content, from: now, until };
     if (this.#hits.size >= MOST_HITS) this.#hits.clear();
     this.#hits.set(sent, hit);
     return hit;

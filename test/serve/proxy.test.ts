@@ -57,6 +57,25 @@ describe.each(Object.entries(stores))("a proxy on %s", (_, store) => {
     expect(asked()).toBe(2);
   });
 
+  test("says of each hit how old it is and how long it will be fresh, to the second", async () => {
+    answers((_request, response) => response.writeHead(200, { "cache-control": "max-age=5", age: "1" }).end("x"));
+    await proxy.get("/a");
+    const start = proxy.clock.now();
+    const seen: unknown[] = [];
+    const said: unknown[] = [];
+    for (const ms of [0, 1, 300, 698, 1, 1, 500, 999, 1, 250, 249, -1500, 1999, 500]) {
+      proxy.clock.advance(ms);
+      const { fields } = await proxy.get("/a");
+      const age = 1000 + Math.max(0, proxy.clock.now() - start);
+      seen.push([fields["x-cache"], fields.age, fields["cache-status"]]);
+      said.push(["HIT", `${Math.floor(age / 1000)}`, `cache; hit; ttl=${Math.floor((5000 - age) / 1000)}`]);
+    }
+    expect(seen).toEqual(said);
+    expect(asked()).toBe(1);
+    proxy.clock.advance(1);
+    expect((await proxy.get("/a")).fields["x-cache"]).toBe("MISS");
+  });
+
   test("answers HEAD, ranges and conditions out of a complete response", async () => {
     await proxy.get("/a");
     const head = await proxy.send("HEAD", "/a");
