@@ -58,7 +58,9 @@ describe.each(Object.entries(stores))("a proxy on %s", (_, store) => {
   });
 
   test("says of each hit how old it is and how long it will be fresh, to the second", async () => {
-    answers((_request, response) => response.writeHead(200, { "cache-control": "max-age=5", age: "1" }).end("x"));
+    answers((_request, response) => {
+      response.writeHead(200, { "cache-control": "max-age=5", age: "1" }).end("x");
+    });
     await proxy.get("/a");
     const start = proxy.clock.now();
     const seen: unknown[] = [];
