@@ -2,6 +2,7 @@ import type { ChalkInstance } from "chalk";
 import type { BenchSettings, Cell, Measured, Need } from "../../bench/plan.js";
 import type { Before, BenchReport, BenchResult } from "../../bench/report.js";
 import { formatDuration, formatSize } from "../../units.js";
+import { bar } from "./graph.js";
 import { table } from "./table.js";
 import { escapeLine } from "./value.js";
 
@@ -53,9 +54,10 @@ export function cellText(
   const drawn = lines.map((line, i) => {
     const result = results[i - 1];
     if (width < MIN_BAR || !result) return line;
-    const bar = barOf(result.opsPerSecond / best, width);
+    // What is there at all is seen.
+    const blocks = bar(Math.max(result.opsPerSecond / best, 1 / (8 * width)), width).trimEnd();
     const colour = result.opsPerSecond === best ? style.green : style.cyan;
-    return `${line}${" ".repeat(Math.max(0, plain(i - 1) - line.length) + GAP)}${colour(bar)}`;
+    return `${line}${" ".repeat(Math.max(0, plain(i - 1) - line.length) + GAP)}${colour(blocks)}`;
   });
   const title = cellTitle(cell);
   const heading = title.length <= columns ? title : title.replaceAll(" · ", "\n  ");
@@ -86,12 +88,6 @@ export function troubles(results: readonly BenchResult[]): string[] {
     if (rejected > 0) parts.push(`${formatCount(rejected)} writes were not taken`);
     return parts.length > 0 ? [`${store}: ${parts.join(", ")}`] : [];
   });
-}
-
-/** In eighths of a column; what is there at all is seen. */
-function barOf(share: number, width: number): string {
-  const eighths = Math.max(1, Math.round(share * width * 8));
-  return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
 }
 
 export interface SkippedStore {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bar, sparkline } from "../../../src/cli/screen/graph.js";
+import { bar, sparkline } from "../../../src/cli/render/graph.js";
 
 describe("a sparkline", () => {
   test.each([
