@@ -37,16 +37,18 @@ const tierFigures = z.strictObject({
 });
 
 /** The figures of each tier under its name, and of all together. */
+const total = count.nullable().describe("null where the store that knows does not answer");
+
 export const statsAnswer = z
   .object({
-    totalHits: count,
-    totalMisses: count,
-    totalSets: count,
-    errors: count,
+    totalHits: total,
+    totalMisses: total,
+    totalSets: total,
+    errors: total,
     hitRate: rate,
     breaker: z.enum(["closed", "open", "half-open", "off"]),
     fallbackHits: count,
-    degraded: z.boolean().describe("the fallback stands in for the store just now"),
+    degraded: z.boolean().describe("the store does not answer, or the fallback stands in for it"),
   })
   .catchall(tierFigures);
 

@@ -17,7 +17,10 @@ export interface AdminAccess {
  * @throws CacheError `invalid-tokens`
  */
 export function adminAccess({ tokensFile }: AdminSettings, { env, uid }: Io, out: Output): AdminAccess {
-  if (tokensFile !== undefined) return { tokens: readTokens(tokensFile), opened: () => () => {} };
+  if (tokensFile !== undefined) {
+    const credentialsFolder = env.CREDENTIALS_DIRECTORY;
+    return { tokens: readTokens(tokensFile, { credentialsFolder }), opened: () => () => {} };
+  }
   const token = newToken();
   return {
     tokens: [tokenEntry(token, "this run", "operator")],

@@ -145,9 +145,13 @@ export default class Serve extends CacheCommand {
     }
     const { tokensFile } = settings.admin;
     if (tokensFile !== undefined) {
-      reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile), server.useTokens) });
+      // Whoever takes the last one away means it.
+      const options = { credentialsFolder: this.io.env.CREDENTIALS_DIRECTORY, mayBeEmpty: true };
+      reloads.push({ name: "tokens", prepare: () => using(readTokens(tokensFile, options), server.useTokens) });
     }
-    if (accessLog) reloads.push({ name: "access log", prepare: () => () => accessLog.reopen() });
+    // Those of workers are theirs to open.
+    if (settings.accessLog !== undefined)
+      reloads.push({ name: "access log", prepare: () => () => accessLog?.reopen() });
     const { url, adminUrl = url } = server;
     const proxy = settings.origins.length > 0 ? [crew ? `${crew.url} (${settings.workers} workers)` : url] : [];
     this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
@@ -249,7 +253,7 @@ export default class Serve extends CacheCommand {
   }
 
   async #check(config: ResolvedConfig): Promise<void> {
-    const mistakes = mistakesOf(config);
+    const mistakes = mistakesOf(config, this.io.env.CREDENTIALS_DIRECTORY);
     if (mistakes.length > 0) {
       this.exitCode = EXIT.usage;
       return this.out.report({ valid: false, mistakes }, () => mistakes.join("\n"));
@@ -301,7 +305,7 @@ function trustOf(settings: Pick<ServeSettings, "tlsCert" | "tlsKey" | "originCa"
 }
 
 /** One line each. */
-function mistakesOf(config: ResolvedConfig): string[] {
+function mistakesOf(config: ResolvedConfig, credentialsFolder: string | undefined): string[] {
   const mistakes = serveMistakes(config).flatMap((error) =>
     error instanceof RulesError ? error.mistakes : [error.message],
   );
@@ -311,7 +315,7 @@ function mistakesOf(config: ResolvedConfig): string[] {
   const steps = [
     () => readTls(settings),
     () => originCa !== undefined && readAuthorities(originCa),
-    () => admin.tokensFile !== undefined && readTokens(admin.tokensFile),
+    () => admin.tokensFile !== undefined && readTokens(admin.tokensFile, { credentialsFolder }),
   ];
   for (const step of steps) {
     try {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats, statSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { CacheError, codeOf } from "../errors.js";
 
@@ -41,16 +42,23 @@ const TOKEN = z.strictObject({
   sha256: z.string({ error: "is no text" }).regex(/^[0-9a-fA-F]{64}$/, { error: "is not 64 hexadecimal digits" }),
 });
 
+export interface ReadTokensOptions {
+  /** Where the system hands out secrets, which others can't get at whatever the rights of their files look like. */
+  credentialsFolder?: string | undefined;
+  /** A file without a token lets nobody in, instead of being a mistake. */
+  mayBeEmpty?: boolean;
+}
+
 /**
  * The tokens of a file: a JSON object a line, empty lines aside.
  * @throws CacheError `invalid-tokens` with the file and the line of each mistake, or where others than its owner can read it or there is no token in it
  */
-export function readTokens(path: string): readonly AdminToken[] {
+export function readTokens(path: string, { credentialsFolder, mayBeEmpty }: ReadTokensOptions = {}): AdminToken[] {
   let text: string;
   let stats: Stats;
   try {
     stats = statSync(path);
-    checkRights(path, stats);
+    if (credentialsFolder === undefined || dirname(path) !== resolve(credentialsFolder)) checkRights(path, stats);
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof CacheError) throw error;
@@ -69,7 +77,8 @@ export function readTokens(path: string): readonly AdminToken[] {
     else mistakes.push(...read.mistakes.map((mistake) => `${path}:${i + 1}: ${mistake}`));
   }
   if (mistakes.length > 0) throw invalid(mistakes, "cache serve token makes lines of this file.");
-  if (tokens.length === 0) throw invalid([`there is no token in ${path}`], "cache serve token makes a line of it.");
+  if (tokens.length === 0 && !mayBeEmpty)
+    throw invalid([`there is no token in ${path}`], "cache serve token makes a line of it.");
   return tokens;
 }
 

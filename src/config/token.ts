@@ -40,7 +40,8 @@ export function readTokens(
     path !== undefined && setting?.source.layer === "project" && !liesIn(path, setting.source.file?.folder);
   for (const { url } of remotes) {
     if (setting && !outside && !mayNotSend(source, setting.source)) {
-      tokens.set(url, path === undefined ? String(setting.value) : readSecretFile("token", path, warnings).trim());
+      const text = path === undefined ? String(setting.value) : readSecretFile("token", path, warnings).trim();
+      tokens.set(url, checked(text, setting.source.where));
       continue;
     }
     if (setting) {
@@ -55,4 +56,13 @@ export function readTokens(
     if (left !== undefined) tokens.set(url, left);
   }
   return tokens;
+}
+
+/** Only what can stand in `Authorization` behind `Bearer` (RFC 6750 §2.1) is a token. */
+function checked(text: string, where: string): string {
+  if (/^[A-Za-z0-9\-._~+/]+=*$/.test(text)) return text;
+  const what = text === "" ? "there is no token" : "there is something else than one token";
+  throw new CacheError("usage", "invalid-token", `${what} in ${where}`, {
+    hint: "Give the text that cache serve token printed, and nothing else; the file of --admin-tokens is for the server.",
+  });
 }

@@ -54,8 +54,9 @@ export function forwardedFields(requestFields: Fields, context: ForwardedContext
   if (addresses !== "") kept.push("X-Forwarded-For", addresses);
   kept.push("X-Forwarded-Proto", secure ? "https" : "http", "X-Forwarded-Host", host);
   // RFC 7239 §4: the element of the last proxy is the last.
+  const forwarded = before("forwarded");
   const element = `for=${node(peer)};host=${quoted(host)};proto=${context.secure ? "https" : "http"}`;
-  kept.push("Forwarded", [before("forwarded"), element].filter(Boolean).join(", "));
+  kept.push("Forwarded", [forwarded && withoutTarget(forwarded), element].filter(Boolean).join(", "));
   return kept;
 }
 
@@ -73,6 +74,12 @@ export function forwardedOrigin(
     secure: proto === "https" || (proto !== "http" && secure),
     host: lastMember(requestFields, "x-forwarded-host") ?? host,
   };
+}
+
+/** Without what it says of host and scheme, which no key is made of: a front proxy that sets `X-Forwarded-*` may pass on what its client wrote here. */
+function withoutTarget(forwarded: string): string {
+  const elements = membersOf(forwarded.replace(/(?:host|proto)\s*=\s*(?:"(?:\\.|[^"\\])*"|[^;,]*)/gi, ""));
+  return elements.map((element) => element.replace(/;[;\s]*(?=;|$)|^[;\s]+/g, "")).join(", ");
 }
 
 /**

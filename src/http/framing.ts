@@ -1,5 +1,5 @@
 import { membersOf } from "./field-syntax.js";
-import { type Fields, linesOf } from "./message.js";
+import { type Fields, linesOf, type ResponseHead } from "./message.js";
 
 /** Lines of fields of a request at most. Browsers send some twenty; each costs a look at every field that is asked for. */
 export const MAX_REQUEST_LINES = 256;
@@ -30,6 +30,12 @@ export function framingFault({ httpVersion, fields }: RequestFrame): { status: n
 export function isCodedForConnection(responseFields: Fields): boolean {
   const codings = codingsOf(responseFields);
   return codings !== undefined && !isChunked(codings);
+}
+
+/** Whether the body of a response is as long as its connection lasts (RFC 9112 §6.3). */
+export function endsWithConnection(method: string, { status, fields }: ResponseHead): boolean {
+  if (method === "HEAD" || status === 204 || status === 304) return false;
+  return codingsOf(fields) === undefined && linesOf(fields, "content-length").length === 0;
 }
 
 function codingsOf(fields: Fields): string[] | undefined {

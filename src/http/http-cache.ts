@@ -104,28 +104,28 @@ export class HttpCache {
   find(resourceKey: string, requestFields: Fields, names: readonly string[] = NO_NAMES): Awaitable<Found> {
     const viewed = this.#view(resourceKey);
     if (viewed === undefined || ("response" in viewed.head && names.length > 0)) {
-      return this.#findBelow(resourceKey, requestFields, names, "copy");
+      return this.#findBelow(resourceKey, requestFields, names, COPY);
     }
     if ("response" in viewed.head) return responseFrom(viewed, viewed.head.response, resourceKey);
     const { index } = viewed.head;
     const [key, ...others] = pickVariants(index.lists, index.generation, requestFields, names);
     const variant = key === undefined || others.length > 0 ? undefined : this.#view(key);
     if (variant && "response" in variant.head) return responseFrom(variant, variant.head.response, resourceKey);
-    return this.#findBelow(resourceKey, requestFields, names, "copy");
+    return this.#findBelow(resourceKey, requestFields, names, COPY);
   }
 
   /** The same from the store that decides, with its version. */
   findStored(resourceKey: string, requestFields: Fields, names: readonly string[] = NO_NAMES): Promise<Found> {
-    return this.#findBelow(resourceKey, requestFields, names, "all");
+    return this.#findBelow(resourceKey, requestFields, names, ALL);
   }
 
-  async #findBelow(
-    resourceKey: string,
-    requestFields: Fields,
-    names: readonly string[],
-    want: "copy" | "all",
-  ): Promise<Found> {
-    const found = await this.#read(resourceKey, want);
+  /** The same for who only wants to know: nothing is counted. */
+  peekStored(resourceKey: string, requestFields: Fields, names: readonly string[] = NO_NAMES): Promise<Found> {
+    return this.#findBelow(resourceKey, requestFields, names, { want: "all", peek: true });
+  }
+
+  async #findBelow(resourceKey: string, requestFields: Fields, names: readonly string[], how: Look): Promise<Found> {
+    const found = await this.#read(resourceKey, how);
     if (found === undefined) return { kind: "none", resourceKey, index: undefined };
     if ("response" in found.head && names.length > 0) {
       close(found.body);
@@ -136,7 +136,7 @@ export class HttpCache {
     close(found.body);
     let newest: FoundResponse | undefined;
     for (const key of pickVariants(index.lists, index.generation, requestFields, names)) {
-      const variant = await this.#read(key, want);
+      const variant = await this.#read(key, how);
       if (variant === undefined) continue;
       const one = "response" in variant.head ? responseFrom(variant, variant.head.response, resourceKey) : undefined;
       const wins = one !== undefined && (newest === undefined || isNewer(one.response, newest.response));
@@ -171,7 +171,7 @@ export class HttpCache {
     const since = await this.#cache.position();
     if (found.kind === "none" && found.index === undefined) return { resourceKey, since, index: undefined };
     if (found.kind === "response" && found.key === resourceKey) return { resourceKey, since, index: undefined };
-    const current = await this.#read(resourceKey, "all");
+    const current = await this.#read(resourceKey, ALL);
     if (current) close(current.body);
     const index = current && "index" in current.head ? current.head.index : undefined;
     return { resourceKey, since, index: index && { ...index, expiresAt: current?.expiresAt } };
@@ -273,7 +273,7 @@ export class HttpCache {
     add: (report: DeleteReport) => void,
   ): Promise<void> {
     for (const key of keys) {
-      const read = await this.#read(key, "all");
+      const read = await this.#read(key, ALL);
       if (read) close(read.body);
       const index = read && "index" in read.head ? read.head.index : undefined;
       const selector = index ? { prefix: variantPrefix(index.generation) } : { keys: [key] };
@@ -287,8 +287,8 @@ export class HttpCache {
     return entry?.head && readOf(entry.head, key, entry.value, undefined);
   }
 
-  async #read(key: string, want: "copy" | "all"): Promise<Read | undefined> {
-    const reader = await this.#cache.openRead(key, { want });
+  async #read(key: string, how: Look): Promise<Read | undefined> {
+    const reader = await this.#cache.openRead(key, how);
     if (reader === undefined) return undefined;
     const read = headRead(reader.head);
     if (read === undefined) {
@@ -296,7 +296,7 @@ export class HttpCache {
       return undefined;
     }
     const body = read.size > WHOLE_BODY_BYTES ? reader : await wholeBody(reader);
-    return readOf(read, key, body, want === "all" ? reader.head.version : undefined);
+    return readOf(read, key, body, how.want === "all" ? reader.head.version : undefined);
   }
 
   /** Where a response goes: under its URL or, where it varies, beside the other variants, with the index that leads there. */
@@ -343,6 +343,15 @@ export interface ResponseWriter {
   commit(): Promise<boolean>;
   abort(): Promise<void>;
 }
+
+/** How much of an entry is wanted, as the store has it. */
+interface Look {
+  want: "copy" | "all";
+  peek?: boolean;
+}
+
+const COPY: Look = { want: "copy" };
+const ALL: Look = { want: "all" };
 
 /** What is made of the head of an entry. */
 interface HeadRead {

@@ -11,6 +11,22 @@ const UNKEYED: ReadonlySet<string> = new Set([
   "x-http-method",
   "x-http-method-override",
   "x-method-override",
+  // Another URL than the one in the key; of these only `X-Forwarded-Host` and `-Proto` are believed of trusted peers, and the key is made of them.
+  "base-url",
+  "front-end-https",
+  "x-backend-host",
+  "x-forwarded-port",
+  "x-forwarded-scheme",
+  "x-forwarded-ssl",
+  "x-host",
+  "x-http-host-override",
+  "x-original-host",
+  "x-original-uri",
+  "x-original-url",
+  "x-override-url",
+  "x-rewrite-url",
+  "x-scheme",
+  "x-url-scheme",
 ]);
 
 /** The fields that an origin gets where its response is kept for others. */

@@ -54,7 +54,8 @@ export class Entrance {
     const { target, origin, resourceKey } =
       ruling.path === undefined ? place : this.#placeOf(method, changedTarget(place.target, ruling.path));
     if (origin === undefined) return refuse(client, 421, "no origin is configured for this host and path");
-    if (place.otherHost && origin.route.host !== target.host) return refuse(client, 421, "this is no forward proxy");
+    if (place.otherHost && (origin.route.host === undefined || !origin.answersTo(target.host)))
+      return refuse(client, 421, "this is no forward proxy");
     if (reading.loops) return refuse(client, 508, "the request has been here before");
     // It would show the client the fields that are meant for the origin (RFC 9110 §9.3.8).
     if (method === "TRACE") return refuse(client, 405, "TRACE is not passed on");

@@ -38,7 +38,7 @@ export async function explainUrl(asked: ExplainRequest, context: ExplainContext)
   const { key } = explain(rules, request, undefined, context);
   // The content of a POST is not given: whether one is stored can't be told.
   if (!store || !ruling.cacheable || method === "POST") return explain(rules, request, undefined, context);
-  const found = await store.findStored(key, selectingFields(ruling, ruledRequest(rules, request).fields), ruling.names);
+  const found = await store.peekStored(key, selectingFields(ruling, ruledRequest(rules, request).fields), ruling.names);
   if (found.kind === "response" && !(found.body instanceof Uint8Array)) found.body.close();
   return explain(rules, request, found, context);
 }

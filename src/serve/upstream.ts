@@ -1,8 +1,8 @@
-import type { Duplex, Readable } from "node:stream";
-import { errors, Pool } from "undici";
+import { type Duplex, type Readable, Transform } from "node:stream";
+import { buildConnector, errors, Pool } from "undici";
 import type { OriginRoute } from "../config/origin-url.js";
 import { codeOf, messageOf } from "../errors.js";
-import { isCodedForConnection } from "../http/framing.js";
+import { endsWithConnection, isCodedForConnection } from "../http/framing.js";
 import type { Fields, ResponseHead } from "../http/message.js";
 import { requestUpgrade } from "./origin-upgrade.js";
 
@@ -67,6 +67,8 @@ export class Origin {
   readonly url: URL;
   readonly pool: Pool;
   readonly #prefix: string;
+  /** Connections that have failed. */
+  #broken = 0;
 
   constructor(route: OriginRoute, options: UpstreamOptions) {
     const { connectTimeoutMs = 5000, headersTimeoutMs = 30_000, bodyTimeoutMs = 30_000, connections = 256 } = options;
@@ -81,13 +83,30 @@ export class Origin {
       bodyTimeout: bodyTimeoutMs,
       keepAliveTimeout: 30_000,
       maxHeaderSize: MAX_HEAD_BYTES,
-      connect: { timeout: connectTimeoutMs, ...(options.ca !== undefined && { ca: options.ca }) },
+      connect: this.#connector({ timeout: connectTimeoutMs, ...(options.ca !== undefined && { ca: options.ca }) }),
     });
+  }
+
+  #connector(options: buildConnector.BuildOptions): buildConnector.connector {
+    const connect = buildConnector(options);
+    return (to, done) =>
+      connect(to, (...result) => {
+        result[1]?.on("error", () => {
+          this.#broken += 1;
+        });
+        done(...result);
+      });
+  }
+
+  /** Whether it is for requests to this host: one that is named without a port, at whatever port clients reach it by. */
+  answersTo(host: string): boolean {
+    const { host: own } = this.route;
+    return own === undefined || own === host || own === host.replace(/:\d+$/, "");
   }
 
   /** Whether a request to this host and path is for it. */
   serves(host: string, path: string): boolean {
-    if (this.route.host !== undefined && this.route.host !== host) return false;
+    if (!this.answersTo(host)) return false;
     const prefix = this.route.path;
     if (prefix === "/") return true;
     return path.startsWith(prefix) && (prefix.endsWith("/") || /^[/?]|^$/.test(path.slice(prefix.length)));
@@ -118,6 +137,7 @@ export class Origin {
       const answer = await requestUpgrade(this.pool, { ...asked, upgrade, onInformational: inform });
       return { ...answer, trailers: () => [] };
     }
+    const before = this.#broken;
     const { statusCode, headers, trailers, ...answer } = await this.pool.request({
       ...asked,
       body: body ?? null,
@@ -131,8 +151,25 @@ export class Origin {
       answer.body.destroy();
       throw new Error("the transfer coding of the response is not known");
     }
-    return { ...head, body: answer.body, trailers: () => pairsOf(trailers) };
+    const isCut = () => this.#broken !== before;
+    const content = endsWithConnection(method, head) ? untilClosed(answer.body, isCut) : answer.body;
+    return { ...head, body: content, trailers: () => pairsOf(trailers) };
   }
+}
+
+/**
+ * A body that only the end of its connection ends: whole, unless the connection failed (RFC 9112 §8), which undici passes over. Of several connections to the origin nobody can tell
+ * here which one did.
+ */
+function untilClosed(body: Readable, isCut: () => boolean): Readable {
+  const whole = new Transform({
+    transform: (piece, _coding, done) => done(null, piece),
+    flush: (done) => done(isCut() ? new Error("the connection failed before the body was known to have ended") : null),
+  });
+  body.on("error", (error) => whole.destroy(error));
+  whole.on("close", () => body.destroy());
+  whole.on("error", () => {});
+  return body.pipe(whole);
 }
 
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -140,9 +140,26 @@ describe("the token of a server", () => {
     running.kill("SIGHUP");
     await until(async () => (await ask(second)) === 200);
     expect(await ask(first)).toBe(401);
+    // Whoever takes the last one away means it.
+    writeFileSync(path, "\n");
+    running.kill("SIGHUP");
+    await until(async () => (await ask(second)) === 401);
     expect(existsSync(join(home, ".cache", "cachectl", "run"))).toBe(false);
     running.kill("SIGTERM");
     expect((await running.result).code).toBe(0);
+  });
+
+  test("of a file that the system hands out may be readable for a group that it has to itself", async () => {
+    const [home, credentials] = [tempDir("home"), tempDir("credentials")];
+    const path = join(credentials, "tokens");
+    writeFileSync(path, JSON.stringify(tokenEntry(newToken(), "a", "viewer")), { mode: 0o600 });
+    chmodSync(path, 0o440);
+    const codeIn = async (folder: string) => {
+      const argv = ["serve", "--store", "memory:", "--admin-tokens", path, "--check-config"];
+      const running = startBinary(argv, { env: { HOME: home, CREDENTIALS_DIRECTORY: folder } });
+      return (await running.result).code;
+    };
+    expect([await codeIn(credentials), await codeIn(home)]).toEqual([0, 2]);
   });
 
   test("is left in the runtime folder of the user where he has one, and found in both places", () => {

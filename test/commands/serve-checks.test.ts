@@ -132,7 +132,9 @@ describe("serve --explain", () => {
       stored: { status: 200, lifetimeMs: 600_000, lifetimeFrom: "max-age", tags: ["t"], use: "fresh" },
     });
     expect(await ask("X-A: 2")).toMatchObject({ stored: null });
+    const counted = (await proxy.cache.stats()).counters;
     expect(await ask("X-A: 1", "Cache-Control: no-cache")).toMatchObject({ stored: { use: "fetch" } });
+    expect((await proxy.cache.stats()).counters).toEqual(counted);
   });
 
   it("refuses what is no URL or header", async () => {

@@ -28,6 +28,10 @@ describe("the token of an http: store", () => {
     chmodSync(file, 0o644);
     expect(await tokenOf(home, { flags: { ...flags, tokenFile: file } })).toEqual(["from-file", ["token-file-open"]]);
     expect((await home.refusal({ flags: { ...flags, tokenFile: `${file}.none` } })).code).toBe("token-file");
+    for (const text of ["\n", "a b\n", "a\nb\n", '{"name":"a"}\n', "ä\n"]) {
+      writeFileSync(file, text);
+      expect((await home.refusal({ flags: { ...flags, tokenFile: file } })).code).toBe("invalid-token");
+    }
   });
 
   it("is what a server of the same user left for him, where nobody names one", async () => {

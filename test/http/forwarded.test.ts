@@ -92,13 +92,14 @@ describe("what the origin is told of the client", () => {
       "X-Real-IP",
       "192.0.2.1",
       "Forwarded",
-      "for=192.0.2.1;proto=https",
+      'by=10.0.0.2;host="evil.example;x";for=192.0.2.1;proto=https, host=evil.example',
     ];
+    // Of no key is what it says there of host and scheme.
     expect(forwarded(request, TRUSTED)).toEqual({
       "x-forwarded-for": "192.0.2.1, 192.0.2.2, 10.0.0.1",
       "x-forwarded-proto": "https",
       "x-forwarded-host": "a.example",
-      forwarded: "for=192.0.2.1;proto=https, for=10.0.0.1;host=a.example;proto=http",
+      forwarded: "by=10.0.0.2;for=192.0.2.1, for=10.0.0.1;host=a.example;proto=http",
     });
     const sent = forwardedFields(request, TRUSTED);
     expect(fieldOf(sent, "x-forwarded-port")).toBe("443");

@@ -253,3 +253,32 @@ describe.each(Object.entries(stores))("a proxy on %s", (_, store) => {
     expect(await purged({ prefix: `${proxy.server.url}/v2/` })).toEqual([1, "HIT", "HIT", "MISS"]);
   });
 });
+
+test("an origin that is named without a port is asked at whatever port clients reach it by", async () => {
+  const proxy = await startProxy((_request, response) => void response.writeHead(200).end("x"));
+  const { url } = proxy.origin;
+  const named = await startProxy(() => {}, {
+    options: {
+      origins: [
+        { host: "a.example", path: "/", url },
+        { host: "b.example:81", path: "/", url },
+      ],
+    },
+  });
+  try {
+    const hosts = [
+      "a.example",
+      "a.example:8080",
+      "A.EXAMPLE:1",
+      "b.example:81",
+      "b.example",
+      "b.example:8080",
+      "c.a.example",
+    ];
+    const seen = [];
+    for (const host of hosts) seen.push((await named.get("/", { host })).status);
+    expect(seen).toEqual([200, 200, 200, 200, 421, 421, 421]);
+  } finally {
+    await Promise.all([named.stop(), proxy.stop()]);
+  }
+});

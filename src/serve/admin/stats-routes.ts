@@ -13,17 +13,18 @@ export function statsRoutes(app: FastifyInstance, { cache, watch }: AdminParts):
     async () => {
       const { all, tiers } = await (watch?.store() ?? readFigures(cache));
       const { hits = 0, misses = 0, sets = 0, errors = 0 } = all?.counters ?? {};
-      const { breaker = "off", fallback } = all?.info.resilience ?? {};
+      const lowest = tiers.at(-1);
+      const { breaker = watch?.breakerOf(lowest?.name), fallback } = all?.info.resilience ?? {};
       return {
         ...Object.fromEntries(tiers.map((tier) => [tier.name, shownFigures(tier)])),
-        totalHits: hits,
-        totalMisses: misses,
-        totalSets: sets,
-        errors,
+        totalHits: all ? hits : null,
+        totalMisses: all ? misses : null,
+        totalSets: all ? sets : null,
+        errors: all ? errors : null,
         hitRate: rateOf(hits, misses),
-        breaker,
+        breaker: breaker ?? "off",
         fallbackHits: fallback?.hits ?? 0,
-        degraded: fallback?.active ?? false,
+        degraded: fallback?.active ?? lowest?.connected === false,
       };
     },
   );

@@ -41,7 +41,7 @@ export class AccessLog {
     // As nginx has it, where the client was gone before it had an answer.
     const status = response.headersSent ? response.statusCode : 499;
     let line = `{"time":"${this.#time()}","method":${quoted(method)}`;
-    if (host !== undefined) line += `,"host":${quoted(cut(host))}`;
+    if (host !== undefined) line += `,"host":${quoted(cut(host.slice(host.lastIndexOf("@") + 1)))}`;
     line += `,"path":${quoted(loggedTarget(url, this.#query))},"status":${status}`;
     if (outcome !== undefined) line += `,"outcome":"${outcome}"`;
     line += `,"bytes":${sentBytes},"ms":${Math.round(ms * 1000) / 1000}`;

@@ -168,6 +168,11 @@ export class Watch {
     this.#recorder.wake();
   }
 
+  /** The state of the circuit breaker of a tier, where it has changed since the start. */
+  breakerOf(tier: string | undefined): BreakerState | undefined {
+    return tier === undefined ? undefined : this.#breakers.get(tier);
+  }
+
   /** What a worker tells its primary. */
   async figures(): Promise<WorkerFigures> {
     return { traffic: this.#traffic.figures, tiers: ownTiers(await this.#looks.look()) };

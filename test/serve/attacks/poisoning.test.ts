@@ -57,6 +57,9 @@ describe("what is in no key does not reach the origin of what is kept", () => {
     ["X-Real-IP", "6.6.6.6"],
     ["True-Client-IP", "6.6.6.6"],
     ["Proxy", "http://evil.example"],
+    ["X-Url-Scheme", "evil"],
+    ["Base-Url", "http://evil.example"],
+    ["X-Backend-Host", "evil.example"],
     ["Range", "bytes=0-0"],
     ["If-None-Match", '"evil"'],
   ])("%s: %s", async (name, value) => {
@@ -65,6 +68,27 @@ describe("what is in no key does not reach the origin of what is kept", () => {
     const victim = await get("/page");
     expect(isHit(victim)).toBe(true);
     expect(victim.body).not.toContain(value);
+  });
+
+  test.each([
+    ["Forwarded", "for=6.6.6.6;host=evil.example;proto=evil"],
+    ["X-Forwarded-Port", "6666"],
+    ["X-Original-URL", "/evil"],
+    ["X-Host", "evil.example"],
+  ])("nor what a trusted peer passes on of its client: %s: %s", async (name, value) => {
+    await proxy.stop();
+    proxy = await startProxy(
+      (request, response) => {
+        response.setHeader("cache-control", "public, max-age=60");
+        response.end(JSON.stringify({ url: request.url, headers: request.headers }));
+      },
+      { options: { trustedProxies: ["127.0.0.1"] } },
+    );
+    const poisoned = await get("/page", `${name}: ${value}\r\n`);
+    expect(poisoned.body).not.toMatch(/evil|6666/);
+    const victim = await get("/page");
+    expect(isHit(victim)).toBe(true);
+    expect(victim.body).toBe(poisoned.body);
   });
 
   test.each([

@@ -88,6 +88,24 @@ describe("an answer that is cut short: the client sees the cut, and nothing is k
     }
   });
 
+  test("by the failure of a connection that alone says where the body ends", async () => {
+    const path = `/${number++}`;
+    for (const kept of [FRESH, "Cache-Control: no-store\r\n"]) {
+      at.answer = (_head, connection) => {
+        connection.send(`HTTP/1.1 200 OK\r\n${kept}\r\npart`);
+        setTimeout(() => connection.socket.resetAndDestroy(), 50);
+      };
+      const client = await get(path);
+      await client.over();
+      expect(client.text).toContain("part");
+      expect(client.text).not.toContain("\r\n0\r\n\r\n");
+    }
+    at.answer = (_head, connection) => connection.send(`HTTP/1.1 200 OK\r\n${FRESH}\r\nwhole`).end();
+    for (const cache of ["MISS", "HIT"]) {
+      expect(await (await get(path)).response()).toMatchObject({ body: "whole", fields: { "x-cache": cache } });
+    }
+  });
+
   test("by a stall: after the time that is set", async () => {
     at.answer = (_head, connection) => connection.send(`HTTP/1.1 200 OK\r\n${FRESH}Content-Length: 5\r\n\r\nok`);
     const client = await get("/stall");

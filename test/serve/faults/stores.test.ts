@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { newToken, tokenEntry } from "../../../src/config/admin-tokens.js";
 import { type HttpOrigin, startOrigin } from "../../support/http-origin.js";
 import { startRedis } from "../../support/redis-server.js";
 import { startShell } from "../../support/run-binary.js";
@@ -24,6 +25,35 @@ test("Redis that hangs: a request waits for it once", async () => {
     const began = performance.now();
     expect(await serving.get("/a")).toMatchObject({ status: 200, text: "answer" });
     expect(performance.now() - began).toBeLessThan(3800);
+  } finally {
+    serving.running.kill("SIGKILL");
+    await serving.running.result;
+    await Promise.all([redis.stop(), origin.stop()]);
+  }
+});
+
+test("Redis away: the figures say so, and none that is not known", async () => {
+  const redis = await startRedis();
+  const origin = await startOrigin((_request, response) => void response.end("answer"));
+  const tokens = join(tempDir("tokens"), "tokens");
+  const token = newToken();
+  writeFileSync(tokens, JSON.stringify(tokenEntry(token, "a", "viewer")), { mode: 0o600 });
+  const serving = await startServing(["--origin", origin.url, "--store", redis.url, "--admin-tokens", tokens]);
+  try {
+    await serving.get("/a");
+    const admin = /admin (http:\S+?),/.exec(serving.running.stderr())?.[1];
+    const headers = { authorization: `Bearer ${token}` };
+    const figures = async () => {
+      const answer = await fetch(`${admin}/cache/stats`, { headers });
+      return (await answer.json()) as { breaker: string };
+    };
+    expect(await figures()).toMatchObject({ breaker: "closed", degraded: false, totalMisses: 1 });
+    await redis.kill();
+    await until(async () => {
+      await serving.get("/a");
+      return (await figures()).breaker === "open";
+    });
+    expect(await figures()).toMatchObject({ degraded: true, totalHits: null, totalMisses: null, hitRate: null });
   } finally {
     serving.running.kill("SIGKILL");
     await serving.running.result;

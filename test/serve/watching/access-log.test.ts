@@ -94,6 +94,18 @@ describe("access log", () => {
     expect(readFileSync(path, "utf8")).not.toContain("hush");
   });
 
+  test.each([
+    ["/a?pw=hush&pass=hush&Bearer=hush&ticket=hush&Policy=hush", "/a?pw=***&pass=***&Bearer=***&ticket=***&Policy=***"],
+    ["/a?u=http://x/?token=hush&v=http%3A%2F%2Fx%2F%3Ftoken%3Dhush&w=http://x/?y=1", "/a?u=***&v=***&w=http://x/?y=1"],
+    ["/a?token%3Dhush&b", "/a?***&b"],
+    ["/a?token=a;hush;c=1;d", "/a?token=***;c=1"],
+    ["/a;jsessionid=hush/b;v=1?c", "/a;jsessionid=***/b;v=1?c"],
+  ])("has no secrets that are hidden: %s", async (asked, shown) => {
+    const { get, lines } = await logged();
+    await get(asked);
+    expect((await lines(1))[0]?.path).toBe(shown);
+  });
+
   test("has no user and password of an absolute target, and no query where that is not wanted", async () => {
     const { server, get, lines, path } = await logged(false);
     await get("/a?b=hush");
