@@ -78,7 +78,7 @@ export function forwardedOrigin(
 
 /** Without what it says of host and scheme, which no key is made of: a front proxy that sets `X-Forwarded-*` may pass on what its client wrote here. */
 function withoutTarget(forwarded: string): string {
-  const elements = membersOf(forwarded.replace(/(?:host|proto)\s*=\s*(?:"(?:\\.|[^"\\])*"|[^;,]*)/gi, ""));
+  const elements = membersOf(forwarded.replace(/(?<![^;,\s])(?:host|proto)\s*=\s*(?:"(?:\\.|[^"\\])*"|[^;,]*)/gi, ""));
   return elements.map((element) => element.replace(/;[;\s]*(?=;|$)|^[;\s]+/g, "")).join(", ");
 }
 
