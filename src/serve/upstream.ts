@@ -1,9 +1,9 @@
-import { type Duplex, type Readable, Transform } from "node:stream";
+import { type Duplex, Readable, Transform } from "node:stream";
 import { buildConnector, errors, Pool } from "undici";
 import type { OriginRoute } from "../config/origin-url.js";
 import { codeOf, messageOf } from "../errors.js";
 import { endsWithConnection, isCodedForConnection } from "../http/framing.js";
-import type { Fields, ResponseHead } from "../http/message.js";
+import { type Fields, type ResponseHead, withoutFields } from "../http/message.js";
 import { requestUpgrade } from "./origin-upgrade.js";
 
 export interface UpstreamOptions {
@@ -151,6 +151,11 @@ export class Origin {
       answer.body.destroy();
       throw new Error("the transfer coding of the response is not known");
     }
+    if (head.status === 204) {
+      // RFC 9112 §6.3: it has ended with its fields, whatever length they give (RFC 9110 §8.6) and whatever comes then.
+      answer.body.resume();
+      return { status: 204, fields: withoutFields(head.fields, LENGTH), body: Readable.from([]), trailers: () => [] };
+    }
     const isCut = () => this.#broken !== before;
     const content = endsWithConnection(method, head) ? untilClosed(answer.body, isCut) : answer.body;
     return { ...head, body: content, trailers: () => pairsOf(trailers) };
@@ -172,6 +177,7 @@ function untilClosed(body: Readable, isCut: () => boolean): Readable {
   return body.pipe(whole);
 }
 
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**

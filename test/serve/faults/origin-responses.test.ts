@@ -64,6 +64,19 @@ describe("an answer that is none, or that two could read in two ways: 502, and n
   });
 });
 
+test("RFC 9112 §6.3: a 204 has ended with its fields", async () => {
+  for (const rest of ["", "oh!"]) {
+    at.answer = (_head, connection) =>
+      connection.send(`HTTP/1.1 204 No Content\r\n${FRESH}Content-Length: 3\r\n\r\n${rest}`);
+    const path = `/${number++}`;
+    for (const cache of ["MISS", "HIT"]) {
+      const got = await (await get(path)).response();
+      expect(got).toMatchObject({ status: 204, fields: { "x-cache": cache } });
+      expect(got.fields["content-length"]).toBeUndefined();
+    }
+  }
+});
+
 describe("an answer that is cut short: the client sees the cut, and nothing is kept", () => {
   test.each([
     ["before its length", `HTTP/1.1 200 OK\r\n${FRESH}Content-Length: 5\r\n\r\nok`],
