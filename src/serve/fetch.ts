@@ -259,7 +259,7 @@ export class Fetcher<Task extends FetchTask> {
     } catch (error) {
       // Cut short (RFC 9111 §3.3): nothing of it is kept, and the client sees that something is missing.
       const removed = keeper.giveUp();
-      flight.land({ kind: "failed", error });
+      flight.land({ kind: "cut", error });
       client?.cut();
       return void (await removed);
     }

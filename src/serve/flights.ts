@@ -13,7 +13,9 @@ export type Landing =
   /** It is for nobody but who asked for it. */
   | { kind: "unshared" }
   /** The origin gave none; `error` is what is told of it. */
-  | { kind: "failed"; error: unknown };
+  | { kind: "failed"; error: unknown }
+  /** Its body was cut short: the origin may well have it for who asks again. */
+  | { kind: "cut"; error: unknown };
 
 /** One fetch of one key, and those who wait for what it brings. */
 export class Flight {

@@ -148,7 +148,7 @@ export class CachingProxy {
       // It may have been for another request, and its response not for this one.
       const again = await this.#findStored(question);
       if (this.#isHeld(question, again)) return "stored";
-      if (landing.kind === "failed") return "failed";
+      if (isFailed(landing)) return "failed";
       return this.#warm(question, again, new Flight(key, question.resourceKey));
     }
     return this.#warm(question, found, this.#flights.begin(key, question.resourceKey));
@@ -157,8 +157,8 @@ export class CachingProxy {
   async #warm(question: Question, found: Found, flight: Flight): Promise<Warmed> {
     const fwd = found.kind === "none" ? "uri-miss" : "stale";
     this.#track(this.#run(question, { found, fwd, flight, client: undefined, keep: true }));
-    const { kind } = await flight.landed;
-    return kind === "failed" ? "failed" : kind === "unshared" ? "not-kept" : "stored";
+    const landing = await flight.landed;
+    return isFailed(landing) ? "failed" : landing.kind === "unshared" ? "not-kept" : "stored";
   }
 
   /** Whether it is a fresh response that answers this. */
@@ -282,7 +282,12 @@ export class CachingProxy {
     const landing = await this.#landing(flight);
     if (client.gone) return;
     const now = this.#clock.now();
-    if (landing?.kind === "failed") {
+    if (landing?.kind === "cut" && !exchange.again) {
+      // One of those who waited asks again, and the others wait for that.
+      const again: Exchange = { ...exchange, again: true, mark: this.#flights.mark };
+      return this.#answer(again, await this.#findStored(again));
+    }
+    if (landing && isFailed(landing)) {
       const failure = failureOf(landing.error, exchange.origin.url.origin);
       const entry: CacheStatusEntry = { fwd: "miss", collapsed: true, detail: failure.reason };
       this.#listener.answered(exchange, failure.status, entry);
@@ -407,6 +412,10 @@ function bypassReason({ request, ruling, plain, client }: Exchange): ForwardReas
 
 function isAuthorized(fields: Fields): boolean {
   return linesOf(fields, "authorization").length > 0;
+}
+
+function isFailed(landing: Landing): landing is Landing & { error: unknown } {
+  return landing.kind === "failed" || landing.kind === "cut";
 }
 
 /** Whether what was fetched for one request answers another (RFC 9111 §4.1). */

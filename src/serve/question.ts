@@ -33,6 +33,8 @@ export interface Exchange extends Question {
   readonly mark: number;
   /** It has no directives, conditions, ranges or credentials. */
   readonly plain: boolean;
+  /** A fetch that it waited for was cut short. */
+  readonly again?: true;
 }
 
 export function isExchange(question: Question): question is Exchange {

@@ -119,6 +119,28 @@ describe("an answer that is cut short: the client sees the cut, and nothing is k
     }
   });
 
+  test("while others wait for it: one of them asks again, once, for all", async () => {
+    const path = `/${number++}`;
+    const start = at.asked.length;
+    let cut = () => {};
+    let cuts = 1;
+    at.answer = (head, connection) => {
+      if (head.includes("/canary") || cuts-- <= 0) return void connection.send(whole(""));
+      connection.send(`HTTP/1.1 200 OK\r\n${FRESH}Content-Length: 5\r\n\r\nok`);
+      cut = () => void connection.end();
+    };
+    const first = await get(path);
+    await until(() => first.text.includes("200 OK"));
+    const others = await Promise.all(Array.from({ length: 5 }, () => get(path)));
+    // What came before it has been seen by then.
+    await (await get("/canary")).response();
+    cut();
+    await first.over();
+    expect(first.text).toMatch(/\r\n\r\nok$/);
+    for (const other of others) expect(await other.response()).toMatchObject({ status: 200, body: "ok" });
+    expect(at.asked.length - start).toBe(3);
+  });
+
   test("by a stall: after the time that is set", async () => {
     at.answer = (_head, connection) => connection.send(`HTTP/1.1 200 OK\r\n${FRESH}Content-Length: 5\r\n\r\nok`);
     const client = await get("/stall");
