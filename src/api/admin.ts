@@ -36,9 +36,9 @@ const tierFigures = z.strictObject({
   files: count.exactOptional(),
 });
 
-/** The figures of each tier under its name, and of all together. */
 const total = count.nullable().describe("null where the store that knows does not answer");
 
+/** The figures of each tier under its name, and of all together. */
 export const statsAnswer = z
   .object({
     totalHits: total,

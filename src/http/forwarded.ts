@@ -14,24 +14,29 @@ export interface ForwardedContext {
   trusted: (address: string) => boolean;
 }
 
-/** Read by many an origin instead of what the request line and `Host` say; from a peer that isn't trusted they would be unkeyed input. */
-const OF_PROXIES: ReadonlySet<string> = new Set([
-  "forwarded",
-  // Programs that are run by CGI find it as HTTP_PROXY.
-  "proxy",
-  "x-client-ip",
-  "x-cluster-client-ip",
+/** Names another URL than the one in the request line and in the key. */
+export const OTHER_TARGETS: readonly string[] = [
+  "front-end-https",
   "x-host",
   "x-http-host-override",
   "x-original-host",
   "x-original-uri",
   "x-original-url",
   "x-override-url",
-  "x-real-ip",
   "x-rewrite-url",
   "x-scheme",
+];
+
+/** Read by many an origin instead of what the request line and `Host` say; from a peer that isn't trusted they would be unkeyed input. */
+const OF_PROXIES: ReadonlySet<string> = new Set([
+  ...OTHER_TARGETS,
+  "forwarded",
+  // Programs that are run by CGI find it as HTTP_PROXY.
+  "proxy",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-real-ip",
   "true-client-ip",
-  "front-end-https",
 ]);
 
 /**

@@ -1,3 +1,4 @@
+import { OTHER_TARGETS } from "./forwarded.js";
 import type { Fields } from "./message.js";
 
 /**
@@ -12,20 +13,12 @@ const UNKEYED: ReadonlySet<string> = new Set([
   "x-http-method-override",
   "x-method-override",
   // Another URL than the one in the key; of these only `X-Forwarded-Host` and `-Proto` are believed of trusted peers, and the key is made of them.
+  ...OTHER_TARGETS,
   "base-url",
-  "front-end-https",
   "x-backend-host",
   "x-forwarded-port",
   "x-forwarded-scheme",
   "x-forwarded-ssl",
-  "x-host",
-  "x-http-host-override",
-  "x-original-host",
-  "x-original-uri",
-  "x-original-url",
-  "x-override-url",
-  "x-rewrite-url",
-  "x-scheme",
   "x-url-scheme",
 ]);
 

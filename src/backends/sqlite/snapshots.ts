@@ -1,5 +1,4 @@
-import type { DatabaseConstructor, FileIdentity } from "./database.js";
-import { identityOf, isSame } from "./database.js";
+import { type DatabaseConstructor, identityOf, isSame } from "./database.js";
 import { explain } from "./failures.js";
 import { Link } from "./link.js";
 
@@ -15,18 +14,12 @@ export interface Snapshot {
   close(): void;
 }
 
-interface Connection {
-  link: Link;
-  /** Of the file that the path led to when it was opened. */
-  identity: FileIdentity | undefined;
-}
-
 /** Connections for readers of large values, each for one at a time. To open one takes as long as reading some 20 pieces, so a few are kept. */
 export class Snapshots {
   readonly #Sqlite: DatabaseConstructor;
   readonly #path: string;
   readonly #lockWaitMs: number;
-  readonly #idle: Connection[] = [];
+  readonly #idle: Link[] = [];
   #isClosed = false;
 
   /** @param lockWaitMs milliseconds to wait for a lock, synchronously */
@@ -39,47 +32,46 @@ export class Snapshots {
   /** Of the file that the path leads to now. @throws CacheError */
   take(): Snapshot {
     try {
-      const connection = this.#kept() ?? this.#open();
-      const { db } = connection.link;
+      const link = this.#kept() ?? this.#open();
       try {
-        db.exec("BEGIN");
+        link.db.exec("BEGIN");
       } catch (error) {
-        db.close();
+        link.db.close();
         throw error;
       }
-      return { link: connection.link, close: () => this.#giveBack(connection) };
+      return { link, close: () => this.#giveBack(link) };
     } catch (error) {
       throw explain(error, this.#path);
     }
   }
 
-  #kept(): Connection | undefined {
+  #kept(): Link | undefined {
     const there = identityOf(this.#path);
     for (let one = this.#idle.pop(); one !== undefined; one = this.#idle.pop()) {
       if (isSame(one.identity, there)) return one;
-      one.link.db.close();
+      one.db.close();
     }
     return undefined;
   }
 
-  #open(): Connection {
+  #open(): Link {
     const identity = identityOf(this.#path);
     const db = new this.#Sqlite(this.#path, { readonly: true, fileMustExist: true, timeout: this.#lockWaitMs });
     try {
       db.pragma(`cache_size = -${CACHE_KIB}`);
-      return { identity, link: new Link(db, identity) };
+      return new Link(db, identity);
     } catch (error) {
       db.close();
       throw error;
     }
   }
 
-  #giveBack(connection: Connection): void {
-    const { db } = connection.link;
+  #giveBack(link: Link): void {
+    const { db } = link;
     if (this.#isClosed || this.#idle.length >= MOST_IDLE) return void db.close();
     try {
       db.exec("COMMIT");
-      this.#idle.push(connection);
+      this.#idle.push(link);
     } catch {
       // Its file is damaged, of which its reader was told; the next one gets another connection.
       db.close();
@@ -89,6 +81,6 @@ export class Snapshots {
   /** Those that are in use are closed by their readers. */
   close(): void {
     this.#isClosed = true;
-    for (const { link } of this.#idle.splice(0)) link.db.close();
+    for (const { db } of this.#idle.splice(0)) db.close();
   }
 }
