@@ -1,6 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { CacheOutcome } from "../http/cache-status.js";
 import type { Fields, ResponseHead } from "../http/message.js";
+import type { ReadyHit } from "./ready-hits.js";
+import { takesText, wholeText } from "./whole-text.js";
 
 /**
  * The client of one request, as something that a response is written to piece by piece. What is written waits for the client to take it; a client that goes away is no
@@ -84,12 +86,19 @@ export class Client {
     if (!this.gone && !this.response.headersSent) this.response.writeHead(status, [...fields]);
   }
 
-  /** A whole response. @param fields kept by whoever gives them */
-  send(status: number, fields: string[], body: Uint8Array): void {
-    const { response } = this;
+  /** A whole response that may be sent to many: its text is noted with it. */
+  sendReady(status: number, ready: ReadyHit): void {
+    const { request, response } = this;
     if (this.gone || response.headersSent) return;
+    const { fields, content, text } = ready;
+    if (text !== undefined && takesText(request, response, status, text)) {
+      this.sentBytes += content.length;
+      this.end();
+      return;
+    }
     response.writeHead(status, fields);
-    this.end(body.length === 0 ? undefined : body);
+    if (ready.isKept) ready.text ??= wholeText(request, response, content);
+    this.end(content.length === 0 ? undefined : content);
   }
 
   /** Resolves when more may be written. */

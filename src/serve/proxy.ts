@@ -240,9 +240,9 @@ export class CachingProxy {
     return sendFound(exchange, found, said, now, () => this.#sourceOf(exchange, found));
   }
 
-  #sendReady(exchange: Exchange, found: FoundResponse, { entry, fields, content }: ReadyHit): void {
-    this.#tell(exchange, found, entry);
-    exchange.client.send(found.response.status, fields, content);
+  #sendReady(exchange: Exchange, found: FoundResponse, ready: ReadyHit): void {
+    this.#tell(exchange, found, ready.entry);
+    exchange.client.sendReady(found.response.status, ready);
   }
 
   #tell(exchange: Exchange, found: FoundResponse, entry: CacheStatusEntry): void {

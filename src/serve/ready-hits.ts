@@ -8,6 +8,10 @@ export interface ReadyHit {
   fields: string[];
   /** The body as Node takes it: making that of what was found takes as long as finding it. */
   content: Buffer;
+  /** It may be sent again, and what is noted with it used. */
+  isKept: boolean;
+  /** Head and body as they were sent. */
+  text: string | undefined;
 }
 
 /** Good for as long as it is fresh, and neither its age nor what is left of its lifetime is another second. */
@@ -50,11 +54,12 @@ export class ReadyHits {
   ): ReadyHit {
     const fields = [...sent, ...ours];
     if (body.length > LARGEST_BODY) {
-      return { entry, fields, content: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
+      const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      return { entry, fields, content, isKept: false, text: undefined };
     }
     const content = this.#hits.get(sent)?.content ?? Buffer.from(body);
     const until = now + Math.min(1000 - (ageMs % 1000), (lifetimeMs - ageMs) % 1000);
-    const hit = { entry, fields, content, from: now, until };
+    const hit: KeptHit = { entry, fields, content, isKept: true, text: undefined, from: now, until };
     if (this.#hits.size >= MOST_HITS) this.#hits.clear();
     this.#hits.set(sent, hit);
     return hit;
