@@ -6,6 +6,7 @@ import { MAGIC, wrap } from "../../src/backends/envelope.js";
 import { openRedis } from "../../src/backends/redis/index.js";
 import { systemClock } from "../../src/clock.js";
 import type { Selector } from "../../src/selector.js";
+import { HOSTILE_KEYS } from "../contract/harness.js";
 import { type RedisServer, redisCli, redisCliBytes, startRedis } from "../support/redis-server.js";
 import { until } from "../support/until.js";
 
@@ -129,6 +130,43 @@ describe("tags and other clients", () => {
     expect((await internals()).filter((key) => !key.endsWith(":tags"))).toEqual([]);
     await backend.setMany([entry("k", "again", { tags: ["t"] })]);
     await backend.deleteWhere({ prefix: "k" });
+    expect((await internals()).filter((key) => !key.endsWith(":tags"))).toEqual([]);
+  });
+
+  test.each(["", "n:", "{n}:", "a}b:", "a{b:"])(
+    "a purge leaves nothing, whatever the keys: namespace %j",
+    async (namespace) => {
+      const backend = await open(namespace);
+      const odd = [...HOSTILE_KEYS, "a}b", "a{}b", "{}{x}", "{a", "a{b}c}", "}{", "{{a}}", "a:b", ":"];
+      const many = Array.from({ length: 650 }, (_, i) => `k${i}`);
+      const keys = [...new Set([...odd, ...many])];
+      await backend.setMany(keys.map((key, i) => entry(key, key, { tags: ["t", `u${i % 3}`] })));
+      await backend.setMany([entry("stays", "v", { tags: ["u1"] }), entry("k7", "v", { tags: ["u0"] })]);
+      expect(await backend.deleteWhere({ tags: ["t"] })).toEqual({
+        deleted: keys.length - 1,
+        softened: 0,
+        complete: true,
+      });
+      expect((await list(backend)).map(({ key }) => key)).toEqual(["k7", "stays"]);
+      expect((await list(backend, { tags: ["u0"] })).map(({ key }) => key)).toEqual(["k7"]);
+      expect(await backend.deleteWhere({ tags: ["u0", "u1"] })).toMatchObject({ deleted: 2 });
+      expect((await internals()).filter((key) => !key.endsWith(":tags"))).toEqual([]);
+    },
+  );
+
+  test("a purge ends where it is told to, and goes on from there", async () => {
+    const backend = await open();
+    const keys = Array.from({ length: 3000 }, (_, i) => `k${i}`);
+    await backend.setMany(keys.map((key) => entry(key, "v", { tags: ["t"] })));
+    const over = new AbortController();
+    const onProgress = () => over.abort();
+    const first = await backend.deleteWhere({ tags: ["t"] }, { signal: over.signal, onProgress });
+    expect(first.complete).toBe(false);
+    expect(first.deleted).toBeGreaterThan(0);
+    expect(Number(await cli("EVAL", "return #redis.call('KEYS', 'k*')", "0"))).toBe(3000 - first.deleted);
+    const { cursor = "" } = first;
+    const rest = await backend.deleteWhere({ tags: ["t"] }, { cursor });
+    expect(rest).toEqual({ deleted: 3000 - first.deleted, softened: 0, complete: true });
     expect((await internals()).filter((key) => !key.endsWith(":tags"))).toEqual([]);
   });
 

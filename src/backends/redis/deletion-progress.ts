@@ -26,6 +26,11 @@ export class Progress {
     return rate === undefined ? KEYS_PER_UNLINK : Math.max(1, Math.min(KEYS_PER_UNLINK, Math.floor(rate / 10)));
   }
 
+  /** It waits between steps. */
+  get isPaced(): boolean {
+    return this.#options.rate !== undefined;
+  }
+
   get left(): number {
     return (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.deleted - this.softened;
   }

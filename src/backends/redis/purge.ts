@@ -4,11 +4,11 @@ import type { Progress } from "./deletion-progress.js";
 import { digestsOf } from "./facts.js";
 import { pack } from "./pack.js";
 import { count, forget, fullOf, unlink, untagged } from "./remove-keys.js";
-import { asArray, asBuffer, asOptionalBuffer } from "./reply.js";
-import { PURGE } from "./scripts.js";
+import { asArray, asBuffer, asInteger, asOptionalBuffer } from "./reply.js";
+import { PURGE, PURGE_INDEX } from "./scripts.js";
 import { memberKey, readMember, readSidecar } from "./sidecar.js";
 import { type Candidate, purgedIndex, tagIndex } from "./source.js";
-import { baseOf, type Store } from "./store.js";
+import { baseOf, heldBack, type Store } from "./store.js";
 import { aroundIndexes } from "./tag-index.js";
 
 /** Whole tags: the index is set aside first, so that what is tagged from now on stays. One that was set aside and not finished comes first. */
@@ -31,29 +31,56 @@ export async function purgeTags(store: Store, tags: readonly string[], progress:
   return progress.report(undefined);
 }
 
+/** Entries that one step looks at: some 2 ms. */
+const STEP = 200;
+
 /** Deletes what an index that was set aside still names. @returns false if it was stopped */
 async function drain(store: Store, index: string, progress: Progress): Promise<boolean> {
-  const ask = (from: number) => membersFrom(store, index, from, Math.min(200, progress.step));
-  let { members, candidates } = await ask(0);
-  while (members > 0) {
+  const { connection } = store;
+  const isOver = connection.clustered ? undefined : await drainByScript(store, index, progress);
+  if (isOver !== undefined) return isOver;
+  for (;;) {
     if (progress.stopped) return false;
-    // Asked for before these are gone: they are read here while the server deletes. Any that are missed so, or come twice, change nothing.
-    const following = ask(members);
-    following.catch(() => {});
-    await progress.advance(await purge(store, candidates, index));
-    const next = await following;
-    ({ members, candidates } = next.members > 0 ? next : await ask(0));
+    const members = asArray(await connection.call(["ZRANGE", index, 0, Math.min(STEP, progress.step) - 1]));
+    if (members.length === 0) return true;
+    await progress.advance(await purge(store, candidatesOf(store, members), index));
   }
-  return true;
 }
 
-async function membersFrom(store: Store, index: string, from: number, limit: number) {
-  const members = asArray(await store.connection.call(["ZRANGE", index, from, from + limit - 1]));
-  const candidates = members.map((reply): Candidate => {
+/**
+ * On one server a script reads the index by itself. The server has the next step before it has answered the last.
+ * @returns undefined where this user may run no scripts
+ */
+async function drainByScript(store: Store, index: string, progress: Progress): Promise<boolean | undefined> {
+  const step = async () => {
+    const count = `${Math.min(STEP, progress.step)}`;
+    const reply = await store.scripts.run(PURGE_INDEX, index, "", baseOf(store), index, count);
+    if (reply === undefined) return undefined;
+    const [looked, deleted, rest] = asArray(reply);
+    if (asInteger(looked) === 0) return false;
+    const others = candidatesOf(store, asArray(rest));
+    const more = others.length === 0 ? 0 : await purge(store, others, index);
+    await progress.advance(asInteger(deleted) + more);
+    return true;
+  };
+  if (progress.stopped) return false;
+  let running = heldBack(step());
+  for (;;) {
+    const ahead = progress.isPaced ? undefined : heldBack(step());
+    const goesOn = await running;
+    if (!goesOn || progress.stopped) {
+      await ahead;
+      return goesOn === undefined ? undefined : !goesOn;
+    }
+    running = ahead ?? heldBack(step());
+  }
+}
+
+function candidatesOf(store: Store, members: readonly unknown[]): Candidate[] {
+  return members.map((reply) => {
     const { id, key } = readMember(asBuffer(reply));
     return { key, id, full: store.names.full(key) };
   });
-  return { members: members.length, candidates };
 }
 
 /** Deletes those that are still the write that was tagged, and takes all of them out of `index`. */

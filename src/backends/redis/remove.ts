@@ -11,7 +11,7 @@ import { count, removeByScript, removeSingly, unlink } from "./remove-keys.js";
 import { inspector, typesIn } from "./scan.js";
 import { SOFTEN, scriptsNeeded } from "./scripts.js";
 import { badCursor, type Candidate, SOURCE_CURSOR, type SourcePage, sourceOf } from "./source.js";
-import { baseOf, chunks, type Store } from "./store.js";
+import { baseOf, chunks, heldBack, type Store } from "./store.js";
 
 /** Deletes what the selector holds, in steps that hold up nobody; see {@link DeleteOptions}. */
 export async function deleteWhere(
@@ -91,12 +91,6 @@ function revoking(selector: Selector): (candidate: Candidate) => boolean {
   const { prefix, match, tags, minSize, expiry } = filterOf(selector);
   if (tags !== undefined || minSize !== undefined || expiry !== undefined) return () => false;
   return compileFilter({ ...(prefix !== undefined && { prefix }), ...(match !== undefined && { match }) }, () => 0);
-}
-
-/** Awaited later; until then a failure must not count as unhandled. */
-function heldBack<T>(work: Promise<T>): Promise<T> {
-  work.catch(() => undefined);
-  return work;
 }
 
 async function removeChunk(

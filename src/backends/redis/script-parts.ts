@@ -162,8 +162,8 @@ local function slot(tag)
   end
   return h
 end
-local function unindex(side,member,known)
-  local s=known or beside(side)
+local function unindex(side,member)
+  local s=beside(side)
   if not s then return end
   if P~='' then
     for _,tag in ipairs(s.t) do
@@ -238,5 +238,38 @@ local function drop(k,member,side)
   call('UNLINK',k)
   unindex(side,member)
   return '1'
+end
+`;
+
+/** Deletes entries that are still the writes that were tagged, and takes their members out of all indexes: what can be done for all of them at once is done by `swept`. */
+export const SWEEP = `
+local gone,places,seen={},{},{}
+local function leave(z,member)
+  local list=places[z] or {}
+  places[z]=list
+  list[#list+1]=member
+end
+local function sweep(k,side,id,member,text)
+  if ARGV[3]~='' then leave(ARGV[3],member) end
+  local s=not seen[k] and decode(text)
+  if not s or s.i~=id then return false end
+  seen[k]=true
+  gone[#gone+1]=side
+  if P~='' then
+    for _,tag in ipairs(s.t) do
+      local h=slot(tag)
+      leave(P..'t:'..h,member)
+      if P..'p:'..h~=ARGV[3] then leave(P..'p:'..h,member) end
+    end
+  end
+  local v=redis.pcall('GET',k)
+  if type(v)~='string' or redis.sha1hex(v)~=s.d then return false end
+  if flags(v)=='p' then keep(k,0) end
+  gone[#gone+1]=k
+  return true
+end
+local function swept()
+  if #gone>0 then call('UNLINK',unpack(gone)) end
+  for z,members in pairs(places) do call('ZREM',z,unpack(members)) end
 end
 `;

@@ -3,7 +3,7 @@ import { CacheError } from "../../errors.js";
 import type { Command, Connection } from "./connection.js";
 import { isReply, isScriptingRefused, mapError } from "./errors.js";
 import type { RawKey } from "./names.js";
-import { BASE, DROP, LOGGING, MARKED, PUT, SINCE, STORE, TAGGING } from "./script-parts.js";
+import { BASE, DROP, LOGGING, MARKED, PUT, SINCE, STORE, SWEEP, TAGGING } from "./script-parts.js";
 
 /*
  * Conventions of all scripts: ARGV[1] is a MessagePack array (pack.ts), ARGV[2] as script-parts.ts says. Keys are named in the array rather than in KEYS, since
@@ -87,33 +87,53 @@ end
 return table.concat(out)
 `);
 
-/**
- * [key, member, sidecar, write id]…; deletes an entry only if it is still the write that was tagged: `1`, else `0`. ARGV[3], if not empty, is an index
- * that is being purged, which loses the members dealt with.
- */
+/** [key, member, sidecar, write id]…; deletes an entry only if it is still the write that was tagged: `1`, else `0`. ARGV[3], if not empty, is an index that loses the members. */
 export const PURGE = define(`
 ${BASE}
 ${MARKED}
 ${TAGGING}
-local a,out,places=cmsgpack.unpack(ARGV[1]),{},{}
-for i=1,#a,4 do
-  local k,member,side,id=a[i],a[i+1],a[i+2],a[i+3]
-  local s=beside(side)
-  local r='0'
-  if s and s.i==id then
-    local v=redis.pcall('GET',k)
-    if type(v)=='string' and redis.sha1hex(v)==s.d then
-      if flags(v)=='p' then keep(k,0) end
-      call('UNLINK',k)
-      r='1'
-    end
-    unindex(side,member,s)
-  end
-  places[#places+1]=id..':'..member
-  out[#out+1]=r
-end
-if ARGV[3]~='' and #places>0 then call('ZREM',ARGV[3],unpack(places)) end
+${SWEEP}
+local a,out,sides=cmsgpack.unpack(ARGV[1]),{},{}
+for i=3,#a,4 do sides[#sides+1]=a[i] end
+local texts=#sides>0 and call('MGET',unpack(sides))
+for i=1,#a,4 do out[#out+1]=sweep(a[i],a[i+2],a[i+3],a[i+3]..':'..a[i+1],texts[(i+3)/4]) and '1' or '0' end
+swept()
 return table.concat(out)
+`);
+
+/**
+ * The same for the first ARGV[4] members of an index, with the keys and sidecars worked out from them as `Names` does. Gives how many members it has looked at, how many entries it has
+ * deleted, and the members whose sidecar it does not know the name of: those stay.
+ */
+export const PURGE_INDEX = define(`
+${BASE}
+${MARKED}
+${TAGGING}
+${SWEEP}
+local function beside(full)
+  local open=string.find(full,'{',1,true)
+  local close=open and string.find(full,'}',open+1,true)
+  if close and close>open+1 then return P..'s:'..full end
+  if not string.find(full,'}',1,true) then return P..'w:{'..full..'}' end
+end
+local members=call('ZRANGE',ARGV[3],0,ARGV[4]-1)
+local known,fulls,sides,rest={},{},{},{}
+for _,member in ipairs(members) do
+  local colon=string.find(member,':',1,true)
+  local full=W..string.sub(member,colon+1)
+  local side=beside(full)
+  if side then
+    known[#known+1]=member
+    fulls[#fulls+1]=full
+    sides[#sides+1]=side
+  else rest[#rest+1]=member end
+end
+local texts,deleted=#sides>0 and call('MGET',unpack(sides)),0
+for i,member in ipairs(known) do
+  if sweep(fulls[i],sides[i],string.match(member,'^[^:]*'),member,texts[i]) then deleted=deleted+1 end
+end
+swept()
+return {#members,deleted,rest}
 `);
 
 /**

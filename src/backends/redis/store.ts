@@ -100,3 +100,9 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
 export function* chunks<T>(list: readonly T[], size: number): Generator<T[]> {
   for (let i = 0; i < list.length; i += size) yield list.slice(i, i + size);
 }
+
+/** Awaited later; until then a failure must not count as unhandled. */
+export function heldBack<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}

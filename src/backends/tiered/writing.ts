@@ -151,14 +151,16 @@ export class Writing {
   }
 
   async deleteWhere(selector: Selector, options: DeleteOptions = {}): Promise<DeleteReport> {
-    // Copies go before, too: what a long deletion has removed below is not to be read here until its end.
-    if (!this.#stack.readOnly) await this.#stack.forget(selector);
-    return this.change(
+    // From now on, too: what a long deletion has removed below is not to be read here until its end.
+    const forgotten = this.#stack.readOnly ? undefined : this.#stack.forget(selector);
+    const report = await this.change(
       selector,
       options,
       (call) => this.#stack.lowest.deleteWhere(selector, { ...options, ...call }),
       () => ({ keep: [], drop: coarseOf(selector) }),
     );
+    await forgotten;
+    return report;
   }
 
   async commit(entry: NewEntry, lease: Lease, options?: WriteCall): Promise<boolean> {
