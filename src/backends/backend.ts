@@ -401,7 +401,10 @@ export interface Leasing {
 export interface EntryReader {
   /** `size` is that of the whole value. */
   readonly head: Head;
-  /** The bytes of the value, or of the part that was asked for, in pieces of at most {@link CHUNK_BYTES}; also after the entry was deleted or replaced. */
+  /**
+   * The bytes of the value, or of the part that was asked for, in pieces of at most {@link CHUNK_BYTES}; also after the entry was deleted or replaced. A piece is its receiver's, to be changed
+   * or handed away.
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** To be called when it is read to its end or no longer wanted; more than once is fine. */
   close(): void;

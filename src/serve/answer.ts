@@ -13,6 +13,7 @@ import {
   unsatisfiedRange,
 } from "../http/ranges.js";
 import type { Client } from "./client.js";
+import { releasePiece } from "./piece-release.js";
 import { type BodySource, StoredBody } from "./stored-body.js";
 
 /** A response that was fetched for another request. */
@@ -133,6 +134,7 @@ async function sendPieces(client: Client, selection: Selection, extra: Fields, b
       isFirst = false;
       await client.write(piece);
       if (client.gone) return;
+      if (client.hasTakenAll) releasePiece(piece);
     }
     if (body.lost) return client.cut();
   }

@@ -101,6 +101,12 @@ export class Client {
     this.end(content.length === 0 ? undefined : content);
   }
 
+  /** The system has all that was written. */
+  get hasTakenAll(): boolean {
+    const { destroyed, writableLength, socket } = this.response;
+    return !destroyed && writableLength === 0 && socket?.writableLength === 0;
+  }
+
   /** Resolves when more may be written. */
   write(piece: Uint8Array): Promise<void> | undefined {
     const { response } = this;

@@ -31,6 +31,26 @@ const isSame = (value: Uint8Array | undefined, wanted: Uint8Array) =>
 
 export function describeStreams(current: Current): void {
   describe("streams", () => {
+    test.each([100, 20_000, CHUNK_BYTES, LARGE])("pieces of %i bytes are their receiver's", async (size) => {
+      const [one, two] = await openTwo(current, "n:");
+      const value = pattern(size);
+      await stream(one, { key: "k" }, value);
+      for (let round = 0; round < 2; round++) {
+        const reader = await two.openRead("k");
+        const copies: Buffer[] = [];
+        for await (const piece of reader?.body ?? []) {
+          copies.push(Buffer.from(piece));
+          const { buffer, byteLength } = piece;
+          piece.fill(0);
+          if (byteLength > 16_384 && byteLength === buffer.byteLength)
+            structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+        }
+        expect(Buffer.concat(copies).equals(value)).toBe(true);
+      }
+      const [stored] = await two.getMany(["k"]);
+      expect(isSame(stored?.value, value)).toBe(true);
+    });
+
     test.each([0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, CHUNK_BYTES * 2, LARGE])(
       "%i bytes are one entry, read in pieces or as a whole",
       async (size) => {
