@@ -14,6 +14,7 @@ import { CacheError, messageOf } from "../errors.js";
 import { explanationText } from "../http/explain.js";
 import { HttpCache } from "../http/http-cache.js";
 import { explainUrl, fieldFromText } from "../serve/explain-url.js";
+import { keepHeapSmall } from "../serve/heap.js";
 import type { TlsFiles } from "../serve/listener.js";
 import { planText, type ServePlan } from "../serve/plan.js";
 import { Reload, type Reloadable } from "../serve/reload.js";
@@ -55,6 +56,7 @@ export default class Serve extends CacheCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Serve);
+    keepHeapSmall();
     const link = await Link.open();
     if (link) return this.#work(link);
     const config = await this.settings(flags);

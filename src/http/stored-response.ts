@@ -1,5 +1,6 @@
 import type { AppliedCoding } from "./content-coding.js";
-import type { ExchangeTimes, Fields, ResponseHead } from "./message.js";
+import type { ExchangeTimes, ResponseHead } from "./message.js";
+import { packFields, unpackFields } from "./packed-fields.js";
 
 /** What is kept of a response besides its body; all that later decisions need is worked out when it is stored. */
 export interface StoredResponse extends ResponseHead, ExchangeTimes {
@@ -39,24 +40,18 @@ export const MAX_LISTS = 4;
 
 const FLAGS = ["noCache", "mustRevalidate", "forAuthorized", "hasValidator"] as const;
 
-/** As `meta` of an entry: JSON, an array so that names are not repeated in every entry. */
+/** As `meta` of an entry: JSON, an array so that names are not repeated in every entry. What is usual takes little: there may be millions of these in memory. */
 export function encodeHead(head: StoredHead): Uint8Array {
   if ("index" in head) return TEXT.encode(JSON.stringify(["v1", head.index.generation, head.index.lists]));
   const { response: r } = head;
   const flags = FLAGS.reduce((bits, name, i) => bits | (r[name] ? 1 << i : 0), 0);
-  const numbers = [r.initialAgeMs, r.lifetimeMs, r.staleWhileRevalidateMs, r.staleIfErrorMs];
-  const times = [r.requestTime, r.responseTime];
+  const numbers = [r.responseTime, r.responseTime - r.requestTime, r.initialAgeMs, r.lifetimeMs];
+  if (r.staleWhileRevalidateMs !== 0 || r.staleIfErrorMs !== 0) {
+    numbers.push(r.staleWhileRevalidateMs, r.staleIfErrorMs);
+  }
+  const fields = packFields(r.fields);
   return TEXT.encode(
-    JSON.stringify([
-      "r1",
-      r.status,
-      flags,
-      times,
-      numbers,
-      r.lifetimeSource,
-      r.fields,
-      ...(r.coding ? [r.coding] : []),
-    ]),
+    JSON.stringify(["r2", r.status, flags, numbers, r.lifetimeSource, fields, ...(r.coding ? [r.coding] : [])]),
   );
 }
 
@@ -72,7 +67,7 @@ export function decodeHead(meta: Uint8Array | undefined): StoredHead | undefined
   if (!Array.isArray(parsed)) return undefined;
   const [version, ...rest] = parsed;
   if (version === "v1") return indexOf(rest);
-  return version === "r1" ? responseOf(rest) : undefined;
+  return version === "r2" ? responseOf(rest) : undefined;
 }
 
 function indexOf([generation, lists]: unknown[]): StoredHead | undefined {
@@ -80,21 +75,18 @@ function indexOf([generation, lists]: unknown[]): StoredHead | undefined {
   return { index: { generation, lists } };
 }
 
-function responseOf([status, flags, times, numbers, lifetimeSource, fields, coding]: unknown[]):
-  | StoredHead
-  | undefined {
+function responseOf([status, flags, numbers, lifetimeSource, packed, coding]: unknown[]): StoredHead | undefined {
   if (typeof status !== "number" || typeof flags !== "number" || typeof lifetimeSource !== "string") return undefined;
-  if (!isNumberList(times, 2) || !isNumberList(numbers, 4) || !isTextList(fields) || fields.length % 2 !== 0) {
-    return undefined;
-  }
-  const [requestTime = 0, responseTime = 0] = times;
-  const [initialAgeMs = 0, lifetimeMs = 0, staleWhileRevalidateMs = 0, staleIfErrorMs = 0] = numbers;
+  const fields = unpackFields(packed);
+  if (fields === undefined || !(isNumberList(numbers, 4) || isNumberList(numbers, 6))) return undefined;
+  const [responseTime = 0, tookMs = 0, initialAgeMs = 0, lifetimeMs = 0] = numbers;
+  const [staleWhileRevalidateMs = 0, staleIfErrorMs = 0] = numbers.slice(4);
   const has = (name: (typeof FLAGS)[number]) => (flags & (1 << FLAGS.indexOf(name))) !== 0;
   return {
     response: {
       status,
-      fields: fields as Fields,
-      requestTime,
+      fields,
+      requestTime: responseTime - tookMs,
       responseTime,
       initialAgeMs,
       lifetimeMs,

@@ -21,7 +21,7 @@ export async function deleteInSteps(
   const { limit = Number.POSITIVE_INFINITY, rate, signal, soft = false } = options;
   const stepSize = rate === undefined ? STEP : Math.min(STEP, Math.max(1, Math.ceil(rate / 10)));
   const start = clock.monotonic();
-  const walk = new Walk(store.table, selector, options.cursor, store.deadlines);
+  const walk = new Walk(store, selector, options.cursor);
   const report: DeleteReport = { deleted: 0, softened: 0, complete: false };
   const scope = "keys" in selector ? scopeOf(selector.keys) : selector;
   const record = () => store.record(soft ? "soften" : "delete", () => scope, options);
@@ -51,8 +51,9 @@ export async function deleteInSteps(
 }
 
 function deleteOne({ table, deadlines }: EntryStore, entry: MemoryEntry, soft: boolean, report: DeleteReport): void {
-  if (soft && entry.staleAt !== undefined) {
-    entry.staleAt = Math.min(entry.staleAt, deadlines.now());
+  const staleAt = soft ? table.times.staleAt(entry.slot) : undefined;
+  if (staleAt !== undefined) {
+    table.times.setStale(entry.slot, Math.min(staleAt, deadlines.now()));
     table.changed(entry, undefined);
     report.softened += 1;
   } else if (table.remove(entry.key)) report.deleted += 1;
@@ -60,7 +61,7 @@ function deleteOne({ table, deadlines }: EntryStore, entry: MemoryEntry, soft: b
 
 /** Removes what has expired; the number of entries. @param isOver true when the store was closed meanwhile */
 export async function removeExpired(store: EntryStore, isOver: () => boolean): Promise<number> {
-  const walk = new Walk(store.table, { expiry: "expired" }, undefined, store.deadlines);
+  const walk = new Walk(store, { expiry: "expired" }, undefined);
   let removed = 0;
   while (!walk.done && !isOver()) {
     for (const entry of walk.step(STEP)) if (store.table.remove(entry.key)) removed += 1;

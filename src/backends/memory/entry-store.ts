@@ -16,16 +16,8 @@ import type {
   WriteCall,
 } from "../backend.js";
 import { ChangeRing } from "./change-ring.js";
-import {
-  type Body,
-  bytesOf,
-  chargeOf,
-  commonHeadOf,
-  DeadlineClock,
-  MemoryEntry,
-  type NewHead,
-  versionOf,
-} from "./entry.js";
+import { DeadlineClock } from "./deadlines.js";
+import { type Body, bytesOf, chargeOf, commonHeadOf, MemoryEntry, type NewHead, versionOf } from "./entry.js";
 import { EntryTable } from "./entry-table.js";
 import { LeaseBook } from "./lease-book.js";
 
@@ -51,18 +43,23 @@ export class EntryStore {
     this.table = new EntryTable({
       ...bounds,
       onEvict: (entry) => {
-        this.counters[this.deadlines.isOver(entry.deadline) ? "expirations" : "evictions"] += 1;
+        this.counters[this.isOver(entry) ? "expirations" : "evictions"] += 1;
       },
     });
     this.log = new ChangeRing(clock);
     this.#leases = new LeaseBook(clock, this.log);
   }
 
+  /** Whether an entry of the table has come to its end here. */
+  isOver({ slot }: MemoryEntry): boolean {
+    return this.deadlines.isOver(this.table.times, slot);
+  }
+
   /** The entry, unless it is over: then it is removed, in the same moment in which that was seen. @param peek moves no recency */
   live(key: string, peek: boolean): MemoryEntry | undefined {
     const entry = this.table.peek(key);
     if (entry === undefined) return undefined;
-    if (!this.deadlines.isOver(entry.deadline)) {
+    if (!this.isOver(entry)) {
       if (!peek) this.table.used(entry);
       return entry;
     }
@@ -98,7 +95,10 @@ export class EntryStore {
     const old = this.live(given.key, true);
     if (mode !== "always" && (mode === "if-present") !== (old !== undefined)) return "condition";
     if (since !== undefined && this.log.covers({ key: given.key, tags: given.tags ?? [] }, since)) return "condition";
-    const deadline = given.keepDeadline && old ? old.deadline : this.deadlines.deadlineAt(given.expiresAt, at, stayMs);
+    const deadline =
+      given.keepDeadline && old
+        ? this.table.times.deadline(old.slot)
+        : this.deadlines.deadlineAt(given.expiresAt, at, stayMs);
     const fits = this.fits(given, size);
     if (!fits || deadline.wall <= at.wall) {
       // The value that was there is no longer the current one, and must not be served as if it were.
@@ -107,7 +107,8 @@ export class EntryStore {
     }
     const sequence = old?.sequence ?? this.table.nextSequence();
     this.#version += 1;
-    this.table.put(new MemoryEntry(given, body, this.table.slabs, sequence, this.#version, at.wall, deadline), old);
+    const entry = new MemoryEntry(given, body, this.table.slabs, sequence, this.#version);
+    this.table.put(entry, { createdAt: at.wall, staleAt: given.staleAt, deadline }, old);
     return "stored";
   }
 
@@ -127,15 +128,17 @@ export class EntryStore {
     const entry = this.live(key, true);
     if (!entry || (ifVersion !== undefined && ifVersion !== versionOf(entry))) return false;
     const fits = meta === undefined || this.fits({ key, tags: entry.tags, meta }, entry.size);
-    if (expiresAt !== undefined) entry.deadline = this.deadlines.deadlineAt(expiresAt);
-    if (!fits || this.deadlines.isOver(entry.deadline)) {
+    const { times } = this.table;
+    const { slot } = entry;
+    if (expiresAt !== undefined) times.setDeadline(slot, this.deadlines.deadlineAt(expiresAt));
+    if (!fits || this.isOver(entry)) {
       // An entry with the old meta would pass for the current one.
       this.table.remove(key);
       return true;
     }
-    if (staleAt !== undefined) entry.staleAt = staleAt ?? undefined;
-    if (entry.staleAt !== undefined && entry.staleAt >= (entry.expiresAt ?? Number.POSITIVE_INFINITY)) {
-      entry.staleAt = undefined;
+    if (staleAt !== undefined) times.setStale(slot, staleAt ?? undefined);
+    if ((times.staleAt(slot) ?? Number.NEGATIVE_INFINITY) >= (times.expiresAt(slot) ?? Number.POSITIVE_INFINITY)) {
+      times.setStale(slot, undefined);
     }
     if (meta !== undefined) entry.version = ++this.#version;
     this.table.changed(entry, meta);
@@ -145,14 +148,15 @@ export class EntryStore {
   /** Undefined where its value is in pieces. */
   view<T>(key: string, decodeHead: (head: CommonHead) => T): Shown<T> | undefined {
     const entry = this.live(key, false);
-    if (entry === undefined || entry.pieces !== undefined) return undefined;
-    const { decodedHead } = entry;
-    if (typeof decodedHead === "object") return { value: entry.value, head: decodedHead.head as T };
-    const head = decodeHead(commonHeadOf(entry));
+    if (entry === undefined) return undefined;
+    const { body: value, decodedHead } = entry;
+    if (!(value instanceof Uint8Array)) return undefined;
+    if (typeof decodedHead === "object") return { value, head: decodedHead.head as T };
+    const head = decodeHead(commonHeadOf(entry, this.table.times));
     // What is read only once is not worth the memory.
     if (decodedHead === undefined) entry.decodedHead = "once";
     else this.table.keepDecodedHead(entry, head);
-    return { value: entry.value, head };
+    return { value, head };
   }
 
   /** @param version the only one that is to go */

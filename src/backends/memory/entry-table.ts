@@ -5,6 +5,7 @@ import { openPolicy } from "./policy/open-policy.js";
 import type { Policy } from "./policy/policy.js";
 import { Slots } from "./policy/slots.js";
 import { recordBytes, type Slab, Slabs } from "./slabs.js";
+import { type Deadline, Times } from "./times.js";
 
 /** A quarter of the bytes at most is for decoded values: they may not drive out entries for the sake of speed. */
 const DECODED_SHARE = 4;
@@ -19,8 +20,16 @@ export interface TableOptions {
   maxEntries: number;
   maxBytes: number;
   policy: MemoryPolicy;
-  /** Told of each entry that had to go to keep the bounds. */
+  /** Told of each entry that has to go to keep the bounds. */
   onEvict: (entry: MemoryEntry) => void;
+}
+
+/** Of a new entry. */
+export interface EntryTimes {
+  /** Epoch milliseconds. */
+  createdAt: number;
+  staleAt: number | undefined;
+  deadline: Deadline;
 }
 
 export interface TableSizes {
@@ -40,7 +49,9 @@ export class EntryTable {
   /** In the order of their sequence: a Map keeps the place of a key that is set again. */
   readonly #entries = new Map<string, MemoryEntry>();
   readonly #byTag = new Map<string, Set<string>>();
-  #slots = new Slots();
+  /** Of the entries that are here. */
+  readonly times = new Times();
+  #slots = new Slots(this.times);
   readonly slabs = new Slabs((slot) => this.#slots.entry(slot));
   #policy: Policy;
   #charged = 0;
@@ -97,18 +108,20 @@ export class EntryTable {
    * Puts an entry in the place of the one with its key; the caller has made sure that it fits the bounds by itself.
    * @param old the one that is there
    */
-  put(entry: MemoryEntry, old: MemoryEntry | undefined): void {
+  put(entry: MemoryEntry, { createdAt, staleAt, deadline }: EntryTimes, old: MemoryEntry | undefined): void {
     const weight = weightOf(entry);
     this.#entries.set(entry.key, entry);
     this.#charged += weight;
     this.#note(entry);
     if (old === undefined) {
       entry.slot = this.#slots.take(entry, weight);
+      this.times.note(entry.slot, createdAt, staleAt, deadline);
       this.slabs.mark(entry);
       this.#policy.add(entry.slot);
     } else {
       const before = this.#slots.weight(old.slot);
       entry.slot = old.slot;
+      this.times.note(entry.slot, createdAt, staleAt, deadline);
       this.#charged -= before;
       this.#slots.replace(entry.slot, entry, weight);
       this.slabs.mark(entry);
@@ -168,7 +181,7 @@ export class EntryTable {
   clear(): void {
     this.#entries.clear();
     this.#byTag.clear();
-    this.#slots = new Slots();
+    this.#slots = new Slots(this.times);
     this.#policy = openPolicy(this.#options.policy, { ...this.#options, slots: this.#slots });
     this.slabs.clear();
     this.#charged = 0;
@@ -182,8 +195,8 @@ export class EntryTable {
       const slot = this.#policy.victim(spared);
       const entry = slot === undefined ? undefined : this.#slots.entry(slot);
       if (entry === undefined) return;
-      this.#remove(entry);
       onEvict(entry);
+      this.#remove(entry);
     }
   }
 

@@ -44,7 +44,7 @@ import {
   type WriteCall,
 } from "../backend.js";
 import { deleteInSteps, removeExpired } from "./deletion.js";
-import { bytesOf, copyOf, infoOf, type NewHead, storedOf } from "./entry.js";
+import { bytesOf, copyOf, infoOf, type MemoryEntry, type NewHead, storedOf } from "./entry.js";
 import { EntryStore, partsOf, zeroCounters } from "./entry-store.js";
 import { readerOf, writerInto } from "./stream.js";
 import { STEP, Walk } from "./walk.js";
@@ -109,7 +109,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
     const give = want === "all" ? storedOf : copyOf;
     return (key) => {
       const entry = this.#store.live(key, peek);
-      return entry && give(entry);
+      return entry && give(entry, this.#store.table.times);
     };
   }
 
@@ -122,7 +122,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
     this.#checkOpen();
     if (want === "value") return this.#readValue(key);
     const entry = this.#store.live(key, false);
-    return entry && copyOf(entry);
+    return entry && copyOf(entry, this.#store.table.times);
   }
 
   getDecoded(key: string, decode: (bytes: Uint8Array) => unknown): unknown {
@@ -222,7 +222,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
   async openRead(key: string, options: RangeOptions = {}): Promise<EntryReader | undefined> {
     this.#checkOpen();
     const entry = this.#store.live(key, options.peek ?? false);
-    return entry && readerOf(entry, options);
+    return entry && readerOf(entry, this.#store.table.times, options);
   }
 
   async openWrite(head: NewHead, options: SetOptions = {}): Promise<EntryWriter> {
@@ -251,7 +251,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
     for (const key of this.#store.table.byRank()) {
       if (keys.length >= limit) break;
       const entry = this.#store.table.peek(key);
-      if (entry && !this.#store.deadlines.isOver(entry.deadline)) keys.push(key);
+      if (entry && !this.#store.isOver(entry)) keys.push(key);
     }
     return keys;
   }
@@ -259,13 +259,15 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
   async *scan(selector: Selector, options: ScanOptions = {}): AsyncGenerator<ScanPage> {
     this.#checkOpen();
     const { limit = Number.POSITIVE_INFINITY, signal } = options;
-    const walk = new Walk(this.#store.table, selector, options.cursor, this.#store.deadlines);
+    const walk = new Walk(this.#store, selector, options.cursor);
     let given = 0;
     while (!walk.done && given < limit && !signal?.aborted) {
       const found = walk.step(Math.min(STEP, limit - given));
       given += found.length;
       options.onStep?.();
-      const entries = found.map((entry): EntryInfo => (options.fields === "all" ? infoOf(entry) : { key: entry.key }));
+      const { times } = this.#store.table;
+      const give = (entry: MemoryEntry) => (options.fields === "all" ? infoOf(entry, times) : { key: entry.key });
+      const entries: EntryInfo[] = found.map(give);
       if (walk.cursor !== undefined) {
         if (entries.length > 0) yield { entries, cursor: walk.cursor };
         await nextTurn();
@@ -294,7 +296,7 @@ export class MemoryBackend implements Backend, DecodedReader, DirectReader, Entr
     let entries = 0;
     let bytes = 0;
     for (const entry of this.#store.table.inOrder()) {
-      if (this.#store.deadlines.isOver(entry.deadline)) continue;
+      if (this.#store.isOver(entry)) continue;
       entries += 1;
       bytes += entry.size;
     }

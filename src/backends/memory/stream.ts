@@ -3,15 +3,17 @@ import type { EntryReader, EntryWriter, Lease, NewEntry, RangeOptions, SetOption
 import { checkRange, closedWriter } from "../streaming.js";
 import { type Body, headOf, type MemoryEntry, NO_BYTES } from "./entry.js";
 import { PieceCollector, Pieces } from "./pieces.js";
+import type { Times } from "./times.js";
 
 /**
  * The bytes of an entry as it is now, also when it is gone later.
  * @throws CacheError `invalid-range`
  */
-export function readerOf(entry: MemoryEntry, options: RangeOptions): EntryReader {
+export function readerOf(entry: MemoryEntry, times: Times, options: RangeOptions): EntryReader {
   checkRange(options);
   const { start = 0, end = entry.size, signal } = options;
-  const pieces = entry.pieces ?? new Pieces([entry.value]);
+  const { body: kept } = entry;
+  const pieces = kept instanceof Uint8Array ? new Pieces([kept]) : kept;
   let closed = false;
   async function* body(): AsyncGenerator<Uint8Array> {
     for (const piece of pieces.slices(start, end)) {
@@ -22,7 +24,7 @@ export function readerOf(entry: MemoryEntry, options: RangeOptions): EntryReader
     }
   }
   return {
-    head: headOf(entry),
+    head: headOf(entry, times),
     body: body(),
     close: () => {
       closed = true;

@@ -1,6 +1,7 @@
 import { CacheError } from "../../errors.js";
 import { type Candidate, checkSelector, compileFilter, type Filter, filterOf, type Selector } from "../../selector.js";
-import type { DeadlineClock, MemoryEntry } from "./entry.js";
+import type { MemoryEntry } from "./entry.js";
+import type { EntryStore } from "./entry-store.js";
 import type { EntryTable } from "./entry-table.js";
 
 /** Entries looked at before others get their turn, where few of them match: 1 to 2 ms. */
@@ -30,11 +31,12 @@ export class Walk {
    * @param cursor where an earlier walk of the same selector left off
    * @throws CacheError `empty-selector`, `invalid-glob`, `invalid-cursor`
    */
-  constructor(table: EntryTable, selector: Selector, cursor: string | undefined, clock: DeadlineClock) {
+  constructor(store: EntryStore, selector: Selector, cursor: string | undefined) {
+    const { table } = store;
     checkSelector(selector);
     const from = positionOf(cursor);
     this.#table = table;
-    this.#holds = testOf("keys" in selector ? {} : filterOf(selector), clock);
+    this.#holds = testOf("keys" in selector ? {} : filterOf(selector), store);
     this.#places = "keys" in selector ? inList(selector.keys, from) : inTable(table, filterOf(selector), from);
   }
 
@@ -75,13 +77,13 @@ export class Walk {
   }
 }
 
-function testOf({ expiry, ...filter }: Filter, clock: DeadlineClock): (entry: MemoryEntry) => boolean {
+function testOf({ expiry, ...filter }: Filter, store: EntryStore): (entry: MemoryEntry) => boolean {
   if (filter.types !== undefined && !filter.types.includes("string") && !filter.types.includes("any"))
     return () => false;
-  const holds = compileFilter(filter, () => clock.now());
+  const holds = compileFilter(filter, () => store.deadlines.now());
   return (entry) => {
-    if (clock.isOver(entry.deadline) !== (expiry === "expired")) return false;
-    if (expiry === "none" && entry.expiresAt !== undefined) return false;
+    if (store.isOver(entry) !== (expiry === "expired")) return false;
+    if (expiry === "none" && store.table.times.expiresAt(entry.slot) !== undefined) return false;
     const candidate: Candidate = { key: entry.key, size: entry.size, tags: entry.tags };
     return holds(candidate);
   };

@@ -1,4 +1,4 @@
-import { grown } from "./slots.js";
+import { grown } from "../grown.js";
 
 /** 32-bit words of a block: 64 bytes, what a processor fetches at once. */
 const BLOCK_WORDS = 16;

@@ -184,6 +184,6 @@ export class SoonestDeadline implements Policy {
   }
 
   #deadlineOf(slot: number): number {
-    return this.#slots.entry(slot)?.deadline.wall ?? Number.POSITIVE_INFINITY;
+    return this.#slots.times.wall(slot);
   }
 }

@@ -1,4 +1,5 @@
-import { grown, type Slots } from "./slots.js";
+import { grown } from "../grown.js";
+import type { Slots } from "./slots.js";
 
 /** Slots by a rank of two numbers, the least first: a binary heap that knows where each slot lies. */
 export class SlotHeap {

@@ -1,4 +1,5 @@
-import { grown, type Slots } from "./slots.js";
+import { grown } from "../grown.js";
+import type { Slots } from "./slots.js";
 
 /** No slot. */
 export const NONE = -1;

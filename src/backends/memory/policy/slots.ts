@@ -1,12 +1,19 @@
 import type { MemoryEntry } from "../entry.js";
+import { grown } from "../grown.js";
+import type { Times } from "../times.js";
 
 /** Entries in numbered places, so that the books of a policy can be arrays of numbers: some bytes an entry, and nothing for the garbage collector to follow. */
 export class Slots {
   readonly #entries: (MemoryEntry | undefined)[] = [];
+  readonly times: Times;
   /** What the entry takes of the bytes that the store may hold. */
   #weights = new Float64Array(64);
   readonly #free: number[] = [];
   #count = 0;
+
+  constructor(times: Times) {
+    this.times = times;
+  }
 
   take(entry: MemoryEntry, weight: number): number {
     const slot = this.#free.pop() ?? this.#entries.length;
@@ -42,10 +49,4 @@ export class Slots {
   get count(): number {
     return this.#count;
   }
-}
-
-/** The larger array, with what is in the smaller one. */
-export function grown<T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

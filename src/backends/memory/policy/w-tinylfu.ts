@@ -1,9 +1,10 @@
+import { grown } from "../grown.js";
 import { FrequencySketch } from "./frequency-sketch.js";
 import { HillClimber } from "./hill-climber.js";
 import type { Policy, PolicyOptions } from "./policy.js";
 import { seededHash } from "./seeded-hash.js";
 import { NONE, SlotLists } from "./slot-lists.js";
-import { grown, type Slots } from "./slots.js";
+import type { Slots } from "./slots.js";
 
 /** New entries, by recency. */
 const WINDOW = 0;
