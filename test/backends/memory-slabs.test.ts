@@ -65,6 +65,19 @@ describe("slabs", () => {
 });
 
 describe("entries in slabs", () => {
+  test("one whose meta changes while its slab is left is moved once", () => {
+    const backend = openMemory({ namespace: "", clock: systemClock, emit: () => {} });
+    onTestFinished(() => backend.close());
+    const keys = Array.from({ length: 43 }, (_, i) => `k${i}`);
+    backend.setMany(keys.map((key, i) => ({ key, value: pattern(i, 1500) })));
+    backend.deleteMany(keys.slice(0, 20));
+    backend.touchMany([{ key: "k40", meta: pattern(7, 600) }]);
+    expect(backend.contradictions()).toEqual([]);
+    const [read] = backend.getMany(["k40"], { want: "copy" });
+    expect(Buffer.compare(read?.value ?? NONE, pattern(40, 1500))).toBe(0);
+    expect(Buffer.compare(read?.meta ?? NONE, pattern(7, 600))).toBe(0);
+  });
+
   test.each([1, 2, 3, 4, 5, 6])(
     "have their own bytes and meta, whatever happens to others, and what was shown stays as it was: %i",
     (seed) => {
