@@ -53,8 +53,24 @@ export default class Serve extends CacheCommand {
   };
 
   protected override readonly livesOn = true;
+  #reload: Reload | undefined;
+  /** A SIGHUP came before anything could be read again. */
+  #hungUp = false;
 
   async run(): Promise<void> {
+    // From now on, since it would end the process.
+    const offHangup = this.io.onHangup?.(() => {
+      this.#hungUp = true;
+      void this.#reload?.request();
+    });
+    try {
+      await this.#run();
+    } finally {
+      offHangup?.();
+    }
+  }
+
+  async #run(): Promise<void> {
     const { flags } = await this.parse(Serve);
     keepHeapSmall();
     const link = await Link.open();
@@ -104,7 +120,6 @@ export default class Serve extends CacheCommand {
       },
       failed: (error) => this.out.alert(`nothing is reloaded: ${messageOf(error)}`),
     });
-    const offHangup = this.io.onHangup?.(() => void reload.request());
     // Unique, since a request that comes back is known by it.
     const pseudonym = `cache-${randomUUID()}`;
     try {
@@ -154,6 +169,8 @@ export default class Serve extends CacheCommand {
     // Those of workers are theirs to open.
     if (settings.accessLog !== undefined)
       reloads.push({ name: "access log", prepare: () => () => accessLog?.reopen() });
+    this.#reload = reload;
+    if (this.#hungUp) void reload.request();
     const { url, adminUrl = url } = server;
     const proxy = settings.origins.length > 0 ? [crew ? `${crew.url} (${settings.workers} workers)` : url] : [];
     this.out.note(`cache serve: ${[...proxy, `admin ${adminUrl}`].join(", ")}, store ${originLine(config)}`);
@@ -162,7 +179,6 @@ export default class Serve extends CacheCommand {
     closed();
     await crew?.stop();
     await server.stop();
-    offHangup?.();
   }
 
   /** @throws CacheError what keeps a worker from its work */
@@ -186,8 +202,6 @@ export default class Serve extends CacheCommand {
   async #work(link: Link): Promise<void> {
     const { config, settings, ca, reloaded, workers, port, pseudonym, index, isFirst } = link.orders;
     const { rules, tls } = reloaded;
-    // A terminal that is closed tells it to all processes.
-    const offHangup = this.io.onHangup?.(() => {});
     let isReady = false;
     try {
       const accessLog = await this.#openLog(settings);
@@ -227,7 +241,6 @@ export default class Serve extends CacheCommand {
       if (isReady) throw error;
       await link.failed(error);
     } finally {
-      offHangup?.();
       link.leave();
     }
   }

@@ -44,9 +44,19 @@ export function adminSettings(settings: Settings): AdminSettings {
   const names = String(settings.adminName?.value ?? "")
     .split(/\s+/)
     .filter(Boolean);
+  const wrong = names.find((name) => !NAME.test(name));
+  if (wrong !== undefined) {
+    const where = settings.adminName?.source.where ?? "--admin-name";
+    throw new CacheError("usage", "invalid-setting", `${where}: ${JSON.stringify(wrong)} is no name of a host`, {
+      hint: "Give it without a scheme, a port or a path: admin.example.com.",
+    });
+  }
   const called = [...names, host].map((name) => name.toLowerCase());
   return { host, port, sharesPort, exposed, names: called, tokensFile };
 }
+
+/** What `Host` can name, without its port. */
+const NAME = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])$/;
 
 /** An address that only this machine reaches, or the name of one. */
 function isLoopback(host: string): boolean {

@@ -61,6 +61,12 @@ describe("cache serve refuses at start, with exit 2 and in one line,", () => {
       ["--host", "0.0.0.0", "--port", "4000", "--admin-port", "4000"],
       "share a port",
     ],
+    [
+      "a name that is a URL",
+      ["--admin-name", "https://admin.example.com"],
+      '"https://admin.example.com" is no name of a host',
+    ],
+    ["one with a port", ["--admin-name", "a", "--admin-name", "b:4001"], '"b:4001" is no name of a host'],
     ["no port after the proxy's", ["--port", "65535"], "no port after 65535"],
     ["a token file that is not there", ["--admin-tokens", join(folder, "none")], "none can't be read (ENOENT)"],
     ["one that others can read", ["--admin-tokens", file("open", entry, 0o604)], "others can read"],

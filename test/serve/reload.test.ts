@@ -1,8 +1,11 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
 import { connect } from "node:tls";
 import { Agent, request } from "undici";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.js";
+import { run } from "../../src/run.js";
 import { Reload } from "../../src/serve/reload.js";
 import { makeCertificates } from "../support/certificates.js";
 import { Gate } from "../support/gate.js";
@@ -52,6 +55,34 @@ describe("SIGHUP", () => {
     serving.running.kill("SIGHUP");
     await until(() => told("reloaded rules") === 2);
     expect(await serving.get("/c")).toMatchObject({ cache: "BYPASS" });
+  });
+
+  test("one that comes while it starts does not end it, and is obeyed when it has started", async () => {
+    const cwd = tempDir("reload");
+    const rules = join(cwd, "rules.json");
+    writeFileSync(rules, "[]");
+    const stop = new AbortController();
+    let said = "";
+    const sink = () =>
+      new Writable({
+        write(chunk, _encoding, done) {
+          said += chunk;
+          done();
+        },
+      });
+    const argv = ["serve", "--origin", origin.url, "--store", "memory:", "--port", "0", "--rules", rules];
+    const ended = run(argv, {
+      ...{ stdin: Readable.from([]), stdout: sink(), stderr: sink(), env: { HOME: cwd }, cwd },
+      ...{ clock: systemClock, signal: stop.signal, uid: process.getuid?.() },
+      onHangup: (listener) => {
+        expect(said).toBe("");
+        listener();
+        return () => {};
+      },
+    });
+    await until(() => said.includes("cache serve: reloaded rules"));
+    stop.abort();
+    await ended;
   });
 
   test("rules in a config file are read from there again", async () => {

@@ -13,7 +13,7 @@ import { documented } from "./documented.js";
 import { duplexRoutes } from "./duplex-routes.js";
 import { editRoutes } from "./edit-routes.js";
 import { entryRoutes } from "./entry-routes.js";
-import { Access, type Caller, checkCrossSite, checkHost } from "./guard.js";
+import { Access, type Caller, checkCoding, checkCrossSite, checkHost } from "./guard.js";
 import { healthRoutes } from "./health-routes.js";
 import { listingRoutes } from "./listing-routes.js";
 import { purgeRoutes } from "./purge-routes.js";
@@ -116,6 +116,7 @@ export async function openAdmin(parts: AdminParts, options: AdminOptions): Promi
     const { role } = request.routeOptions.config;
     if (role !== "public") request.caller = access.check(request, role ?? "viewer");
     checkCrossSite(request);
+    checkCoding(request);
   });
   app.setErrorHandler((error, _request, reply) => fail(error, reply));
   app.setNotFoundHandler((request, reply) => {

@@ -66,6 +66,14 @@ export function checkCrossSite(request: FastifyRequest): void {
   );
 }
 
+/** Nobody decodes a body here: it would be taken for what it is not. @throws Refusal 415 (RFC 9110 §8.4) */
+export function checkCoding({ headers }: FastifyRequest): void {
+  const coding = headers["content-encoding"]?.trim().toLowerCase();
+  if (coding === undefined || coding === "identity") return;
+  const message = `the body is coded as ${JSON.stringify(coding)}`;
+  throw new Refusal(415, "unsupported-media-type", message, "Send it as it is, without Content-Encoding.");
+}
+
 /** @throws Refusal 403 for what a page of another origin sends */
 function refuseForeign({ headers, raw }: FastifyRequest): void {
   const site = headers["sec-fetch-site"];

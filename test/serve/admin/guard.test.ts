@@ -145,6 +145,14 @@ describe("requests that a page of another site can make", () => {
     }
   });
 
+  test.each(["gzip", "br", "identity, gzip", "x"])("a body that is coded as %s: 415", async (coding) => {
+    for (const [method, path] of CHANGES) {
+      const fields = ["Content-Type: application/json", `Content-Encoding: ${coding}`, "Content-Length: 2"];
+      const answer = await raw(`${method} ${path} HTTP/1.1`, "Host: 127.0.0.1", bearer(), CLOSE, ...fields, "", "{}");
+      expect([method, path, answer.split("\r\n")[0]]).toEqual([method, path, "HTTP/1.1 415 Unsupported Media Type"]);
+    }
+  });
+
   test.each([
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=x",
