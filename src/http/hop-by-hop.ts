@@ -63,6 +63,11 @@ const FOR_ALL_RECIPIENTS: ReadonlySet<string> = new Set([
   "x-forwarded-proto",
 ]);
 
+/** Whether one of them is of one connection alone. */
+export function isOfConnection(fields: Fields): boolean {
+  return fields.some((text, i) => i % 2 === 0 && OF_THE_CONNECTION.has(text.toLowerCase()));
+}
+
 /** The fields of a message that are for more than this connection (RFC 9110 §7.6.1): what is forwarded, and what is stored (RFC 9111 §3.1). */
 export function endToEnd(fields: Fields): string[] {
   const named = new Set<string>();

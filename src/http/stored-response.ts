@@ -1,4 +1,5 @@
 import type { AppliedCoding } from "./content-coding.js";
+import { isOfConnection } from "./hop-by-hop.js";
 import type { ExchangeTimes, ResponseHead } from "./message.js";
 import { packFields, unpackFields } from "./packed-fields.js";
 
@@ -78,7 +79,9 @@ function indexOf([generation, lists]: unknown[]): StoredHead | undefined {
 function responseOf([status, flags, numbers, lifetimeSource, packed, coding]: unknown[]): StoredHead | undefined {
   if (typeof status !== "number" || typeof flags !== "number" || typeof lifetimeSource !== "string") return undefined;
   const fields = unpackFields(packed);
-  if (fields === undefined || !(isNumberList(numbers, 4) || isNumberList(numbers, 6))) return undefined;
+  // Fields of a connection are never stored: they would frame, or end, another one than they came by.
+  if (fields === undefined || isOfConnection(fields)) return undefined;
+  if (!isNumberList(numbers, 4) && !isNumberList(numbers, 6)) return undefined;
   const [responseTime = 0, tookMs = 0, initialAgeMs = 0, lifetimeMs = 0] = numbers;
   const [staleWhileRevalidateMs = 0, staleIfErrorMs = 0] = numbers.slice(4);
   const has = (name: (typeof FLAGS)[number]) => (flags & (1 << FLAGS.indexOf(name))) !== 0;

@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** Node keeps the head of a response as it will be sent here, and sends what stands here: the one name of its insides that this knows. */
 type Headed = ServerResponse & { _header?: unknown };
 
+/** Bytes of a text: more than this Node would not hand to the system as it lies. */
+const LONGEST = 16_384;
+
 /**
  * A response as it stands on its connection, head and body, to be sent again as it is: Node takes longer to make a head of fields than for all else that it does to answer.
  * Undefined where it would not do for every client, or Node no longer works like this.
@@ -10,7 +13,8 @@ type Headed = ServerResponse & { _header?: unknown };
  */
 export function wholeText(request: IncomingMessage, response: ServerResponse, body: Buffer): string | undefined {
   const { _header: head } = response as Headed;
-  return typeof head === "string" && stays(request, response) ? head + body.toString("latin1") : undefined;
+  if (typeof head !== "string" || response.chunkedEncoding || !stays(request, response)) return undefined;
+  return head.length + body.length <= LONGEST ? head + body.toString("latin1") : undefined;
 }
 
 /**

@@ -154,6 +154,18 @@ describe("tags and other clients", () => {
     },
   );
 
+  test.each(["nocolon", "\\255\\254:a}b", "\\255:plain", ":noid", ":a}b", "x:", "x:\\255\\254}"])(
+    "a purge ends, whatever somebody has put into the index: %s",
+    async (member) => {
+      const backend = await open("n:");
+      await backend.setMany([entry("a", "v", { tags: ["t"] }), entry("b}c", "v", { tags: ["t"] })]);
+      const add = `return redis.call('ZADD', ARGV[1]..'t:{'..redis.sha1hex('t')..'}', 0, '${member}')`;
+      await redisCliBytes(server, ["EVAL", add, "0"], Buffer.from("n:\0cachectl:"));
+      expect(await backend.deleteWhere({ tags: ["t"] })).toEqual({ deleted: 2, softened: 0, complete: true });
+      expect((await internals()).filter((key) => !key.endsWith(":tags"))).toEqual([]);
+    },
+  );
+
   test("a purge ends where it is told to, and goes on from there", async () => {
     const backend = await open();
     const keys = Array.from({ length: 3000 }, (_, i) => `k${i}`);

@@ -77,6 +77,8 @@ describe("a response as it is stored", () => {
     '["r2",200,0,[1,1,0,0,5],"max-age",[]]',
     '["r2",200,0,[1,1,0,"0"],"max-age",[]]',
     '["r2",200,0,[1,1,0,0],"max-age",["a"]]',
+    '["r2",200,0,[1,1,0,0],"max-age",["Transfer-Encoding","chunked"]]',
+    '["r2",200,0,[1,1,0,0],"max-age",["connection","close"]]',
     '["r3"]',
     "[]",
     "{}",

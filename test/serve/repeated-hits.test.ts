@@ -120,6 +120,17 @@ describe("the text of a response", () => {
     expect(whole).toMatchObject({ status: 203, body: EVERY_BYTE.toString("latin1") });
   });
 
+  test("is none where its body is sent in chunks", async () => {
+    const texts: unknown[] = [];
+    const { whole } = await answers(ASKING, (request, response) => {
+      response.writeHead(200, ["Transfer-Encoding", "chunked"]);
+      texts.push(wholeText(request, response, EVERY_BYTE));
+      response.end(EVERY_BYTE);
+    });
+    expect(whole.body).toBe(EVERY_BYTE.toString("latin1"));
+    expect(texts).toEqual([undefined, undefined]);
+  });
+
   test("is none where the connection ends with it", async () => {
     const asking = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     const seen: unknown[] = [];

@@ -43,7 +43,7 @@ async function drain(store: Store, index: string, progress: Progress): Promise<b
     if (progress.stopped) return false;
     const members = asArray(await connection.call(["ZRANGE", index, 0, Math.min(STEP, progress.step) - 1]));
     if (members.length === 0) return true;
-    await progress.advance(await purge(store, candidatesOf(store, members), index));
+    await progress.advance(await purgeMembers(store, index, members));
   }
 }
 
@@ -58,8 +58,8 @@ async function drainByScript(store: Store, index: string, progress: Progress): P
     if (reply === undefined) return undefined;
     const [looked, deleted, rest] = asArray(reply);
     if (asInteger(looked) === 0) return false;
-    const others = candidatesOf(store, asArray(rest));
-    const more = others.length === 0 ? 0 : await purge(store, others, index);
+    const others = asArray(rest);
+    const more = others.length === 0 ? 0 : await purgeMembers(store, index, others);
     await progress.advance(asInteger(deleted) + more);
     return true;
   };
@@ -76,15 +76,20 @@ async function drainByScript(store: Store, index: string, progress: Progress): P
   }
 }
 
-function candidatesOf(store: Store, members: readonly unknown[]): Candidate[] {
-  return members.map((reply) => {
-    const { id, key } = readMember(asBuffer(reply));
+/** The members leave the index as they were read, whatever somebody has put there: else they would be read for ever. */
+async function purgeMembers(store: Store, index: string, members: readonly unknown[]): Promise<number> {
+  const raw = members.map(asBuffer);
+  const candidates = raw.map((member): Candidate => {
+    const { id, key } = readMember(member);
     return { key, id, full: store.names.full(key) };
   });
+  const deleted = await purge(store, candidates);
+  await store.connection.call(["ZREM", index, ...raw]);
+  return deleted;
 }
 
-/** Deletes those that are still the write that was tagged, and takes all of them out of `index`. */
-export async function purge(store: Store, candidates: readonly Candidate[], index = ""): Promise<number> {
+/** Deletes those that are still the write that was tagged. */
+export async function purge(store: Store, candidates: readonly Candidate[]): Promise<number> {
   const { connection, names } = store;
   const touching: Touching<Candidate> = {
     fullOf,
@@ -92,16 +97,12 @@ export async function purge(store: Store, candidates: readonly Candidate[], inde
     argsOf: (some) => [
       pack(some.flatMap(({ key, full, id }) => [full, memberKey(key), names.sidecar(key), id ?? ""])),
       baseOf(store),
-      connection.clustered ? "" : index,
     ],
   };
   const purged = await aroundIndexes(store, candidates, untagged, "1", () =>
     lettersBySlot(store, PURGE, candidates, touching),
   );
-  if (purged !== undefined) {
-    if (connection.clustered && index !== "") await forgetPlaces(store, index, candidates);
-    return count(purged, "1");
-  }
+  if (purged !== undefined) return count(purged, "1");
   const texts = asArray(await connection.call(["MGET", ...candidates.map(({ key }) => names.sidecar(key))]));
   const digests = await digestsOf(
     store,
@@ -112,11 +113,5 @@ export async function purge(store: Store, candidates: readonly Candidate[], inde
   const intact = candidates.filter(({ id }, i) => sidecars[i]?.i === id && sidecars[i]?.d === digests[i]);
   const deleted = await unlink(store, intact);
   await forget(store, same);
-  if (index !== "") await forgetPlaces(store, index, candidates);
   return deleted;
-}
-
-async function forgetPlaces(store: Store, index: string, candidates: readonly Candidate[]): Promise<void> {
-  const gone = candidates.map(({ key, id }) => Buffer.concat([Buffer.from(`${id}:`), Buffer.from(memberKey(key))]));
-  await store.connection.call(["ZREM", index, ...gone]);
 }

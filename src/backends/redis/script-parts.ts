@@ -241,16 +241,19 @@ local function drop(k,member,side)
 end
 `;
 
-/** Deletes entries that are still the writes that were tagged, and takes their members out of all indexes: what can be done for all of them at once is done by `swept`. */
+/**
+ * Deletes entries that are still the writes that were tagged, and takes their members out of all indexes: what can be done for all of them at once is done by `swept`. ARGV[3], if given, is an
+ * index that loses all members.
+ */
 export const SWEEP = `
-local gone,places,seen={},{},{}
+local I,gone,places,seen=ARGV[3] or '',{},{},{}
 local function leave(z,member)
   local list=places[z] or {}
   places[z]=list
   list[#list+1]=member
 end
 local function sweep(k,side,id,member,text)
-  if ARGV[3]~='' then leave(ARGV[3],member) end
+  if I~='' then leave(I,member) end
   local s=not seen[k] and decode(text)
   if not s or s.i~=id then return false end
   seen[k]=true
@@ -259,7 +262,7 @@ local function sweep(k,side,id,member,text)
     for _,tag in ipairs(s.t) do
       local h=slot(tag)
       leave(P..'t:'..h,member)
-      if P..'p:'..h~=ARGV[3] then leave(P..'p:'..h,member) end
+      if P..'p:'..h~=I then leave(P..'p:'..h,member) end
     end
   end
   local v=redis.pcall('GET',k)

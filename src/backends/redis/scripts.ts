@@ -87,7 +87,7 @@ end
 return table.concat(out)
 `);
 
-/** [key, member, sidecar, write id]…; deletes an entry only if it is still the write that was tagged: `1`, else `0`. ARGV[3], if not empty, is an index that loses the members. */
+/** [key, member, sidecar, write id]…; deletes an entry only if it is still the write that was tagged: `1`, else `0`. */
 export const PURGE = define(`
 ${BASE}
 ${MARKED}
@@ -116,11 +116,10 @@ local function beside(full)
   if close and close>open+1 then return P..'s:'..full end
   if not string.find(full,'}',1,true) then return P..'w:{'..full..'}' end
 end
-local members=call('ZRANGE',ARGV[3],0,ARGV[4]-1)
+local members=call('ZRANGE',I,0,ARGV[4]-1)
 local known,fulls,sides,rest={},{},{},{}
 for _,member in ipairs(members) do
-  local colon=string.find(member,':',1,true)
-  local full=W..string.sub(member,colon+1)
+  local full=W..string.sub(member,(string.find(member,':',1,true) or 0)+1)
   local side=beside(full)
   if side then
     known[#known+1]=member
