@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** Node keeps the head of a response as it will be sent here, and sends what stands here: the one name of its insides that this knows. */
 type Headed = ServerResponse & { _header?: unknown };
 
-/** Bytes of a text: more than this Node would not hand to the system as it lies. */
+/** Bytes of a text; a longer one Node would put into memory of its own first, to hand it to the system. */
 const LONGEST = 16_384;
 
 /**
