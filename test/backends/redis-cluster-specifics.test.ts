@@ -77,6 +77,21 @@ describe("an address", () => {
   });
 });
 
+test("many connections to one cluster with one signal are no leak that Node would warn of", async () => {
+  const warnings: Error[] = [];
+  const heard = (warning: Error) => warnings.push(warning);
+  process.on("warning", heard);
+  try {
+    const stop = new AbortController();
+    const backends = await Promise.all(Array.from({ length: 6 }, () => open({ ...tls(), signal: stop.signal })));
+    for (const backend of backends) await put(backend, "a", "b", "c", "d");
+    await new Promise(setImmediate);
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off("warning", heard);
+  }
+});
+
 describe("what lies beside an entry", () => {
   test("lies in its slot, also in a namespace of one slot", async () => {
     const backend = await open({ ...tls(), namespace: "{n}:" });

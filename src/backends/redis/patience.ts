@@ -22,9 +22,10 @@ export class Patience {
   /** @param leave called when the server says nothing after the signal */
   constructor(clock: Clock, signal: AbortSignal | undefined, leave: () => void) {
     this.#clock = clock;
-    this.#signal = signal;
+    // One of its own: of more than ten listeners to one signal Node warns, and a cluster may have more nodes.
+    this.#signal = signal && AbortSignal.any([signal]);
     this.#leave = leave;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   get isOver(): boolean {
