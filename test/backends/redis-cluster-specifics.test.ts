@@ -2,12 +2,13 @@ import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
 import { openRedis, type RedisOptions } from "../../src/backends/redis/index.js";
-import { Names } from "../../src/backends/redis/names.js";
+import { LISTENERS, Names } from "../../src/backends/redis/names.js";
 import { slotOf } from "../../src/backends/redis/slots.js";
 import { systemClock } from "../../src/clock.js";
 import { bytes, entry, HOSTILE_KEYS, keysOf, put, texts } from "../contract/harness.js";
 import { type RedisCluster, startCluster } from "../support/redis-cluster.js";
 import { redisCli, startRedis } from "../support/redis-server.js";
+import { until } from "../support/until.js";
 
 let cluster: RedisCluster;
 const opened: Backend[] = [];
@@ -90,6 +91,37 @@ test("many connections to one cluster with one signal are no leak that Node woul
   } finally {
     process.off("warning", heard);
   }
+});
+
+test("a write of which nobody knows whether it has happened is told again while it may still", async () => {
+  const [one, two] = [await open({ ...tls(), commandTimeoutMs: 200 }), await open(tls())];
+  // Not of the log, nor of the set of those who listen to one.
+  const others = await Promise.all([new Names("n:").log, LISTENERS].map((name) => cluster.ownerOf(slotOf(name))));
+  const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
+  const owners = await Promise.all(keys.map((key) => cluster.ownerOf(slotOf(`n:${key}`))));
+  const elsewhere = owners.findIndex((owner) => !others.includes(owner));
+  const [key = "", owner] = [keys[elsewhere], owners[elsewhere]];
+  await put(one, ...keys);
+  const told: string[] = [];
+  const over = new AbortController();
+  const position = await two.position();
+  const following = (async () => {
+    for await (const { changes } of two.changes(position, over.signal)) {
+      for (const { selector } of changes) if ("keys" in selector) told.push(...selector.keys);
+    }
+  })();
+  owner?.pause();
+  try {
+    await expect(put(one, entry(key, "late"))).rejects.toMatchObject({
+      kind: expect.stringMatching("timeout|connection"),
+    });
+  } finally {
+    owner?.resume();
+  }
+  // Before it, when it had failed, and twice again.
+  await until(() => told.filter((one) => one === key).length >= 4, { what: `the change, told again: ${told}` });
+  over.abort();
+  await following;
 });
 
 describe("what lies beside an entry", () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Change, type ChangeOp, type Concerned, coverage } from "../../changes.js";
+import { CacheError } from "../../errors.js";
 import { overlap } from "../../namespace-scope.js";
 import type { Selector } from "../../selector.js";
 import { type ChangePage, LISTEN_MS, type Position } from "../backend.js";
@@ -7,6 +8,7 @@ import type { Command, Connection, Node } from "./connection.js";
 import { isReply, mapError } from "./errors.js";
 import { BIRTH, changeOf, type Note, noteOf } from "./log-entry.js";
 import { LISTENERS, logOf } from "./names.js";
+import { RepeatedNotes } from "./repeated-notes.js";
 import { asArray, asBuffer, asInteger, asText } from "./reply.js";
 import { LOG_ENTRIES } from "./script-parts.js";
 import { type Store, untilAborted } from "./store.js";
@@ -50,11 +52,13 @@ export class Log {
   #listened = false;
   readonly #over = new AbortController();
   readonly #open = new Set<Connection>();
+  readonly #repeated: RepeatedNotes;
 
   /** @param connect opens a connection of a listener's own */
   constructor(store: Store, connect: (commandTimeoutMs: number) => Promise<Connection>) {
     this.#store = store;
     this.#connect = connect;
+    this.#repeated = new RepeatedNotes(store.clock, (note) => this.announce(note), this.#over.signal);
   }
 
   /** A change as the log takes it. @param origin default {@link origin} */
@@ -87,7 +91,7 @@ export class Log {
   }
 
   /**
-   * Work that can't be one step with its change: that is told before it and after it, also when it fails half way.
+   * Work that can't be one step with its change: that is told before it and after it, also when it fails half way, and then again for as long as it may still happen.
    * @param ids gets the places of the two in our own log
    */
   async around<T>(note: Note, work: () => Promise<T>, ids = new Set<string>()): Promise<T> {
@@ -100,11 +104,17 @@ export class Log {
     try {
       result = await work();
     } catch (error) {
-      // What went wrong first is what is told; a log that can't be written now is a gap for its readers, or will be.
+      // What went wrong first is what is told.
       await announce().catch(() => undefined);
+      if (mayHappenYet(error)) this.#repeated.add(note);
       throw error;
     }
-    await announce();
+    try {
+      await announce();
+    } catch (error) {
+      this.#repeated.add(note);
+      throw error;
+    }
     return result;
   }
 
@@ -227,6 +237,11 @@ export class Log {
       return last.id;
     }
   }
+}
+
+/** Whether a request that failed so may still be carried out. */
+function mayHappenYet(error: unknown): boolean {
+  return error instanceof CacheError && (error.kind === "connection" || error.kind === "timeout");
 }
 
 interface Entry {
