@@ -77,7 +77,7 @@ export class EntryStore {
     // What is read only once is not worth the memory.
     if (decoded === undefined) entry.decoded = "once";
     else if (decoded === "once") {
-      const kept = entry.pieces === undefined ? keepDecoded(value) : undefined;
+      const kept = entry.body instanceof Uint8Array ? keepDecoded(value) : undefined;
       if (kept === undefined) entry.decoded = "never";
       else this.table.keepDecoded(entry, kept);
     }

@@ -113,18 +113,14 @@ export class EntryTable {
     this.#entries.set(entry.key, entry);
     this.#charged += weight;
     this.#note(entry);
-    if (old === undefined) {
-      entry.slot = this.#slots.take(entry, weight);
-      this.times.note(entry.slot, createdAt, staleAt, deadline);
-      this.slabs.mark(entry);
-      this.#policy.add(entry.slot);
-    } else {
-      const before = this.#slots.weight(old.slot);
-      entry.slot = old.slot;
-      this.times.note(entry.slot, createdAt, staleAt, deadline);
+    entry.slot = old ? old.slot : this.#slots.take(entry, weight);
+    this.times.note(entry.slot, createdAt, staleAt, deadline);
+    this.slabs.mark(entry);
+    if (old === undefined) this.#policy.add(entry.slot);
+    else {
+      const before = this.#slots.weight(entry.slot);
       this.#charged -= before;
       this.#slots.replace(entry.slot, entry, weight);
-      this.slabs.mark(entry);
       this.#forget(old, entry);
       this.#policy.rewrite(entry.slot, weight - before);
     }

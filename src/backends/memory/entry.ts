@@ -64,12 +64,6 @@ export class MemoryEntry {
     return place instanceof Slab ? place.view(this.at, this.size) : bodyOf(place);
   }
 
-  /** Its body, where that is kept in pieces. */
-  get pieces(): Pieces | undefined {
-    const { body } = this;
-    return body instanceof Uint8Array ? undefined : body;
-  }
-
   get meta(): Uint8Array | undefined {
     if (this.#place instanceof WithMeta) return this.#place.meta;
     if (this.metaSize === 0 || !(this.#place instanceof Slab)) return undefined;

@@ -110,7 +110,7 @@ ${BASE}
 ${MARKED}
 ${TAGGING}
 ${SWEEP}
-local function beside(full)
+local function sideOf(full)
   local open=string.find(full,'{',1,true)
   local close=open and string.find(full,'}',open+1,true)
   if close and close>open+1 then return P..'s:'..full end
@@ -120,7 +120,7 @@ local members=call('ZRANGE',I,0,ARGV[4]-1)
 local known,fulls,sides,rest={},{},{},{}
 for _,member in ipairs(members) do
   local full=W..string.sub(member,(string.find(member,':',1,true) or 0)+1)
-  local side=beside(full)
+  local side=sideOf(full)
   if side then
     known[#known+1]=member
     fulls[#fulls+1]=full
